@@ -1,0 +1,29 @@
+namespace LakeHolo.LakeCatalog.Snapshots;
+
+/// <summary>A table format's metadata side: from a folder to snapshots. Stateless, but for caches of immutable metadata.</summary>
+public interface ITableFormat
+{
+    /// <summary>Lower-case name, as in <see cref="LakeTable.Format"/>.</summary>
+    string Name { get; }
+
+    /// <summary>Loads a snapshot.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="at">Which snapshot.</param>
+    /// <param name="known">A snapshot of the same table loaded before (any version), whose immutable parts may be reused so that following a commit
+    /// costs what the commit costs; returned itself when it is still the one asked for.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    /// <exception cref="LakeException">NotFound: no such version; FeatureUnsupported: names the feature; FormatInvalid: broken metadata.</exception>
+    ValueTask<Snapshot> LoadSnapshotAsync(LakeTable table, SnapshotSelector at, Snapshot? known, CancellationToken cancellationToken = default);
+
+    /// <summary>Whether a newer snapshot than <paramref name="known"/> may exist; costs one or two small requests. May say true without need, never false wrongly.</summary>
+    ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default);
+
+    /// <summary>The retained history, newest first.</summary>
+    ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default);
+
+    /// <summary>The difference between two snapshots of one table.</summary>
+    ValueTask<SnapshotDiff> DiffAsync(Snapshot from, Snapshot to, CancellationToken cancellationToken = default);
+
+    /// <summary>The schemas of the table's history, for <c>t$schemas</c>: id and Arrow schema, oldest first.</summary>
+    ValueTask<IReadOnlyList<(string Id, Apache.Arrow.Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default);
+}

@@ -1,0 +1,91 @@
+using System.Globalization;
+using DuckDB.NET.Data;
+
+namespace LakeHolo.Readers.Engine;
+
+/// <summary>Bounds of the embedded engine.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Worker threads; 0 for one per processor.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Memory limit in bytes; 0 for the engine's default (80 % of the machine).</summary>
+    public long MemoryLimitBytes { get; init; }
+
+    /// <summary>Folder for spilled data; null to refuse spilling.</summary>
+    public string? SpillDirectory { get; init; }
+
+    /// <summary>Bound of spilled data in bytes; 0 for the engine's default.</summary>
+    public long MaxSpillBytes { get; init; }
+
+    /// <summary>Folders (and what is below them) that the engine may open: local sources, the cache, the hot tier. Everything else is locked, and
+    /// the settings with it.</summary>
+    public IReadOnlyList<string> AllowedDirectories { get; init; } = [];
+}
+
+/// <summary>The embedded engine: one in-memory DuckDB database per process, shared by readers (bulk work on keys and positions) and sessions.</summary>
+public sealed class EngineDatabase : IDisposable
+{
+    private readonly string _connectionString;
+    private readonly DuckDBConnection _keeper;
+
+    /// <summary>Opens the database, applies the bounds and locks them.</summary>
+    public EngineDatabase(EngineOptions options)
+    {
+        // A named in-memory database is shared by all connections of the process with the same name and lives while one is open.
+        _connectionString = $"DataSource=:memory:lakeholo_{Guid.NewGuid():N}";
+        _keeper = OpenConnection();
+        foreach (string statement in Settings(options))
+        {
+            Execute(_keeper, statement);
+        }
+    }
+
+    /// <summary>Opens a connection; the caller disposes it. One thread at a time.</summary>
+    public DuckDBConnection OpenConnection()
+    {
+        var connection = new DuckDBConnection(_connectionString);
+        connection.Open();
+        return connection;
+    }
+
+    /// <summary>Runs a statement without a result.</summary>
+    public static void Execute(DuckDBConnection connection, string sql)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _keeper.Dispose();
+
+    private static IEnumerable<string> Settings(EngineOptions options)
+    {
+        if (options.Threads > 0)
+        {
+            yield return $"SET threads = {options.Threads.ToString(CultureInfo.InvariantCulture)}";
+        }
+
+        if (options.MemoryLimitBytes > 0)
+        {
+            yield return $"SET memory_limit = '{(options.MemoryLimitBytes / 1024).ToString(CultureInfo.InvariantCulture)}KiB'";
+        }
+
+        yield return $"SET temp_directory = {SqlText.Literal(options.SpillDirectory ?? string.Empty)}";
+        if (options.MaxSpillBytes > 0)
+        {
+            yield return $"SET max_temp_directory_size = '{(options.MaxSpillBytes / 1024).ToString(CultureInfo.InvariantCulture)}KiB'";
+        }
+
+        yield return "SET TimeZone = 'UTC'";
+        yield return "SET preserve_insertion_order = false";
+        yield return "SET autoinstall_known_extensions = false";
+        yield return "SET autoload_known_extensions = false";
+        yield return "SET allow_community_extensions = false";
+        string[] directories = [.. options.AllowedDirectories.Select(d => SqlText.Literal(d.EndsWith('/') ? d : d + "/"))];
+        yield return $"SET allowed_directories = [{string.Join(", ", directories)}]";
+        yield return "SET enable_external_access = false";
+        yield return "SET lock_configuration = true";
+    }
+}

@@ -1,0 +1,82 @@
+namespace LakeHolo.Readers.Scanning;
+
+/// <summary>What a query needs from a table.</summary>
+public sealed record ScanRequest
+{
+    /// <summary>Names of the needed columns (schema spelling), or null for all. A plan may yield more, never fewer.</summary>
+    public IReadOnlyList<string>? Columns { get; init; }
+
+    /// <summary>A condition that every needed row fulfils, for pruning; null for none. The engine applies it again, so a part that is not understood is ignored.</summary>
+    public ScanFilter? Filter { get; init; }
+
+    /// <summary>Which view of the table: null for the snapshot's rows, <c>ro</c> for Hudi's and Paimon's read-optimised view.</summary>
+    public string? View { get; init; }
+
+    /// <summary>Everything.</summary>
+    public static ScanRequest All { get; } = new();
+}
+
+/// <summary>A condition over columns, in SQL's three-valued logic; a row is needed only if it is true.</summary>
+public abstract record ScanFilter
+{
+    private ScanFilter()
+    {
+    }
+
+    /// <summary>All parts hold.</summary>
+    public sealed record And(IReadOnlyList<ScanFilter> Parts) : ScanFilter;
+
+    /// <summary>At least one part holds.</summary>
+    public sealed record Or(IReadOnlyList<ScanFilter> Parts) : ScanFilter;
+
+    /// <summary>The part is false (not null).</summary>
+    public sealed record Not(ScanFilter Part) : ScanFilter;
+
+    /// <summary>Column compared to a literal.</summary>
+    public sealed record Compare(string Column, ScanComparison Operator, ScanLiteral Value) : ScanFilter;
+
+    /// <summary>Column equals one of the literals.</summary>
+    public sealed record In(string Column, IReadOnlyList<ScanLiteral> Values) : ScanFilter;
+
+    /// <summary>Column is null.</summary>
+    public sealed record IsNull(string Column) : ScanFilter;
+
+    /// <summary>Column is not null.</summary>
+    public sealed record IsNotNull(string Column) : ScanFilter;
+
+    /// <summary>String column begins with the text (UTF-8 order).</summary>
+    public sealed record StartsWith(string Column, string Prefix) : ScanFilter;
+}
+
+/// <summary>Comparison operators.</summary>
+public enum ScanComparison
+{
+    /// <summary>=</summary>
+    Equal,
+
+    /// <summary>&lt;&gt;</summary>
+    NotEqual,
+
+    /// <summary>&lt;</summary>
+    Less,
+
+    /// <summary>&lt;=</summary>
+    LessOrEqual,
+
+    /// <summary>&gt;</summary>
+    Greater,
+
+    /// <summary>&gt;=</summary>
+    GreaterOrEqual,
+}
+
+/// <summary>A non-null literal of the column's own type (the planner casts before it gets here).</summary>
+/// <param name="Value">bool, long (all integers), Int128, double (float and double), decimal or BigInteger-scaled <see cref="ScanDecimal"/>, string, byte[],
+/// <see cref="DateOnly"/>, <see cref="ScanTimestamp"/>.</param>
+public sealed record ScanLiteral(object Value);
+
+/// <summary>A decimal beyond <see cref="decimal"/>'s range.</summary>
+public readonly record struct ScanDecimal(System.Numerics.BigInteger Unscaled, int Scale);
+
+/// <summary>A timestamp: microseconds since 1970-01-01T00:00:00, an instant in UTC or a wall clock time, as the column is.</summary>
+public readonly record struct ScanTimestamp(long EpochMicros);

@@ -1,0 +1,54 @@
+namespace LakeHolo.Readers.Scanning;
+
+/// <summary>How the engine gets a table's rows: a SQL relation over local Parquet files and engine tables, with every live row that can match, once.</summary>
+/// <remarks>The relation yields columns under their logical names and with the snapshot's types, at least those of the request, in the schema's order.
+/// What it names (files, tables of positions) stays in place until the scan is disposed; dispose it after the last row was read.</remarks>
+public sealed class TableScan : IAsyncDisposable
+{
+    private readonly IReadOnlyList<IAsyncDisposable> _leases;
+
+    /// <summary>Creates a scan.</summary>
+    /// <param name="sql">A SELECT statement; trusted text, all literals escaped.</param>
+    /// <param name="statistics">What was pruned.</param>
+    /// <param name="leases">Disposed with the scan.</param>
+    public TableScan(string sql, ScanStatistics statistics, IReadOnlyList<IAsyncDisposable>? leases = null)
+    {
+        Sql = sql;
+        Statistics = statistics;
+        _leases = leases ?? [];
+    }
+
+    /// <summary>A SELECT statement for the embedded engine.</summary>
+    public string Sql { get; }
+
+    /// <summary>What was pruned and what is read.</summary>
+    public ScanStatistics Statistics { get; }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (IAsyncDisposable lease in _leases)
+        {
+            await lease.DisposeAsync();
+        }
+    }
+}
+
+/// <summary>Counts of one scan; tests assert on them, the query log shows them.</summary>
+public sealed record ScanStatistics
+{
+    /// <summary>Live files of the snapshot.</summary>
+    public required long FilesTotal { get; init; }
+
+    /// <summary>Files that the engine will open.</summary>
+    public required long FilesRead { get; init; }
+
+    /// <summary>Their bytes.</summary>
+    public required long BytesRead { get; init; }
+
+    /// <summary>Files skipped by partition values.</summary>
+    public long FilesPrunedByPartition { get; init; }
+
+    /// <summary>Files skipped by statistics, key ranges, buckets or file indexes.</summary>
+    public long FilesPrunedByStatistics { get; init; }
+}
