@@ -30,12 +30,14 @@ public sealed class EngineDatabase : IDisposable
     private readonly DuckDBConnection _keeper;
 
     /// <summary>Opens the database, applies the bounds and locks them.</summary>
-    public EngineDatabase(EngineOptions options)
+    /// <param name="options">The bounds.</param>
+    /// <param name="setting">One more SET statement, before the settings are locked.</param>
+    public EngineDatabase(EngineOptions options, string? setting = null)
     {
         // A named in-memory database is shared by all connections of the process with the same name and lives while one is open.
         _connectionString = $"DataSource=:memory:lakeholo_{Guid.NewGuid():N}";
         _keeper = OpenConnection();
-        foreach (string statement in Settings(options))
+        foreach (string statement in (setting is null ? Settings(options) : Settings(options).Prepend(setting)))
         {
             Execute(_keeper, statement);
         }

@@ -1,0 +1,247 @@
+using System.Text.Json;
+using Apache.Arrow;
+using LakeHolo.Accelerator.Execution;
+using LakeHolo.Accelerator.Sources;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Accelerator.Catalog;
+
+/// <summary>The schema <c>lakeholo</c>, the parts of <c>information_schema</c> that tools ask for, and the system tables of a table
+/// (<c>db."t$files"</c> and so on, in one shape for all formats).</summary>
+internal sealed class SystemTables(CatalogService catalog, ITierController? tier, QueryLog log)
+{
+    /// <summary>Names of the schema's tables.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["tables", "columns", "snapshots", "features", "sync_runs", "hot_tables", "query_log"];
+
+    /// <summary>Suffixes after '$'.</summary>
+    public static IReadOnlyList<string> TableSuffixes { get; } = ["snapshots", "files", "partitions", "schemas", "options"];
+
+    /// <summary>A table of the schema <c>lakeholo</c> or <c>information_schema</c>; null if it has no such table.</summary>
+    public async ValueTask<RowRelation?> TryGetAsync(string schema, string name, CancellationToken cancellationToken)
+    {
+        return (schema.ToLowerInvariant(), name.ToLowerInvariant()) switch
+        {
+            ("lakeholo", "tables") => Tables(),
+            ("lakeholo", "columns") => Columns(),
+            ("lakeholo", "snapshots") => await SnapshotsAsync(cancellationToken),
+            ("lakeholo", "features") => Features(),
+            ("lakeholo", "sync_runs") => SyncRuns(),
+            ("lakeholo", "hot_tables") => HotTables(),
+            ("lakeholo", "query_log") => log.ToRelation(),
+            ("information_schema", "tables") => InformationTables(),
+            ("information_schema", "columns") => InformationColumns(),
+            ("information_schema", "schemata") => InformationSchemata(),
+            _ => null,
+        };
+    }
+
+    /// <summary>A system table of one table.</summary>
+    public async ValueTask<RowRelation> OfTableAsync(CatalogTable table, string suffix, SnapshotSelector at, CancellationToken cancellationToken)
+    {
+        switch (suffix)
+        {
+            case "snapshots":
+                var history = new RowRelation(("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("operation", "VARCHAR"), ("schema_id", "VARCHAR"), ("details", "VARCHAR"));
+                foreach (SnapshotInfo info in await table.Format.ListSnapshotsAsync(table.Table, cancellationToken))
+                {
+                    history.Add(info.Id.Text, info.CommittedAt, info.Operation, info.SchemaId, info.Details);
+                }
+
+                return history;
+            case "schemas":
+                var schemas = new RowRelation(("schema_id", "VARCHAR"), ("position", "INTEGER"), ("column_name", "VARCHAR"), ("data_type", "VARCHAR"), ("is_nullable", "BOOLEAN"));
+                foreach ((string id, Schema schema) in await table.Format.ListSchemasAsync(table.Table, cancellationToken))
+                {
+                    for (int i = 0; i < schema.FieldsList.Count; i++)
+                    {
+                        Field field = schema.FieldsList[i];
+                        schemas.Add(id, i + 1, field.Name, SqlText.TypeOf(field), field.IsNullable);
+                    }
+                }
+
+                return schemas;
+            default:
+                Snapshot snapshot = await catalog.LoadSnapshotAsync(table, at, synced: false, cancellationToken);
+                return suffix switch
+                {
+                    "files" => Files(snapshot),
+                    "partitions" => Partitions(snapshot),
+                    "options" => Options(snapshot),
+                    _ => throw LakeException.NotFound($"There is no system table ${suffix}; known are {string.Join(", ", TableSuffixes.Select(s => "$" + s))}"),
+                };
+        }
+    }
+
+    private static RowRelation Files(Snapshot snapshot)
+    {
+        var files = new RowRelation(
+            ("path", "VARCHAR"), ("kind", "VARCHAR"), ("format", "VARCHAR"), ("size_bytes", "BIGINT"), ("row_count", "BIGINT"), ("deleted_row_count", "BIGINT"),
+            ("partition", "VARCHAR"), ("file_group", "VARCHAR"), ("level", "INTEGER"), ("statistics", "VARCHAR"));
+        foreach (DataFileInfo f in snapshot.EnumerateFiles())
+        {
+            files.Add(f.Path, f.Kind, f.Format, f.SizeBytes, f.RowCount, f.DeletedRowCount, PartitionText(f), f.Group, f.Level, f.StatisticsJson);
+        }
+
+        return files;
+    }
+
+    private static RowRelation Partitions(Snapshot snapshot)
+    {
+        var partitions = new RowRelation(("partition", "VARCHAR"), ("file_count", "BIGINT"), ("size_bytes", "BIGINT"), ("row_count", "BIGINT"));
+        foreach (IGrouping<string, DataFileInfo> group in snapshot.EnumerateFiles().GroupBy(PartitionText).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            bool counted = group.All(f => f.RowCount is not null);
+            partitions.Add(group.Key, group.LongCount(), group.Sum(f => f.SizeBytes), counted ? group.Sum(f => f.RowCount!.Value - (f.DeletedRowCount ?? 0)) : null);
+        }
+
+        return partitions;
+    }
+
+    private static RowRelation Options(Snapshot snapshot)
+    {
+        var options = new RowRelation(("name", "VARCHAR"), ("value", "VARCHAR"));
+        foreach ((string name, string value) in snapshot.Options.OrderBy(o => o.Key, StringComparer.Ordinal))
+        {
+            options.Add(name, value);
+        }
+
+        return options;
+    }
+
+    private static string PartitionText(DataFileInfo file) => JsonSerializer.Serialize(file.Partition);
+
+    private RowRelation Tables()
+    {
+        var tables = new RowRelation(
+            ("source", "VARCHAR"), ("schema", "VARCHAR"), ("name", "VARCHAR"), ("layer", "VARCHAR"), ("format", "VARCHAR"), ("location", "VARCHAR"),
+            ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("checked_at", "TIMESTAMPTZ"), ("row_count", "BIGINT"), ("file_count", "BIGINT"),
+            ("size_bytes", "BIGINT"), ("partition_columns", "VARCHAR"), ("primary_key", "VARCHAR"), ("features", "VARCHAR"), ("note", "VARCHAR"), ("last_error", "VARCHAR"));
+        foreach (CatalogTable t in catalog.Tables)
+        {
+            Snapshot? s = t.Newest;
+            tables.Add(
+                t.Table.Source, t.Table.Schema, t.Table.Name, t.Layer, t.Table.Format, t.Table.Root.Location, s?.Id.Text, s?.CommittedAt, t.CheckedAt,
+                s?.RowCount, s?.FileCount, s?.SizeBytes, s is null ? null : string.Join(", ", s.PartitionColumns), s is null ? null : string.Join(", ", s.PrimaryKey),
+                s is null ? null : string.Join(", ", s.Features.Select(f => f.Name)), t.Note, t.LastError);
+        }
+
+        return tables;
+    }
+
+    private RowRelation Columns()
+    {
+        var columns = new RowRelation(
+            ("source", "VARCHAR"), ("schema", "VARCHAR"), ("table", "VARCHAR"), ("position", "INTEGER"), ("name", "VARCHAR"), ("data_type", "VARCHAR"),
+            ("is_nullable", "BOOLEAN"), ("is_partition_column", "BOOLEAN"), ("is_primary_key", "BOOLEAN"), ("comment", "VARCHAR"));
+        foreach ((CatalogTable t, Snapshot s, int i, Field f) in EveryColumn())
+        {
+            string? comment = f.HasMetadata && f.Metadata.TryGetValue("comment", out string? text) ? text : null;
+            columns.Add(
+                t.Table.Source, t.Table.Schema, t.Table.Name, i + 1, f.Name, SqlText.TypeOf(f), f.IsNullable,
+                s.PartitionColumns.Contains(f.Name), s.PrimaryKey.Contains(f.Name), comment);
+        }
+
+        return columns;
+    }
+
+    private IEnumerable<(CatalogTable Table, Snapshot Snapshot, int Position, Field Field)> EveryColumn() =>
+        from t in catalog.Tables
+        where t.Newest is not null
+        from c in t.Newest!.Schema.FieldsList.Select((f, i) => (Field: f, Position: i))
+        select (t, t.Newest!, c.Position, c.Field);
+
+    private async ValueTask<RowRelation> SnapshotsAsync(CancellationToken cancellationToken)
+    {
+        var all = new RowRelation(
+            ("source", "VARCHAR"), ("schema", "VARCHAR"), ("table", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("operation", "VARCHAR"), ("details", "VARCHAR"));
+        foreach (CatalogTable t in catalog.Tables.Where(t => t.Newest is not null && t.LastError is null))
+        {
+            foreach (SnapshotInfo info in await t.Format.ListSnapshotsAsync(t.Table, cancellationToken))
+            {
+                all.Add(t.Table.Source, t.Table.Schema, t.Table.Name, info.Id.Text, info.CommittedAt, info.Operation, info.Details);
+            }
+        }
+
+        return all;
+    }
+
+    private RowRelation Features()
+    {
+        var features = new RowRelation(("source", "VARCHAR"), ("schema", "VARCHAR"), ("table", "VARCHAR"), ("feature", "VARCHAR"), ("handling", "VARCHAR"));
+        foreach (CatalogTable t in catalog.Tables)
+        {
+            foreach (TableFeature feature in t.Newest?.Features ?? [])
+            {
+                features.Add(t.Table.Source, t.Table.Schema, t.Table.Name, feature.Name, feature.Handling);
+            }
+        }
+
+        return features;
+    }
+
+    private RowRelation SyncRuns()
+    {
+        var runs = new RowRelation(
+            ("source", "VARCHAR"), ("started_at", "TIMESTAMPTZ"), ("duration_ms", "DOUBLE"), ("tables", "INTEGER"), ("added", "INTEGER"), ("removed", "INTEGER"),
+            ("changed", "INTEGER"), ("faults", "VARCHAR"));
+        foreach (SyncRun r in catalog.Runs)
+        {
+            runs.Add(r.Source, r.StartedAt, r.DurationMs, r.Tables, r.Added, r.Removed, r.Changed, r.Faults.Count == 0 ? null : string.Join("\n", r.Faults));
+        }
+
+        return runs;
+    }
+
+    private RowRelation HotTables()
+    {
+        var hot = new RowRelation(
+            ("table", "VARCHAR"), ("state", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("known_newest_at", "TIMESTAMPTZ"), ("built_at", "TIMESTAMPTZ"),
+            ("row_count", "BIGINT"), ("size_bytes", "BIGINT"), ("progress_percent", "DOUBLE"), ("last_refresh", "VARCHAR"), ("last_refresh_ms", "DOUBLE"),
+            ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"));
+        foreach (HotTableStatus s in tier?.List() ?? [])
+        {
+            hot.Add(
+                s.Table, s.State, s.Snapshot, s.CommittedAt, s.KnownNewestAt, s.BuiltAt, s.Rows, s.Bytes, s.ProgressPercent, s.LastRefresh, s.LastRefreshMs, s.Hits,
+                s.LastUsedAt, s.LastError);
+        }
+
+        return hot;
+    }
+
+    private RowRelation InformationTables()
+    {
+        var tables = new RowRelation(("table_catalog", "VARCHAR"), ("table_schema", "VARCHAR"), ("table_name", "VARCHAR"), ("table_type", "VARCHAR"));
+        foreach (CatalogTable t in catalog.Tables)
+        {
+            tables.Add(t.Table.Source, t.Table.Schema, t.Table.Name, "BASE TABLE");
+        }
+
+        return tables;
+    }
+
+    private RowRelation InformationColumns()
+    {
+        var columns = new RowRelation(
+            ("table_catalog", "VARCHAR"), ("table_schema", "VARCHAR"), ("table_name", "VARCHAR"), ("column_name", "VARCHAR"), ("ordinal_position", "INTEGER"),
+            ("is_nullable", "VARCHAR"), ("data_type", "VARCHAR"));
+        foreach ((CatalogTable t, Snapshot _, int i, Field f) in EveryColumn())
+        {
+            columns.Add(t.Table.Source, t.Table.Schema, t.Table.Name, f.Name, i + 1, f.IsNullable ? "YES" : "NO", SqlText.TypeOf(f));
+        }
+
+        return columns;
+    }
+
+    private RowRelation InformationSchemata()
+    {
+        var schemata = new RowRelation(("catalog_name", "VARCHAR"), ("schema_name", "VARCHAR"));
+        foreach ((string source, string schema) in catalog.Tables.Select(t => (t.Table.Source, t.Table.Schema)).Distinct())
+        {
+            schemata.Add(source, schema);
+        }
+
+        return schemata;
+    }
+}

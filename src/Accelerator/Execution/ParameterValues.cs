@@ -1,0 +1,97 @@
+using System.Globalization;
+using Apache.Arrow;
+using Apache.Arrow.Arrays;
+using Apache.Arrow.Types;
+using LakeHolo.LakeCatalog;
+
+namespace LakeHolo.Accelerator.Execution;
+
+/// <summary>Values of parameter markers from a row of a client's batch, as the engine's binding takes them.</summary>
+internal static class ParameterValues
+{
+    /// <summary>Reads one row.</summary>
+    /// <exception cref="LakeException">QueryInvalid: too few values, or a type that cannot be bound.</exception>
+    public static IReadOnlyList<object?> Read(RecordBatch? batch, int row, int count)
+    {
+        if (count == 0)
+        {
+            return [];
+        }
+
+        if (batch is null || batch.ColumnCount < count || row >= batch.Length)
+        {
+            throw LakeException.QueryInvalid($"The statement has {count} parameters, {batch?.ColumnCount ?? 0} are bound");
+        }
+
+        return [.. Enumerable.Range(0, count).Select(i => Value(batch.Column(i), row, i))];
+    }
+
+    private static object? Value(IArrowArray array, int row, int index)
+    {
+        if (array is NullArray || array.IsNull(row))
+        {
+            return null;
+        }
+
+        return array switch
+        {
+            BooleanArray a => a.GetValue(row),
+            Int8Array a => a.GetValue(row),
+            Int16Array a => a.GetValue(row),
+            Int32Array a => a.GetValue(row),
+            Int64Array a => a.GetValue(row),
+            UInt8Array a => a.GetValue(row),
+            UInt16Array a => a.GetValue(row),
+            UInt32Array a => a.GetValue(row),
+            UInt64Array a => a.GetValue(row),
+            FloatArray a => a.GetValue(row),
+            DoubleArray a => a.GetValue(row),
+            Decimal128Array a => Decimal(a.GetString(row)),
+            StringArray a => a.GetString(row),
+            LargeStringArray a => a.GetString(row),
+            BinaryArray a => a.GetBytes(row).ToArray(),
+            LargeBinaryArray a => a.GetBytes(row).ToArray(),
+            Date32Array a => DateOnly.FromDayNumber(DateOnly.FromDateTime(DateTime.UnixEpoch).DayNumber + a.GetValue(row)!.Value),
+            Date64Array a => a.GetDateOnly(row),
+            TimestampArray a => Timestamp(a, row),
+            Time32Array or Time64Array => Time(array, row),
+            DictionaryArray a => Value(a.Dictionary, DictionaryIndex(a.Indices, row), index),
+            _ => throw LakeException.QueryInvalid($"Parameter {index + 1} has the type {array.Data.DataType.Name}, which cannot be bound"),
+        };
+    }
+
+    private static object Decimal(string text) =>
+        decimal.TryParse(text, NumberStyles.Number, CultureInfo.InvariantCulture, out decimal value) ? value : text;
+
+    private static object Timestamp(TimestampArray array, int row)
+    {
+        var type = (TimestampType)array.Data.DataType;
+        long value = array.Values[row];
+        long ticks = type.Unit switch
+        {
+            TimeUnit.Second => checked(value * TimeSpan.TicksPerSecond),
+            TimeUnit.Millisecond => checked(value * TimeSpan.TicksPerMillisecond),
+            TimeUnit.Microsecond => checked(value * TimeSpan.TicksPerMicrosecond),
+            _ => (long)Math.Floor(value / 100.0),
+        };
+        DateTime time = DateTime.UnixEpoch.AddTicks(ticks);
+        return type.Timezone is null ? DateTime.SpecifyKind(time, DateTimeKind.Unspecified) : new DateTimeOffset(time, TimeSpan.Zero);
+    }
+
+    private static TimeOnly Time(IArrowArray array, int row) => array switch
+    {
+        Time32Array a => new TimeOnly(a.GetValue(row)!.Value * (((Time32Type)a.Data.DataType).Unit == TimeUnit.Second ? TimeSpan.TicksPerSecond : TimeSpan.TicksPerMillisecond)),
+        Time64Array a => new TimeOnly(((Time64Type)a.Data.DataType).Unit == TimeUnit.Microsecond ? a.GetValue(row)!.Value * TimeSpan.TicksPerMicrosecond : a.GetValue(row)!.Value / 100),
+        _ => throw new ArgumentException("Not an array of times"),
+    };
+
+    private static int DictionaryIndex(IArrowArray indices, int row) => indices switch
+    {
+        Int8Array a => a.GetValue(row)!.Value,
+        UInt8Array a => a.GetValue(row)!.Value,
+        Int16Array a => a.GetValue(row)!.Value,
+        UInt16Array a => a.GetValue(row)!.Value,
+        Int32Array a => a.GetValue(row)!.Value,
+        _ => throw LakeException.QueryInvalid("Dictionary indices of this type cannot be bound"),
+    };
+}

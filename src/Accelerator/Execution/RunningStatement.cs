@@ -1,0 +1,134 @@
+using System.Diagnostics;
+using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Planning;
+using LakeHolo.LakeCatalog;
+
+namespace LakeHolo.Accelerator.Execution;
+
+/// <summary>A statement between admission and its end: its connection, its plan's leases, its place in the queue, its line of the query log.</summary>
+internal sealed class RunningStatement : IAsyncDisposable
+{
+    private readonly QueryLog _log;
+    private readonly long _started = Stopwatch.GetTimestamp();
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _timeout = new();
+    private QueryLogEntry _entry;
+    private PlannedStatement? _plan;
+    private DuckDBCommand? _command;
+    private string? _cancelReason;
+    private long _rows;
+    private bool _disposed;
+
+    public RunningStatement(QueryLog log, QueryLogEntry entry, TimeSpan timeout)
+    {
+        _log = log;
+        _entry = entry;
+        _log.Put(entry);
+        if (timeout > TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan)
+        {
+            _timeout.Token.UnsafeRegister(_ => Cancel($"the statement ran longer than the limit of {timeout}"), null);
+            _timeout.CancelAfter(timeout);
+        }
+    }
+
+    public long Id => _entry.Id;
+
+    public DuckDBConnection? Connection { get; set; }
+
+    /// <summary>Gives back what the statement was admitted with.</summary>
+    public Action<RunningStatement>? Ended { get; set; }
+
+    public void Planned(PlannedStatement plan)
+    {
+        _plan = plan;
+        Update(e => e with { Tables = plan.Uses, PlanMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds });
+    }
+
+    public void Started(DuckDBCommand command)
+    {
+        lock (_gate)
+        {
+            _command = command;
+            if (_cancelReason is not null)
+            {
+                command.Cancel();
+            }
+        }
+    }
+
+    public void Count(int rows) => _rows += rows;
+
+    /// <summary>Interrupts the engine, at once and from any thread.</summary>
+    public void Cancel(string reason = "the statement was cancelled")
+    {
+        lock (_gate)
+        {
+            if (_entry.State == "running")
+            {
+                _cancelReason ??= reason;
+                _command?.Cancel();
+            }
+        }
+    }
+
+    public void Finish(Exception? error)
+    {
+        if (_entry.State == "running")
+        {
+            Update(e => e with { State = error is null ? "done" : _cancelReason is null ? "failed" : "cancelled", Error = error?.Message });
+        }
+    }
+
+    public Exception Translate(Exception error)
+    {
+        Exception translated = _cancelReason is { } reason
+            ? reason.Contains("limit", StringComparison.Ordinal)
+                ? LakeException.ResourcesExhausted($"Stopped: {reason}", isTransient: false)
+                : new OperationCanceledException($"Stopped: {reason}")
+            : error switch
+            {
+                LakeException or OperationCanceledException => error,
+                DuckDBException when error.Message.Contains("Out of Memory", StringComparison.OrdinalIgnoreCase) =>
+                    LakeException.ResourcesExhausted($"The query needs more memory than the configured limit: {error.Message}"),
+                DuckDBException => LakeException.QueryInvalid(error.Message, error),
+                _ => error,
+            };
+        Finish(translated);
+        return translated;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            _command = null;
+        }
+
+        if (_entry.State == "running")
+        {
+            Update(e => e with { State = "cancelled", Error = _cancelReason });
+        }
+
+        _timeout.Dispose();
+        Ended?.Invoke(this);
+        if (_plan is not null)
+        {
+            await _plan.DisposeAsync();
+        }
+    }
+
+    private void Update(Func<QueryLogEntry, QueryLogEntry> change)
+    {
+        lock (_gate)
+        {
+            _entry = change(_entry) with { Rows = _rows, DurationMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds };
+            _log.Put(_entry);
+        }
+    }
+}

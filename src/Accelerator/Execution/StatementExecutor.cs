@@ -1,0 +1,180 @@
+using System.Collections.Concurrent;
+using Apache.Arrow;
+using Apache.Arrow.Ipc;
+using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Planning;
+using LakeHolo.Accelerator.Sessions;
+using LakeHolo.LakeCatalog;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Accelerator.Execution;
+
+/// <summary>Bounds of statements.</summary>
+public sealed record ExecutionLimits
+{
+    /// <summary>Statements that run at once; more wait.</summary>
+    public int MaxConcurrent { get; init; } = Math.Max(4, Environment.ProcessorCount * 2);
+
+    /// <summary>Statements that may wait; more are refused.</summary>
+    public int MaxQueued { get; init; } = 200;
+
+    /// <summary>How long one may take in all; zero for no limit.</summary>
+    public TimeSpan StatementTimeout { get; init; } = TimeSpan.FromMinutes(10);
+}
+
+/// <summary>Admits, plans and starts statements.</summary>
+internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner planner, QueryLog log, ExecutionLimits limits, TimeProvider time) : IDisposable
+{
+    private const int MaxPlanAttempts = 4;
+
+    private readonly ConcurrentBag<DuckDBConnection> _idle = [];
+    private readonly ConcurrentDictionary<long, RunningStatement> _running = new();
+    private readonly SemaphoreSlim _slots = new(limits.MaxConcurrent, limits.MaxConcurrent);
+    private int _waiting;
+
+    /// <summary>Runs a bound query; the result has to be disposed.</summary>
+    /// <param name="session">Who asks.</param>
+    /// <param name="sql">The user's text, for the log.</param>
+    /// <param name="bind">Binds it; called once it is admitted, so that its snapshots are those of its start.</param>
+    /// <param name="prefix">Put before the engine's statement (EXPLAIN), or empty.</param>
+    /// <param name="parameters">Values of its markers.</param>
+    /// <param name="cancellationToken">Until the result is there.</param>
+    public async ValueTask<EngineResult> RunAsync(
+        QuerySession session, string sql, Func<ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+    {
+        var entry = new QueryLogEntry
+        {
+            Id = log.NextId(),
+            User = session.Identity.User,
+            Client = session.Identity.ClientAddress,
+            StartedAt = time.GetUtcNow(),
+            Sql = sql,
+            State = "running",
+        };
+        var statement = new RunningStatement(log, entry, limits.StatementTimeout);
+        try
+        {
+            await AdmitAsync(cancellationToken);
+            statement.Ended = Release;
+            _running[statement.Id] = statement;
+            PlannedStatement plan = await PlanAsync(bind, cancellationToken);
+            statement.Planned(plan);
+            return await StartAsync(statement, plan, prefix, parameters, cancellationToken);
+        }
+        catch (Exception e)
+        {
+            Exception translated = statement.Translate(e);
+            await statement.DisposeAsync();
+            if (ReferenceEquals(translated, e))
+            {
+                throw;
+            }
+
+            throw translated;
+        }
+    }
+
+    /// <summary>Stops a running statement.</summary>
+    public bool Kill(long id)
+    {
+        if (!_running.TryGetValue(id, out RunningStatement? statement))
+        {
+            return false;
+        }
+
+        statement.Cancel("the statement was killed");
+        return true;
+    }
+
+    public void Dispose()
+    {
+        foreach (DuckDBConnection connection in _idle)
+        {
+            connection.Dispose();
+        }
+
+        _slots.Dispose();
+    }
+
+    /// <summary>Binds and plans. What vanished between the two (a hot copy that was replaced, files that a cleaner took) is looked for again in a newer
+    /// snapshot; nothing was sent yet.</summary>
+    private async ValueTask<PlannedStatement> PlanAsync(Func<ValueTask<BoundStatement>> bind, CancellationToken cancellationToken)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await planner.PlanAsync(await bind(), cancellationToken);
+            }
+            catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound && e.IsTransient && attempt < MaxPlanAttempts)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+        }
+    }
+
+    private async ValueTask AdmitAsync(CancellationToken cancellationToken)
+    {
+        if (_slots.Wait(0, CancellationToken.None))
+        {
+            return;
+        }
+
+        if (Interlocked.Increment(ref _waiting) > limits.MaxQueued)
+        {
+            Interlocked.Decrement(ref _waiting);
+            throw LakeException.ResourcesExhausted($"{limits.MaxConcurrent} statements run and {limits.MaxQueued} wait already; try again later");
+        }
+
+        try
+        {
+            await _slots.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    private async ValueTask<EngineResult> StartAsync(
+        RunningStatement statement, PlannedStatement plan, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+    {
+        if (!_idle.TryTake(out DuckDBConnection? connection))
+        {
+            connection = engine.OpenConnection();
+        }
+
+        statement.Connection = connection;
+        DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = prefix + plan.Sql;
+        command.UseStreamingMode = true;
+        foreach (object? value in parameters)
+        {
+            command.Parameters.Add(new DuckDBParameter(value ?? DBNull.Value));
+        }
+
+        try
+        {
+            statement.Started(command);
+            using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
+            IArrowArrayStream stream = await Task.Run(command.ExecuteArrowStream, CancellationToken.None);
+            return new EngineResult(statement, command, stream, AppMetadata.Encode(statement.Id, plan.Uses));
+        }
+        catch
+        {
+            command.Dispose();
+            throw;
+        }
+    }
+
+    private void Release(RunningStatement statement)
+    {
+        _running.TryRemove(statement.Id, out _);
+        if (statement.Connection is { } connection)
+        {
+            _idle.Add(connection);
+        }
+
+        _slots.Release();
+    }
+}

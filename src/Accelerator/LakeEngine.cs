@@ -1,0 +1,253 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Apache.Arrow;
+using Apache.Arrow.Types;
+using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Execution;
+using LakeHolo.Accelerator.Planning;
+using LakeHolo.Accelerator.Sessions;
+using LakeHolo.Accelerator.Sources;
+using LakeHolo.Accelerator.Sql;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Accelerator;
+
+/// <summary>SQL in, Arrow out: the one implementation of <see cref="IQueryService"/>.</summary>
+public sealed class LakeEngine : IQueryService, IDisposable
+{
+    private readonly PlanningEngine _planning = new();
+    private readonly CatalogService _catalog;
+    private readonly ITierController? _tier;
+    private readonly StatementPlanner _planner;
+    private readonly StatementExecutor _executor;
+
+    /// <summary>Puts the parts together.</summary>
+    /// <param name="engine">The engine that runs statements; stays the caller's.</param>
+    /// <param name="catalog">The tables.</param>
+    /// <param name="sources">Who serves them, in order of preference.</param>
+    /// <param name="tier">The hot tier, if there is one.</param>
+    /// <param name="limits">Bounds of statements.</param>
+    /// <param name="time">The clock.</param>
+    public LakeEngine(
+        EngineDatabase engine, CatalogService catalog, IReadOnlyList<ITableSource> sources, ITierController? tier, ExecutionLimits limits, TimeProvider time)
+    {
+        _catalog = catalog;
+        _tier = tier;
+        _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log));
+        _executor = new StatementExecutor(engine, _planner, Log, limits, time);
+    }
+
+    /// <summary>The last statements.</summary>
+    public QueryLog Log { get; } = new();
+
+    /// <inheritdoc/>
+    public QuerySession OpenSession(SessionIdentity identity) => new(Guid.NewGuid().ToString("N"), identity);
+
+    /// <inheritdoc/>
+    public async ValueTask<IPreparedQuery> PrepareAsync(QuerySession session, string sql, CancellationToken cancellationToken)
+    {
+        switch (ManagementStatement.TryParse(sql))
+        {
+            case ManagementStatement.Explain explain:
+                await _planner.BindAsync(session, explain.Query, cancellationToken);
+                return new PreparedExplain(this, sql, explain.Query);
+            case { } statement:
+                return new PreparedManagement(this, statement);
+            default:
+                return new PreparedSelect(this, sql, await _planner.BindAsync(session, sql, cancellationToken));
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<CatalogListing> ListCatalogAsync(QuerySession session, CatalogFilter filter, CancellationToken cancellationToken)
+        => ValueTask.FromResult(CatalogLister.List(_catalog, filter));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _executor.Dispose();
+        _planning.Dispose();
+    }
+
+    private async ValueTask<RowRelation> ManageAsync(QuerySession session, ManagementStatement statement, CancellationToken cancellationToken)
+    {
+        switch (statement)
+        {
+            case ManagementStatement.Set set:
+                SessionOptions.Check(set.Option, set.Value);
+                if (set.Value is null)
+                {
+                    session.Options.TryRemove(set.Option, out _);
+                }
+                else
+                {
+                    session.Options[set.Option] = set.Value;
+                }
+
+                var option = new RowRelation(PreparedManagement.SetColumns);
+                option.Add(set.Option, set.Value);
+                return option;
+            case ManagementStatement.Kill kill:
+                if (!_executor.Kill(kill.QueryId))
+                {
+                    throw LakeException.NotFound($"There is no running statement {kill.QueryId.ToString(CultureInfo.InvariantCulture)}");
+                }
+
+                var killed = new RowRelation(PreparedManagement.KillColumns);
+                killed.Add(kill.QueryId, "killed");
+                return killed;
+            case ManagementStatement.Sync sync:
+                return await SyncAsync(sync.Source, cancellationToken);
+            case ManagementStatement.Tier tier:
+                return await TierAsync(session, tier, cancellationToken);
+            default:
+                throw new LakeException(LakeErrorKind.Internal, $"{statement.GetType().Name} is not handled");
+        }
+    }
+
+    private async ValueTask<RowRelation> SyncAsync(string? source, CancellationToken cancellationToken)
+    {
+        LakeSource[] sources = [.. _catalog.Sources.Where(s => source is null || s.Name.Equals(source, StringComparison.OrdinalIgnoreCase))];
+        if (sources.Length == 0)
+        {
+            throw LakeException.NotFound($"There is no source {source}; sources are {string.Join(", ", _catalog.Sources.Select(s => s.Name))}");
+        }
+
+        var rows = new RowRelation(PreparedManagement.SyncColumns);
+        foreach (LakeSource s in sources)
+        {
+            SyncRun run = await _catalog.SyncAsync(s, cancellationToken);
+            rows.Add(run.Source, run.Tables, run.Added, run.Removed, run.Changed, run.DurationMs, run.Faults.Count == 0 ? null : string.Join("\n", run.Faults));
+        }
+
+        return rows;
+    }
+
+    private async ValueTask<RowRelation> TierAsync(QuerySession session, ManagementStatement.Tier statement, CancellationToken cancellationToken)
+    {
+        if (_tier is null)
+        {
+            throw LakeException.FeatureUnsupported("There is no hot tier in this process");
+        }
+
+        IReadOnlyList<CatalogTable> tables = Select(session, statement);
+        IReadOnlyList<TierOutcome> outcomes = statement.Verb switch
+        {
+            "PROMOTE" => await _tier.PromoteAsync(tables, cancellationToken),
+            "DEMOTE" => await _tier.DemoteAsync(tables, cancellationToken),
+            _ => await _tier.RefreshAsync(tables, cancellationToken),
+        };
+        var rows = new RowRelation(PreparedManagement.TierColumns);
+        foreach (TierOutcome o in outcomes)
+        {
+            rows.Add(o.Table, o.State, o.Snapshot, o.Rows, o.Bytes, o.DurationMs, o.Error);
+        }
+
+        return rows;
+    }
+
+    private IReadOnlyList<CatalogTable> Select(QuerySession session, ManagementStatement.Tier statement)
+    {
+        string pattern = statement.Pattern;
+        if (statement.Scope == TierScope.Table && !pattern.Contains('*', StringComparison.Ordinal) && !pattern.Contains('?', StringComparison.Ordinal))
+        {
+            string[] parts = pattern.Split('.');
+            return [_catalog.Resolve(
+                parts.Length > 2 ? parts[^3] : string.Empty, parts.Length > 1 ? parts[^2] : string.Empty, parts[^1],
+                session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"))];
+        }
+
+        CatalogTable[] tables = [.. _catalog.Tables.Where(t => statement.Scope switch
+        {
+            TierScope.Layer => t.Layer is not null && NamePattern.Matches(pattern, t.Layer),
+            TierScope.Schema => NamePattern.Matches(pattern, t.Table.Schema) || NamePattern.Matches(pattern, $"{t.Table.Source}.{t.Table.Schema}"),
+            _ => NamePattern.Matches(pattern, $"{t.Table.Schema}.{t.Table.Name}") || NamePattern.Matches(pattern, t.Table.FullName),
+        })];
+        return tables.Length > 0 ? tables : throw LakeException.NotFound($"No table matches {statement.Verb} {statement.Scope} {pattern}");
+    }
+
+    /// <summary>A query; its snapshots are those of each execution's start.</summary>
+    private sealed class PreparedSelect(LakeEngine engine, string sql, BoundStatement bound) : IPreparedQuery
+    {
+        private readonly int _parameterCount = bound.ParameterCount;
+        private BoundStatement? _fresh = bound;
+
+        public Schema ResultSchema { get; } = bound.ResultSchema;
+
+        public Schema ParameterSchema { get; } = new(
+            [.. Enumerable.Range(1, bound.ParameterCount).Select(i => new Field($"${i.ToString(CultureInfo.InvariantCulture)}", StringType.Default, nullable: true))], null);
+
+        public bool IsUpdate => false;
+
+        public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
+        {
+            IReadOnlyList<object?> values = ParameterValues.Read(parameters, parameterRow, _parameterCount);
+
+            // What preparing pinned serves the execution that follows at once; later ones bind anew.
+            return await engine._executor.RunAsync(
+                session, sql, () => Interlocked.Exchange(ref _fresh, null) is { } fresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, cancellationToken),
+                string.Empty, values, cancellationToken);
+        }
+    }
+
+    private sealed class PreparedExplain(LakeEngine engine, string sql, string query) : IPreparedQuery
+    {
+        public Schema ResultSchema { get; } = new([new Field("explain_key", StringType.Default, true), new Field("explain_value", StringType.Default, true)], null);
+
+        public Schema ParameterSchema { get; } = new([], null);
+
+        public bool IsUpdate => false;
+
+        public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
+            => await engine._executor.RunAsync(session, sql, () => engine._planner.BindAsync(session, query, cancellationToken), "EXPLAIN ", [], cancellationToken);
+    }
+
+    private sealed class PreparedManagement(LakeEngine engine, ManagementStatement statement) : IPreparedQuery
+    {
+        public static readonly (string, string)[] SetColumns = [("option", "VARCHAR"), ("value", "VARCHAR")];
+
+        public static readonly (string, string)[] KillColumns = [("id", "BIGINT"), ("state", "VARCHAR")];
+
+        public static readonly (string, string)[] SyncColumns =
+            [("source", "VARCHAR"), ("tables", "INTEGER"), ("added", "INTEGER"), ("removed", "INTEGER"), ("changed", "INTEGER"), ("duration_ms", "DOUBLE"), ("faults", "VARCHAR")];
+
+        public static readonly (string, string)[] TierColumns =
+            [("table", "VARCHAR"), ("state", "VARCHAR"), ("snapshot", "VARCHAR"), ("row_count", "BIGINT"), ("size_bytes", "BIGINT"), ("duration_ms", "DOUBLE"), ("error", "VARCHAR")];
+
+        public Schema ResultSchema { get; } = new RowRelation(statement switch
+        {
+            ManagementStatement.Set => SetColumns,
+            ManagementStatement.Kill => KillColumns,
+            ManagementStatement.Sync => SyncColumns,
+            _ => TierColumns,
+        }).Schema;
+
+        public Schema ParameterSchema { get; } = new([], null);
+
+        public bool IsUpdate => true;
+
+        public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
+            => new RowResult(await engine.ManageAsync(session, statement, cancellationToken));
+    }
+
+    /// <summary>The rows of a management statement.</summary>
+    private sealed class RowResult(RowRelation rows) : IQueryResult
+    {
+        public Schema Schema => rows.Schema;
+
+        public long AffectedRows => rows.Rows.Count;
+
+        public ReadOnlyMemory<byte> AppMetadata { get; } = Execution.AppMetadata.Encode(0, []);
+
+        public async IAsyncEnumerable<RecordBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            await Task.CompletedTask;
+            yield return rows.ToBatch();
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,27 @@
+using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Execution;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Accelerator;
+
+/// <summary>Everything that the engine needs to know at start.</summary>
+public sealed record LakeOptions
+{
+    /// <summary>Where tables are discovered.</summary>
+    public required IReadOnlyList<LakeSource> Sources { get; init; }
+
+    /// <summary>Layers by schema name; ods, dwd, dws, ads and dim are known without.</summary>
+    public IReadOnlyList<LayerRule> Layers { get; init; } = [];
+
+    /// <summary>Folder for state on disk: <c>cache/</c>, <c>hot/</c>, <c>spill/</c>.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>Threads and memory of the engine; spill folder and allowed folders are filled in.</summary>
+    public EngineOptions Engine { get; init; } = new();
+
+    /// <summary>Bounds of statements.</summary>
+    public ExecutionLimits Limits { get; init; } = new();
+
+    /// <summary>Bound of the disk cache in bytes.</summary>
+    public long CacheBytes { get; init; } = 20L << 30;
+}

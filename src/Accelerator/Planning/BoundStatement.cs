@@ -1,0 +1,102 @@
+using Apache.Arrow;
+using LakeHolo.Accelerator.Execution;
+using LakeHolo.Accelerator.Sources;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Accelerator.Planning;
+
+/// <summary>A parsed query whose tables are pinned.</summary>
+internal sealed record BoundStatement
+{
+    /// <summary>The text for the engine, with a random name in the place of each table.</summary>
+    public required string Template { get; init; }
+
+    /// <summary>The text over the planning engine's empty tables.</summary>
+    public required string PlanningText { get; init; }
+
+    /// <summary>What the random names begin with.</summary>
+    public required string Nonce { get; init; }
+
+    /// <summary>The tables, by number of their random name.</summary>
+    public required IReadOnlyList<BoundTable> Tables { get; init; }
+
+    /// <summary>Their names in the planning engine.</summary>
+    public required IReadOnlyList<string> PlanningNames { get; init; }
+
+    /// <summary>Number of parameters.</summary>
+    public required int ParameterCount { get; init; }
+
+    /// <summary>Schema of the rows.</summary>
+    public required Schema ResultSchema { get; init; }
+}
+
+/// <summary>One reference: a version of a lake table, or a system table's relation.</summary>
+internal sealed record BoundTable(Schema Schema, ITableVersion? Version, string? SystemSql);
+
+/// <summary>A statement ready to run, and what must stay in place while it does.</summary>
+internal sealed class PlannedStatement(string sql, IReadOnlyList<TableUse> uses, IReadOnlyList<TableScan> scans) : IAsyncDisposable
+{
+    public string Sql => sql;
+
+    public IReadOnlyList<TableUse> Uses => uses;
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (TableScan scan in scans)
+        {
+            await scan.DisposeAsync();
+        }
+    }
+}
+
+/// <summary>Gives a scan's relation all columns of its table, so that names which the optimiser removes still bind.</summary>
+internal static class ScanColumns
+{
+    /// <summary>Columns that were not asked for of the scan fail when they are read: the plan never reads them, and a wrong plan must not answer with NULL.</summary>
+    public static string Complete(string scanSql, Schema schema, IReadOnlyList<string>? requested)
+    {
+        if (requested is null)
+        {
+            return scanSql;
+        }
+
+        IEnumerable<string> columns = schema.FieldsList.Select(f => requested.Contains(f.Name)
+            ? SqlText.Identifier(f.Name)
+            : $"CAST(error({SqlText.Literal($"internal: column {f.Name} was not planned")}) AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}");
+        return $"SELECT {string.Join(", ", columns)} FROM ({scanSql})";
+    }
+}
+
+/// <summary>Types that clients of Arrow cannot read are given as ones that they can: enums as text, variants as JSON text, bit strings as text.</summary>
+internal static class WireTypes
+{
+    public static (string Sql, IReadOnlyList<(string Name, string Type)> Columns) Adapt(string sql, IReadOnlyList<(string Name, string Type)> columns)
+    {
+        if (!columns.Any(c => Target(c.Type) is not null))
+        {
+            return (sql, columns);
+        }
+
+        IEnumerable<string> select = columns.Select((c, i) => Target(c.Type) is { } type
+            ? $"CAST(c{i} AS {type}) AS {SqlText.Identifier(c.Name)}"
+            : $"c{i} AS {SqlText.Identifier(c.Name)}");
+        string names = string.Join(", ", columns.Select((_, i) => $"c{i}"));
+        return ($"SELECT {string.Join(", ", select)} FROM ({sql}) AS w({names})", [.. columns.Select(c => (c.Name, Target(c.Type) ?? c.Type))]);
+    }
+
+    private static string? Target(string type)
+    {
+        if (type.StartsWith("ENUM(", StringComparison.Ordinal) || type is "BIT" or "TIME WITH TIME ZONE")
+        {
+            return "VARCHAR";
+        }
+
+        return type switch
+        {
+            "VARIANT" => "JSON",
+            "\"NULL\"" => "INTEGER",
+            _ => null,
+        };
+    }
+}

@@ -1,0 +1,167 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Apache.Arrow;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Accelerator.Planning;
+
+/// <summary>An engine of its own that holds empty tables of the right schemas: it parses and binds statements, tells their result schema, and what
+/// each scan of them needs, before any file is opened. It can reach no file at all.</summary>
+internal sealed class PlanningEngine : IDisposable
+{
+    // Without these, an empty table folds to an empty result and the plan says nothing of its scans.
+    private const string Setting = "SET disabled_optimizers = 'statistics_propagation,empty_result_pullup,compressed_materialization,late_materialization'";
+
+    private readonly EngineDatabase _database = new(new EngineOptions { Threads = 1, MemoryLimitBytes = 256L << 20 }, Setting);
+    private readonly ConcurrentBag<DuckDBConnection> _idle = [];
+    private readonly ConcurrentDictionary<string, Lazy<bool>> _tables = new(StringComparer.Ordinal);
+
+    /// <summary>Runs something on a connection of this engine.</summary>
+    public T With<T>(Func<DuckDBConnection, T> use)
+    {
+        if (!_idle.TryTake(out DuckDBConnection? connection))
+        {
+            connection = _database.OpenConnection();
+        }
+
+        try
+        {
+            return use(connection);
+        }
+        finally
+        {
+            _idle.Add(connection);
+        }
+    }
+
+    /// <summary>The name of an empty table with a schema; made when it is first needed.</summary>
+    /// <param name="connection">A connection of this engine.</param>
+    /// <param name="schema">Its columns.</param>
+    /// <param name="occurrence">Which reference to such a table in one statement, from 0, so that the plan tells them apart.</param>
+    public string EmptyTable(DuckDBConnection connection, Schema schema, int occurrence)
+    {
+        string columns = string.Join(", ", schema.FieldsList.Select(f => $"{SqlText.Identifier(f.Name)} {SqlText.TypeOf(f)}"));
+        string name = $"p{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(columns)).AsSpan(0, 12))}_{occurrence}";
+        _ = _tables.GetOrAdd(name, n => new Lazy<bool>(() =>
+        {
+            EngineDatabase.Execute(connection, $"CREATE TABLE IF NOT EXISTS {n} ({columns})");
+            return true;
+        })).Value;
+        return name;
+    }
+
+    /// <summary>Result columns (name and engine type) of a statement over this engine's tables.</summary>
+    /// <exception cref="LakeException">QueryInvalid with the engine's message.</exception>
+    public static IReadOnlyList<(string Name, string Type)> Describe(DuckDBConnection connection, string sql, int parameters)
+    {
+        using DuckDBCommand command = Bindable(connection, "DESCRIBE " + sql, parameters);
+        try
+        {
+            using DuckDBDataReader reader = command.ExecuteReader();
+            var columns = new List<(string, string)>();
+            while (reader.Read())
+            {
+                columns.Add((reader.GetString(0), reader.GetString(1)));
+            }
+
+            return columns;
+        }
+        catch (DuckDBException e)
+        {
+            throw LakeException.QueryInvalid(e.Message, e);
+        }
+    }
+
+    /// <summary>The Arrow schema that the engine gives for result columns.</summary>
+    public static Schema ArrowSchema(DuckDBConnection connection, IReadOnlyList<(string Name, string Type)> columns)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = $"SELECT {string.Join(", ", columns.Select(c => $"CAST(NULL AS {c.Type}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
+        using Apache.Arrow.Ipc.IArrowArrayStream stream = command.ExecuteArrowStream();
+        return stream.Schema;
+    }
+
+    /// <summary>What each table of this engine has to give for a statement: columns and pushed-down filters, by table name.</summary>
+    public static IReadOnlyDictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> Needs(
+        DuckDBConnection connection, string sql, int parameters)
+    {
+        using DuckDBCommand command = Bindable(connection, "EXPLAIN (FORMAT JSON) " + sql, parameters);
+        using DuckDBDataReader reader = command.ExecuteReader();
+        var needs = new Dictionary<string, (IReadOnlyList<string>, IReadOnlyList<string>)>(StringComparer.Ordinal);
+        while (reader.Read())
+        {
+            Collect(JsonNode.Parse(reader.GetString(1), null, new System.Text.Json.JsonDocumentOptions { MaxDepth = 2000 }), null, needs);
+        }
+
+        return needs;
+    }
+
+    public void Dispose()
+    {
+        foreach (DuckDBConnection connection in _idle)
+        {
+            connection.Dispose();
+        }
+
+        _database.Dispose();
+    }
+
+    private static DuckDBCommand Bindable(DuckDBConnection connection, string sql, int parameters)
+    {
+        DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        for (int i = 0; i < parameters; i++)
+        {
+            command.Parameters.Add(new DuckDBParameter(DBNull.Value));
+        }
+
+        return command;
+    }
+
+    private static void Collect(
+        JsonNode? node, string? filterAbove, Dictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> needs)
+    {
+        if (node is JsonArray array)
+        {
+            foreach (JsonNode? item in array)
+            {
+                Collect(item, filterAbove, needs);
+            }
+
+            return;
+        }
+
+        if (node is not JsonObject o)
+        {
+            return;
+        }
+
+        string name = o["name"]?.GetValue<string>().Trim() ?? string.Empty;
+        JsonNode? info = o["extra_info"];
+        if (name == "SEQ_SCAN" && info?["Table"] is JsonNode table)
+        {
+            string[] filters = [.. Texts(info["Filters"]), .. filterAbove is null ? System.Array.Empty<string>() : [filterAbove]];
+            string key = table.GetValue<string>().Split('.')[^1];
+            // A common table expression that is expanded twice scans one reference twice: both need their columns, and neither's filter holds for both.
+            // An entry that is no column makes the reader take all.
+            needs[key] = needs.TryGetValue(key, out (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters) other)
+                ? ([.. other.Projections, .. Texts(info["Projections"]), .. other.Filters.Count + filters.Length == 0 ? System.Array.Empty<string>() : ["*"]], [])
+                : (Texts(info["Projections"]), filters);
+            return;
+        }
+
+        Collect(o["children"], name == "FILTER" ? info?["Expression"]?.GetValue<string>() : null, needs);
+    }
+
+    private static string[] Texts(JsonNode? node) => node switch
+    {
+        JsonArray array => [.. array.Select(a => a!.GetValue<string>())],
+        JsonValue value when value.GetValue<string>() is { Length: > 0 } text => [text],
+        _ => [],
+    };
+}

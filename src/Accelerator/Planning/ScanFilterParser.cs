@@ -1,0 +1,239 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Apache.Arrow;
+using Apache.Arrow.Types;
+using DuckDB.NET.Data;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Accelerator.Planning;
+
+/// <summary>Reads the filters that the engine's optimiser pushed into a scan (text of EXPLAIN) as a <see cref="ScanFilter"/>. What is not understood is
+/// left out of a conjunction: it prunes less, never wrongly.</summary>
+internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schema)
+{
+    /// <summary>The conjunction of the understood filters, and the columns that all of them name; columns are null if a text cannot be parsed at all.</summary>
+    public (ScanFilter? Filter, IReadOnlyList<string>? Columns) Parse(IReadOnlyList<string> filters)
+    {
+        var parts = new List<ScanFilter>();
+        var columns = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string text in filters)
+        {
+            // The text has names unquoted: one that is no plain identifier could read as something else.
+            if (schema.FieldsList.Any(f => !IsPlain(f.Name) && text.Contains(f.Name, StringComparison.OrdinalIgnoreCase)))
+            {
+                return (null, null);
+            }
+
+            if (Tree(text.Replace("optional: ", string.Empty, StringComparison.Ordinal)) is not { } expression || !CollectColumns(expression, columns))
+            {
+                return (null, null);
+            }
+
+            if (Convert(expression) is { } part)
+            {
+                parts.Add(part);
+            }
+        }
+
+        return (parts.Count switch { 0 => null, 1 => parts[0], _ => new ScanFilter.And(parts) }, [.. columns]);
+    }
+
+    private static bool IsPlain(string name) => name.Length > 0 && !char.IsDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
+
+    private JsonObject? Tree(string text)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT json_serialize_sql($1)";
+        command.Parameters.Add(new DuckDBParameter("SELECT " + text));
+        JsonNode document = JsonNode.Parse((string)command.ExecuteScalar()!, null, new JsonDocumentOptions { MaxDepth = 2000 })!;
+        return document["error"]!.GetValue<bool>() ? null : document["statements"]![0]!["node"]!["select_list"]![0] as JsonObject;
+    }
+
+    private bool CollectColumns(JsonNode? node, HashSet<string> columns)
+    {
+        if (node is JsonArray array)
+        {
+            return array.All(item => CollectColumns(item, columns));
+        }
+
+        if (node is not JsonObject o)
+        {
+            return true;
+        }
+
+        if (Text(o, "class") == "COLUMN_REF")
+        {
+            // A struct field reads as table.column; its column is the first part.
+            if (Column(o["column_names"]![0]!.GetValue<string>()) is not { } field)
+            {
+                return false;
+            }
+
+            columns.Add(field.Name);
+        }
+
+        return o.All(child => CollectColumns(child.Value, columns));
+    }
+
+    private ScanFilter? Convert(JsonObject node) => Text(node, "class") switch
+    {
+        "CONJUNCTION" => Conjunction(node),
+        "COMPARISON" => Comparison(node),
+        "OPERATOR" => Operator(node),
+        "FUNCTION" => Function(node),
+        _ => null,
+    };
+
+    private ScanFilter? Conjunction(JsonObject node)
+    {
+        ScanFilter?[] parts = [.. node["children"]!.AsArray().Select(c => Convert(c!.AsObject()))];
+        if (Text(node, "type") == "CONJUNCTION_AND")
+        {
+            ScanFilter[] understood = [.. parts.OfType<ScanFilter>()];
+            return understood.Length switch { 0 => null, 1 => understood[0], _ => new ScanFilter.And(understood) };
+        }
+
+        return parts.All(p => p is not null) ? new ScanFilter.Or([.. parts.OfType<ScanFilter>()]) : null;
+    }
+
+    private ScanFilter.Compare? Comparison(JsonObject node)
+    {
+        ScanComparison? comparison = Text(node, "type") switch
+        {
+            "COMPARE_EQUAL" => ScanComparison.Equal,
+            "COMPARE_NOTEQUAL" => ScanComparison.NotEqual,
+            "COMPARE_LESSTHAN" => ScanComparison.Less,
+            "COMPARE_LESSTHANOREQUALTO" => ScanComparison.LessOrEqual,
+            "COMPARE_GREATERTHAN" => ScanComparison.Greater,
+            "COMPARE_GREATERTHANOREQUALTO" => ScanComparison.GreaterOrEqual,
+            _ => null,
+        };
+        return comparison is { } op && PlainColumn(node["left"]) is { } field && Literal(node["right"], field) is { } literal
+            ? new ScanFilter.Compare(field.Name, op, literal)
+            : null;
+    }
+
+    private ScanFilter? Operator(JsonObject node)
+    {
+        JsonArray children = node["children"]!.AsArray();
+        if (children.Count == 0 || PlainColumn(children[0]) is not { } field)
+        {
+            return null;
+        }
+
+        switch (Text(node, "type"))
+        {
+            case "OPERATOR_IS_NULL":
+                return new ScanFilter.IsNull(field.Name);
+            case "OPERATOR_IS_NOT_NULL":
+                return new ScanFilter.IsNotNull(field.Name);
+            case "COMPARE_IN":
+                ScanLiteral?[] literals = [.. children.Skip(1).Select(c => Literal(c, field))];
+                return literals.All(l => l is not null) ? new ScanFilter.In(field.Name, [.. literals.OfType<ScanLiteral>()]) : null;
+            default:
+                return null;
+        }
+    }
+
+    private ScanFilter.StartsWith? Function(JsonObject node)
+    {
+        JsonArray children = node["children"]!.AsArray();
+        return Text(node, "function_name") is "prefix" or "starts_with" && children.Count == 2 && PlainColumn(children[0]) is { } field
+            && Literal(children[1], field)?.Value is string prefix
+            ? new ScanFilter.StartsWith(field.Name, prefix)
+            : null;
+    }
+
+    private Field? PlainColumn(JsonNode? node) =>
+        node is JsonObject o && Text(o, "class") == "COLUMN_REF" && o["column_names"] is JsonArray { Count: 1 } names
+            ? Column(names[0]!.GetValue<string>())
+            : null;
+
+    private Field? Column(string name) => schema.FieldsList.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    private static ScanLiteral? Literal(JsonNode? node, Field field)
+    {
+        if (node is JsonObject cast && Text(cast, "class") == "CAST")
+        {
+            // 'text'::TYPE, as the engine prints a constant of the column's type.
+            return cast["child"] is JsonObject child && ConstantOf(child) is (string inner, "VARCHAR") ? FromText(inner, field.DataType, true) : null;
+        }
+
+        return node is JsonObject o && ConstantOf(o) is (string text, string type) ? FromText(text, field.DataType, type == "VARCHAR") : null;
+    }
+
+    /// <summary>Text and type id of a constant node; null for anything else and for NULL.</summary>
+    private static (string Text, string Type)? ConstantOf(JsonObject node)
+    {
+        if (Text(node, "class") == "FUNCTION" && Text(node, "function_name") == "-" && node["children"] is JsonArray { Count: 1 } operand
+            && operand[0] is JsonObject inner && ConstantOf(inner) is (string digits, string kind) && kind != "VARCHAR")
+        {
+            return ("-" + digits, kind);
+        }
+
+        if (Text(node, "class") != "CONSTANT" || node["value"] is not JsonObject value || value["is_null"]!.GetValue<bool>())
+        {
+            return null;
+        }
+
+        string type = value["type"]!["id"]!.GetValue<string>();
+        if (type == "DECIMAL")
+        {
+            int scale = value["type"]!["type_info"]!["scale"]!.GetValue<int>();
+            return value["value"] is JsonValue raw && BigInteger.TryParse(raw.ToJsonString().Trim('"'), CultureInfo.InvariantCulture, out BigInteger unscaled)
+                ? (DecimalText(unscaled, scale), type)
+                : null;
+        }
+
+        return value["value"] is JsonValue scalar ? (scalar.TryGetValue(out string? text) ? text : scalar.ToJsonString(), type) : null;
+    }
+
+    private static string DecimalText(BigInteger unscaled, int scale)
+    {
+        string digits = BigInteger.Abs(unscaled).ToString(CultureInfo.InvariantCulture).PadLeft(scale + 1, '0');
+        string whole = scale == 0 ? digits : $"{digits[..^scale]}.{digits[^scale..]}";
+        return unscaled.Sign < 0 ? "-" + whole : whole;
+    }
+
+    private static ScanLiteral? FromText(string text, IArrowType type, bool quoted)
+    {
+        switch (type)
+        {
+            case StringType:
+                return quoted ? new ScanLiteral(text) : null;
+            case BooleanType:
+                return bool.TryParse(text, out bool flag) ? new ScanLiteral(flag) : null;
+            case Int8Type or Int16Type or Int32Type or Int64Type or UInt8Type or UInt16Type or UInt32Type:
+                return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) ? new ScanLiteral(whole) : null;
+            case DoubleType or FloatType:
+                return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double real) && double.IsFinite(real)
+                    ? new ScanLiteral(real)
+                    : null;
+            case Decimal128Type:
+                return decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
+                    ? new ScanLiteral(number)
+                    : null;
+            case Date32Type:
+                return DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly date)
+                    ? new ScanLiteral(date)
+                    : null;
+            case TimestampType { Unit: TimeUnit.Microsecond }:
+                return Timestamp(text);
+            default:
+                return null;
+        }
+    }
+
+    private static ScanLiteral? Timestamp(string text)
+    {
+        string plain = text.EndsWith("+00", StringComparison.Ordinal) ? text[..^3] : text;
+        string[] formats = ["yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd HH:mm:ss.FFFFFF"];
+        return DateTime.TryParseExact(plain, formats, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out DateTime time)
+            ? new ScanLiteral(new ScanTimestamp((time - DateTime.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond))
+            : null;
+    }
+
+    private static string Text(JsonObject o, string name) => o[name] is JsonValue value && value.TryGetValue(out string? text) ? text : string.Empty;
+}

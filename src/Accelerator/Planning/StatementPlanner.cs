@@ -1,0 +1,230 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Apache.Arrow;
+using Apache.Arrow.Types;
+using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Execution;
+using LakeHolo.Accelerator.Sessions;
+using LakeHolo.Accelerator.Sources;
+using LakeHolo.Accelerator.Sql;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Accelerator.Planning;
+
+/// <summary>From a query's text to a statement for the engine: parse, resolve and pin tables, learn from the engine's optimiser what each scan needs,
+/// plan the scans, and put their relations in the place of the names.</summary>
+internal sealed class StatementPlanner(PlanningEngine planning, CatalogService catalog, IReadOnlyList<ITableSource> sources, SystemTables system)
+{
+    /// <summary>Parses and resolves a query; its tables are pinned, no data file is opened.</summary>
+    public async ValueTask<BoundStatement> BindAsync(QuerySession session, string sql, CancellationToken cancellationToken)
+    {
+        SyntaxTree tree = planning.With(c => SyntaxTree.Parse(c, sql));
+        var pins = new StatementPins(catalog);
+        ReadOptions options = SessionOptions.Read(session.Options);
+        BoundTable[] tables = await Task.WhenAll(tree.Tables.Select(t => ResolveAsync(session, t, pins, options, cancellationToken)));
+        return planning.With(connection =>
+        {
+            // A random name cannot occur in the user's text, so putting relations in its place by text is safe.
+            string nonce = "lh" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(10)) + "x";
+            tree.UnqualifyColumns();
+            for (int i = 0; i < tables.Length; i++)
+            {
+                tree.Tables[i].ReplaceBy(nonce + i.ToString(CultureInfo.InvariantCulture) + "x");
+            }
+
+            string text = tree.ToSql(connection);
+            var occurrences = new Dictionary<string, int>();
+            string planned = text;
+            var names = new string[tables.Length];
+            for (int i = 0; i < tables.Length; i++)
+            {
+                string key = tables[i].Schema.ToString()!;
+                occurrences[key] = occurrences.GetValueOrDefault(key) + 1;
+                names[i] = planning.EmptyTable(connection, tables[i].Schema, i);
+                planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
+            }
+
+            IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, tree.ParameterCount);
+            (string template, columns) = WireTypes.Adapt(text, columns);
+            return new BoundStatement
+            {
+                Template = template,
+                PlanningText = planned,
+                Nonce = nonce,
+                Tables = tables,
+                PlanningNames = names,
+                ParameterCount = tree.ParameterCount,
+                ResultSchema = PlanningEngine.ArrowSchema(connection, columns),
+            };
+        });
+    }
+
+    /// <summary>Plans the scans of a bound statement. The outcome has to be disposed after its last row.</summary>
+    public async ValueTask<PlannedStatement> PlanAsync(BoundStatement bound, CancellationToken cancellationToken)
+    {
+        ScanRequest[] requests = planning.With(connection => Requests(connection, bound));
+        var scans = new List<TableScan>();
+        try
+        {
+            string sql = bound.Template;
+            var uses = new List<TableUse>();
+            for (int i = 0; i < bound.Tables.Count; i++)
+            {
+                BoundTable table = bound.Tables[i];
+                string relation;
+                if (table.Version is { } version)
+                {
+                    TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
+                    scans.Add(scan);
+                    relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns);
+                    uses.Add(Use(version, scan.Statistics));
+                }
+                else
+                {
+                    relation = table.SystemSql!;
+                }
+
+                sql = sql.Replace(bound.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
+            }
+
+            return new PlannedStatement(sql, uses, scans);
+        }
+        catch
+        {
+            foreach (TableScan scan in scans)
+            {
+                await scan.DisposeAsync();
+            }
+
+            throw;
+        }
+    }
+
+    private static ScanRequest[] Requests(DuckDBConnection connection, BoundStatement bound)
+    {
+        if (bound.Tables.All(t => t.Version is null))
+        {
+            return [.. bound.Tables.Select(_ => ScanRequest.All)];
+        }
+
+        IReadOnlyDictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> needs =
+            PlanningEngine.Needs(connection, bound.PlanningText, bound.ParameterCount);
+        return [.. bound.Tables.Select((t, i) => needs.TryGetValue(bound.PlanningNames[i], out (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters) need)
+            ? Request(connection, t.Schema, need.Projections, need.Filters)
+            : ScanRequest.All)];
+    }
+
+    private static ScanRequest Request(DuckDBConnection connection, Schema schema, IReadOnlyList<string> projections, IReadOnlyList<string> filters)
+    {
+        (ScanFilter? filter, IReadOnlyList<string>? filterColumns) = new ScanFilterParser(connection, schema).Parse(filters);
+        var columns = new HashSet<string>(filterColumns ?? [], StringComparer.Ordinal);
+        bool understood = filterColumns is not null;
+        foreach (string projection in projections)
+        {
+            // A struct field shows as column.field.
+            Field? field = schema.FieldsList.FirstOrDefault(f => f.Name == projection)
+                ?? schema.FieldsList.FirstOrDefault(f => projection.StartsWith(f.Name + ".", StringComparison.Ordinal));
+            understood &= field is not null;
+            columns.Add(field?.Name ?? string.Empty);
+        }
+
+        if (columns.Count == 0)
+        {
+            // Rows are only counted: any column will do, a narrow one best.
+            columns.Add((schema.FieldsList.FirstOrDefault(f => f.DataType is FixedWidthType) ?? schema.FieldsList[0]).Name);
+        }
+
+        return new ScanRequest { Columns = understood ? [.. schema.FieldsList.Select(f => f.Name).Where(columns.Contains)] : null, Filter = filter };
+    }
+
+    private TableUse Use(ITableVersion version, ScanStatistics statistics) => new(
+        version.Table.FullName, version.Tier, version.Id.Text, version.CommittedAt,
+        version.KnownNewestAt is { } at ? Math.Max(0, (catalog.Now - at).TotalMilliseconds) : null,
+        statistics.FilesTotal, statistics.FilesRead, statistics.BytesRead);
+
+    private async Task<BoundTable> ResolveAsync(
+        QuerySession session, SyntaxTree.TableReference reference, StatementPins pins, ReadOptions options, CancellationToken cancellationToken)
+    {
+        if (reference.ChangeArguments is { } arguments)
+        {
+            return await ChangesAsync(session, arguments, pins, options, cancellationToken);
+        }
+
+        if (await system.TryGetAsync(reference.Schema, reference.Name, cancellationToken) is { } relation)
+        {
+            return new BoundTable(relation.Schema, null, relation.ToSql());
+        }
+
+        if (reference.Schema.Equals("lakeholo", StringComparison.OrdinalIgnoreCase))
+        {
+            throw LakeException.NotFound($"There is no table lakeholo.{reference.Name}; known are {string.Join(", ", SystemTables.Names)}");
+        }
+
+        string? defaultCatalog = session.Options.GetValueOrDefault("catalog");
+        string? defaultSchema = session.Options.GetValueOrDefault("schema");
+        SnapshotSelector at = Selector(reference);
+        int dollar = reference.Name.LastIndexOf('$');
+        string? suffix = dollar > 0 ? reference.Name[(dollar + 1)..] : null;
+        string name = dollar > 0 ? reference.Name[..dollar] : reference.Name;
+        CatalogTable table = catalog.Resolve(reference.Catalog, reference.Schema, name, defaultCatalog, defaultSchema);
+        if (suffix is not null && SystemTables.TableSuffixes.Contains(suffix))
+        {
+            RowRelation rows = await system.OfTableAsync(table, suffix, at, cancellationToken);
+            return new BoundTable(rows.Schema, null, rows.ToSql());
+        }
+
+        var request = new TableRequest(table, at, suffix, pins, options);
+        foreach (ITableSource source in sources)
+        {
+            if (await source.TryResolveAsync(request, cancellationToken) is { } version)
+            {
+                return new BoundTable(version.Schema, version, null);
+            }
+        }
+
+        throw LakeException.QueryInvalid(
+            $"{table.Table.FullName} has no hot copy that may answer (tier = '{options.Tier}', max_staleness = {options.MaxStaleness}); PROMOTE it or SET tier = 'auto'");
+    }
+
+    private Task<BoundTable> ChangesAsync(
+        QuerySession session, IReadOnlyList<string> arguments, StatementPins pins, ReadOptions options, CancellationToken cancellationToken)
+    {
+        _ = (session, arguments, pins, options, cancellationToken, catalog);
+        throw LakeException.FeatureUnsupported("table_changes is not available yet");
+    }
+
+    private SnapshotSelector Selector(SyntaxTree.TableReference reference)
+    {
+        if (reference.At is not var (unit, expression))
+        {
+            return SnapshotSelector.Latest;
+        }
+
+        return planning.With(connection =>
+        {
+            try
+            {
+                string sql = SyntaxTree.ConstantSql(connection, expression);
+                using DuckDBCommand command = connection.CreateCommand();
+                command.CommandText = unit == "VERSION"
+                    ? $"SELECT CAST(v AS VARCHAR) FROM ({sql}) AS t(v)"
+                    : $"SELECT epoch_us(CAST(v AS TIMESTAMPTZ)) FROM ({sql}) AS t(v)";
+                object? value = command.ExecuteScalar();
+                return value switch
+                {
+                    string text => SnapshotSelector.Version(text),
+                    long micros => SnapshotSelector.AsOf(DateTimeOffset.UnixEpoch.AddTicks(micros * TimeSpan.TicksPerMicrosecond)),
+                    _ => throw LakeException.QueryInvalid($"AT ({unit} => …) of {reference.DisplayName} must not be NULL"),
+                };
+            }
+            catch (DuckDBException e)
+            {
+                throw LakeException.QueryInvalid($"AT ({unit} => …) of {reference.DisplayName} must be a constant: {e.Message}", e);
+            }
+        });
+    }
+}

@@ -1,0 +1,73 @@
+using Apache.Arrow;
+
+namespace LakeHolo.Accelerator.Sessions;
+
+/// <summary>What a protocol needs of the engine; one per process, thread-safe.</summary>
+public interface IQueryService
+{
+    /// <summary>Opens a session for a client.</summary>
+    QuerySession OpenSession(SessionIdentity identity);
+
+    /// <summary>Parses and binds; nothing runs.</summary>
+    ValueTask<IPreparedQuery> PrepareAsync(QuerySession session, string sql, CancellationToken cancellationToken);
+
+    /// <summary>Tables with their schemas, for metadata commands.</summary>
+    ValueTask<CatalogListing> ListCatalogAsync(QuerySession session, CatalogFilter filter, CancellationToken cancellationToken);
+}
+
+/// <summary>A statement that was parsed and bound; immutable, reusable.</summary>
+public interface IPreparedQuery
+{
+    /// <summary>Zero fields for a statement without rows; exactly the schema of the batches.</summary>
+    Schema ResultSchema { get; }
+
+    /// <summary>One nullable field per marker; utf8 where the type is unknown.</summary>
+    Schema ParameterSchema { get; }
+
+    /// <summary>A management statement (PROMOTE, SET, …): runs once, has effects.</summary>
+    bool IsUpdate { get; }
+
+    /// <summary>Starts running.</summary>
+    ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken);
+}
+
+/// <summary>A running statement.</summary>
+public interface IQueryResult : IAsyncDisposable
+{
+    /// <summary>Schema of the batches.</summary>
+    Schema Schema { get; }
+
+    /// <summary>Streams while running; the caller disposes each batch.</summary>
+    IAsyncEnumerable<RecordBatch> ReadBatchesAsync(CancellationToken cancellationToken);
+
+    /// <summary>-1 if unknown.</summary>
+    long AffectedRows { get; }
+
+    /// <summary>JSON: per table tier, snapshot, age.</summary>
+    ReadOnlyMemory<byte> AppMetadata { get; }
+}
+
+/// <summary>Who asks.</summary>
+public sealed record SessionIdentity(string User, string ClientAddress, string ClientName);
+
+/// <summary>Which tables a metadata command wants; patterns as in SQL LIKE.</summary>
+public sealed record CatalogFilter(string? Catalog, string? SchemaPattern, string? TablePattern, IReadOnlyList<string> TableTypes, bool IncludeSchemas);
+
+/// <summary>A table of a listing.</summary>
+public sealed record CatalogEntry(string Catalog, string Schema, string Name, string Type, Schema? ArrowSchema, IReadOnlyList<string> PrimaryKey);
+
+/// <summary>A listing.</summary>
+public sealed record CatalogListing(IReadOnlyList<string> Catalogs, IReadOnlyList<(string Catalog, string Schema)> Schemas, IReadOnlyList<CatalogEntry> Tables);
+
+/// <summary>A client's session.</summary>
+public sealed class QuerySession(string id, SessionIdentity identity)
+{
+    /// <summary>Its id.</summary>
+    public string Id { get; } = id;
+
+    /// <summary>Who it is.</summary>
+    public SessionIdentity Identity { get; } = identity;
+
+    /// <summary>catalog, schema, max_staleness, tier, freshness.</summary>
+    public System.Collections.Concurrent.ConcurrentDictionary<string, string> Options { get; } = new(StringComparer.Ordinal);
+}

@@ -1,0 +1,68 @@
+using System.Globalization;
+using LakeHolo.Accelerator.Sources;
+using LakeHolo.LakeCatalog;
+
+namespace LakeHolo.Accelerator.Sessions;
+
+/// <summary>The options of a session: names, checks and readings.</summary>
+internal static class SessionOptions
+{
+    /// <summary>Known names.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness"];
+
+    /// <summary>Checks a value.</summary>
+    /// <exception cref="LakeException">QueryInvalid: unknown name or bad value, saying what is accepted.</exception>
+    public static void Check(string name, string? value)
+    {
+        if (!Names.Contains(name))
+        {
+            throw LakeException.QueryInvalid($"There is no option {name}; options are {string.Join(", ", Names)} (settings of the engine are not the session's to change)");
+        }
+
+        if (value is null)
+        {
+            return;
+        }
+
+        bool valid = name switch
+        {
+            "tier" => value is "auto" or "lake" or "hot",
+            "freshness" => value is "latest" or "synced",
+            "max_staleness" => TryDuration(value, out _),
+            _ => true,
+        };
+        if (!valid)
+        {
+            throw LakeException.QueryInvalid(name switch
+            {
+                "tier" => $"tier is auto, lake or hot, not '{value}'",
+                "freshness" => $"freshness is latest or synced, not '{value}'",
+                _ => $"max_staleness is a duration such as '0s', '30s', '5m' or '1h', not '{value}'",
+            });
+        }
+    }
+
+    /// <summary>What the options mean for reading.</summary>
+    public static ReadOptions Read(IReadOnlyDictionary<string, string> options) => new(
+        options.TryGetValue("max_staleness", out string? staleness) && TryDuration(staleness, out TimeSpan span) ? span : TimeSpan.Zero,
+        options.TryGetValue("freshness", out string? freshness) && freshness == "synced",
+        options.GetValueOrDefault("tier", "auto"));
+
+    /// <summary>Reads <c>500ms</c>, <c>30s</c>, <c>5m</c>, <c>1h</c>, <c>1d</c> or plain seconds.</summary>
+    public static bool TryDuration(string text, out TimeSpan span)
+    {
+        (double Factor, int Length) unit = text.Trim().ToLowerInvariant() switch
+        {
+            var t when t.EndsWith("ms", StringComparison.Ordinal) => (0.001, 2),
+            var t when t.EndsWith('s') => (1, 1),
+            var t when t.EndsWith('m') => (60, 1),
+            var t when t.EndsWith('h') => (3600, 1),
+            var t when t.EndsWith('d') => (86400, 1),
+            _ => (1, 0),
+        };
+        bool read = double.TryParse(text.Trim()[..^unit.Length], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number)
+            && number * unit.Factor <= TimeSpan.MaxValue.TotalSeconds / 2;
+        span = read ? TimeSpan.FromSeconds(number * unit.Factor) : TimeSpan.Zero;
+        return read;
+    }
+}

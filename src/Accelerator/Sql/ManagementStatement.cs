@@ -1,0 +1,144 @@
+using System.Text.RegularExpressions;
+using LakeHolo.LakeCatalog;
+
+namespace LakeHolo.Accelerator.Sql;
+
+/// <summary>A statement that is not a query. Recognised by its first word; everything else goes to the engine's parser.</summary>
+internal abstract partial record ManagementStatement
+{
+    private ManagementStatement()
+    {
+    }
+
+    /// <summary>PROMOTE, DEMOTE or REFRESH of a table, a schema, a layer, or globs of <c>schema.table</c>.</summary>
+    public sealed record Tier(string Verb, TierScope Scope, string Pattern) : ManagementStatement;
+
+    /// <summary>SYNC [source].</summary>
+    public sealed record Sync(string? Source) : ManagementStatement;
+
+    /// <summary>SET option = value, or RESET option (null).</summary>
+    public sealed record Set(string Option, string? Value) : ManagementStatement;
+
+    /// <summary>EXPLAIN query.</summary>
+    public sealed record Explain(string Query) : ManagementStatement;
+
+    /// <summary>KILL QUERY id.</summary>
+    public sealed record Kill(long QueryId) : ManagementStatement;
+
+    /// <summary>Reads a statement; null if it is not one of these.</summary>
+    /// <exception cref="LakeException">QueryInvalid: it begins like one of these but goes on wrongly.</exception>
+    public static ManagementStatement? TryParse(string sql)
+    {
+        string text = Comments().Replace(sql, " ").Trim().TrimEnd(';').Trim();
+        string first = FirstWord().Match(text).Value.ToUpperInvariant();
+        return first switch
+        {
+            "PROMOTE" or "DEMOTE" or "REFRESH" => ParseTier(first, text),
+            "SYNC" => ParseSync(text),
+            "SET" or "RESET" or "USE" => ParseSet(text),
+            "EXPLAIN" => ParseExplain(text),
+            "KILL" => ParseKill(text),
+            _ => null,
+        };
+    }
+
+    private static Tier ParseTier(string verb, string text)
+    {
+        Match match = TierPattern().Match(text);
+        if (!match.Success)
+        {
+            throw LakeException.QueryInvalid($"Expected {verb} TABLE schema.table, {verb} SCHEMA name, {verb} LAYER name, or globs such as {verb} TABLE dws.*");
+        }
+
+        TierScope scope = match.Groups["scope"].Value.ToUpperInvariant() switch
+        {
+            "SCHEMA" => TierScope.Schema,
+            "LAYER" => TierScope.Layer,
+            _ => TierScope.Table,
+        };
+        return new Tier(verb, scope, Unquote(match.Groups["name"].Value));
+    }
+
+    private static Sync ParseSync(string text)
+    {
+        Match match = SyncPattern().Match(text);
+        return match.Success
+            ? new Sync(match.Groups["source"].Success ? Unquote(match.Groups["source"].Value) : null)
+            : throw LakeException.QueryInvalid("Expected SYNC or SYNC source");
+    }
+
+    private static Set ParseSet(string text)
+    {
+        Match match = SetPattern().Match(text);
+        if (match.Success)
+        {
+            string value = match.Groups["value"].Value.Trim();
+            return new Set(match.Groups["name"].Value.ToLowerInvariant(), value.Length >= 2 && value[0] == '\'' && value[^1] == '\'' ? value[1..^1] : value);
+        }
+
+        match = ResetPattern().Match(text);
+        if (match.Success)
+        {
+            return new Set(match.Groups["name"].Value.ToLowerInvariant(), null);
+        }
+
+        match = UsePattern().Match(text);
+        return match.Success
+            ? new Set("schema", Unquote(match.Groups["name"].Value))
+            : throw LakeException.QueryInvalid("Expected SET option = value, RESET option or USE schema; options are catalog, schema, max_staleness, tier, freshness");
+    }
+
+    private static Explain ParseExplain(string text)
+    {
+        Match match = ExplainPattern().Match(text);
+        return match.Success ? new Explain(match.Groups["query"].Value) : throw LakeException.QueryInvalid("Expected EXPLAIN query");
+    }
+
+    private static Kill ParseKill(string text)
+    {
+        Match match = KillPattern().Match(text);
+        return match.Success && long.TryParse(match.Groups["id"].Value, out long id)
+            ? new Kill(id)
+            : throw LakeException.QueryInvalid("Expected KILL QUERY id; SELECT id FROM lakeholo.query_log WHERE state = 'running' lists them");
+    }
+
+    private static string Unquote(string name) => string.Join('.', NamePart().Matches(name).Select(m => m.Value.Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal)));
+
+    [GeneratedRegex(@"^\s*--[^\n]*$|/\*.*?\*/", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Comments();
+
+    [GeneratedRegex("^[A-Za-z]+")]
+    private static partial Regex FirstWord();
+
+    [GeneratedRegex(@"^\w+\s+(?:(?<scope>TABLE|SCHEMA|LAYER)\s+)?(?<name>(?:""[^""]*""|[\w*?$-]+)(?:\.(?:""[^""]*""|[\w*?$-]+)){0,2})$", RegexOptions.IgnoreCase)]
+    private static partial Regex TierPattern();
+
+    [GeneratedRegex(@"^SYNC(?:\s+(?<source>""[^""]*""|[\w-]+))?$", RegexOptions.IgnoreCase)]
+    private static partial Regex SyncPattern();
+
+    [GeneratedRegex(@"^SET\s+(?:SESSION\s+)?(?:lakeholo\.)?(?<name>\w+)\s*(?:=|\sTO\s)\s*(?<value>'[^']*'|[^\s';]+)$", RegexOptions.IgnoreCase)]
+    private static partial Regex SetPattern();
+
+    [GeneratedRegex(@"^RESET\s+(?:lakeholo\.)?(?<name>\w+)$", RegexOptions.IgnoreCase)]
+    private static partial Regex ResetPattern();
+
+    [GeneratedRegex(@"^USE\s+(?<name>""[^""]*""|[\w-]+)$", RegexOptions.IgnoreCase)]
+    private static partial Regex UsePattern();
+
+    [GeneratedRegex(@"^EXPLAIN\s+(?:LAKE\s+)?(?<query>.+)$", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    private static partial Regex ExplainPattern();
+
+    [GeneratedRegex(@"^KILL\s+(?:QUERY\s+)?(?<id>\d+)$", RegexOptions.IgnoreCase)]
+    private static partial Regex KillPattern();
+
+    [GeneratedRegex(@"""(?:[^""]|"""")*""|[^.]+")]
+    private static partial Regex NamePart();
+}
+
+/// <summary>What PROMOTE, DEMOTE and REFRESH speak of.</summary>
+internal enum TierScope
+{
+    Table,
+    Schema,
+    Layer,
+}

@@ -1,0 +1,327 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+
+namespace LakeHolo.Accelerator.Sql;
+
+/// <summary>A SELECT statement as the engine's own syntax tree (<c>json_serialize_sql</c>). The only file that knows the tree's shape, which is that of
+/// the pinned engine version; tests hold it.</summary>
+internal sealed class SyntaxTree
+{
+    private const int MaxDepth = 400;
+
+    private static readonly JsonDocumentOptions ParseOptions = new() { MaxDepth = 2000 };
+
+    private static readonly HashSet<string> KnownTableRefs = new(StringComparer.Ordinal)
+    {
+        "BASE_TABLE", "JOIN", "SUBQUERY", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "SHOW_REF", "CTE", "PIVOT", "COLUMN_DATA",
+    };
+
+    private readonly JsonNode _root;
+
+    private SyntaxTree(JsonNode root) => _root = root;
+
+    /// <summary>The table references that are not common table expressions, in text order.</summary>
+    public IReadOnlyList<TableReference> Tables { get; private set; } = [];
+
+    /// <summary>Number of parameter markers.</summary>
+    public int ParameterCount { get; private set; }
+
+    /// <summary>Parses one statement and checks that it calls nothing but allowed functions.</summary>
+    /// <exception cref="LakeException">QueryInvalid: syntax, several statements, something other than a SELECT, a function that is not allowed.</exception>
+    public static SyntaxTree Parse(DuckDBConnection connection, string sql)
+    {
+        JsonNode document = JsonNode.Parse(Scalar(connection, "SELECT json_serialize_sql($1)", sql), null, ParseOptions)!;
+        if (document["error"]!.GetValue<bool>())
+        {
+            string kind = document["error_type"]?.GetValue<string>() ?? "error";
+            string message = document["error_message"]?.GetValue<string>() ?? "cannot be parsed";
+            throw LakeException.QueryInvalid(kind == "not implemented"
+                ? "Only queries (SELECT, WITH, VALUES, FROM, DESCRIBE, SUMMARIZE) and management statements (PROMOTE, DEMOTE, REFRESH, SYNC, SET) are accepted: lake tables are read only"
+                : $"Syntax error: {message}");
+        }
+
+        JsonArray statements = document["statements"]!.AsArray();
+        if (statements.Count != 1)
+        {
+            throw LakeException.QueryInvalid($"One statement at a time, not {statements.Count}");
+        }
+
+        var tree = new SyntaxTree(document);
+        var visit = new Visit();
+        visit.Node(document, [], 0);
+        tree.Tables = visit.Tables;
+        tree.ParameterCount = visit.Parameters.Count;
+        return tree;
+    }
+
+    /// <summary>The statement's text, in the engine's own spelling.</summary>
+    public string ToSql(DuckDBConnection connection) => Scalar(connection, "SELECT json_deserialize_sql($1)", _root.ToJsonString());
+
+    /// <summary>Rewrites references to columns by schema or catalog (<c>dwd.orders.id</c>) to the table's alias, since a rewritten table has no schema.</summary>
+    public void UnqualifyColumns() => Unqualify(_root, 0);
+
+    private void Unqualify(JsonNode? node, int depth)
+    {
+        if (depth > MaxDepth * 4)
+        {
+            throw LakeException.QueryInvalid("The statement is nested too deeply");
+        }
+
+        if (node is JsonArray array)
+        {
+            foreach (JsonNode? item in array)
+            {
+                Unqualify(item, depth + 1);
+            }
+        }
+        else if (node is JsonObject o)
+        {
+            if (Text(o, "class") == "COLUMN_REF" && o["column_names"] is JsonArray { Count: >= 3 } names)
+            {
+                Shorten(names);
+            }
+
+            foreach ((string _, JsonNode? child) in o)
+            {
+                Unqualify(child, depth + 1);
+            }
+        }
+    }
+
+    private void Shorten(JsonArray names)
+    {
+        string[] parts = [.. names.Select(n => n!.GetValue<string>())];
+        foreach (TableReference table in Tables)
+        {
+            string[] qualified = [.. new[] { table.Catalog, table.Schema, table.Name }.Where(p => p.Length > 0)];
+            for (int skip = 0; skip < qualified.Length - 1; skip++)
+            {
+                string[] prefix = qualified[skip..];
+                if (parts.Length > prefix.Length && prefix.SequenceEqual(parts.Take(prefix.Length), StringComparer.OrdinalIgnoreCase))
+                {
+                    for (int i = 0; i < prefix.Length - 1; i++)
+                    {
+                        names.RemoveAt(0);
+                    }
+
+                    return;
+                }
+            }
+        }
+    }
+
+    private static string Scalar(DuckDBConnection connection, string sql, string argument)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.Parameters.Add(new DuckDBParameter(argument));
+        try
+        {
+            return (string)command.ExecuteScalar()!;
+        }
+        catch (DuckDBException e)
+        {
+            throw LakeException.QueryInvalid($"The statement cannot be parsed: {e.Message}", e);
+        }
+    }
+
+    private static string Text(JsonObject o, string name) => o[name] is JsonValue value && value.TryGetValue(out string? text) ? text : string.Empty;
+
+    /// <summary>A reference to a named table in a FROM clause.</summary>
+    internal sealed class TableReference(JsonObject node)
+    {
+        public string Catalog { get; } = Text(node, "catalog_name");
+
+        public string Schema { get; } = Text(node, "schema_name");
+
+        public string Name { get; } = Text(node, "table_name");
+
+        /// <summary>For the function form <c>table_changes('t', from, to)</c>: its constant arguments.</summary>
+        public IReadOnlyList<string>? ChangeArguments { get; init; }
+
+        /// <summary>The unit (VERSION, TIMESTAMP) and expression of an AT clause; the expression must be constant.</summary>
+        public (string Unit, JsonNode Expression)? At =>
+            node["at_clause"] is JsonObject at ? (Text(at, "unit"), at["expr"]!) : null;
+
+        public string DisplayName => string.Join('.', new[] { Catalog, Schema, Name }.Where(p => p.Length > 0));
+
+        /// <summary>Points the reference at another name, keeping what the query calls it.</summary>
+        public void ReplaceBy(string name)
+        {
+            if (Text(node, "alias").Length == 0)
+            {
+                node["alias"] = ChangeArguments is null ? Name : "table_changes";
+            }
+
+            if (ChangeArguments is not null)
+            {
+                JsonNode? aliases = node["column_name_alias"]?.DeepClone();
+                string alias = Text(node, "alias");
+                node.Clear();
+                node["type"] = "BASE_TABLE";
+                node["alias"] = alias;
+                node["sample"] = null;
+                node["query_location"] = 0;
+                node["column_name_alias"] = aliases ?? new JsonArray();
+            }
+
+            node["catalog_name"] = string.Empty;
+            node["schema_name"] = string.Empty;
+            node["table_name"] = name;
+            node["at_clause"] = null;
+        }
+    }
+
+    /// <summary>The statement <c>SELECT CAST(expression AS VARCHAR)</c> for a constant expression of an AT clause.</summary>
+    public static string ConstantSql(DuckDBConnection connection, JsonNode expression)
+    {
+        SyntaxTree carrier = Parse(connection, "SELECT 1");
+        carrier._root["statements"]![0]!["node"]!["select_list"] = new JsonArray(expression.DeepClone());
+        return carrier.ToSql(connection);
+    }
+
+    private sealed class Visit
+    {
+        public List<TableReference> Tables { get; } = [];
+
+        public HashSet<string> Parameters { get; } = new(StringComparer.Ordinal);
+
+        public void Node(JsonNode? node, List<string> ctes, int depth)
+        {
+            if (depth > MaxDepth * 4)
+            {
+                throw LakeException.QueryInvalid("The statement is nested too deeply");
+            }
+
+            if (node is JsonArray array)
+            {
+                foreach (JsonNode? item in array)
+                {
+                    Node(item, ctes, depth + 1);
+                }
+            }
+            else if (node is JsonObject o)
+            {
+                Object(o, ctes, depth);
+            }
+        }
+
+        private void Object(JsonObject o, List<string> ctes, int depth)
+        {
+            string type = Text(o, "type");
+            if (o.ContainsKey("sample") && type.Length > 0 && !type.EndsWith("_NODE", StringComparison.Ordinal) && !KnownTableRefs.Contains(type))
+            {
+                throw LakeException.QueryInvalid($"{type} is not allowed in FROM");
+            }
+
+            switch (type)
+            {
+                case "BASE_TABLE":
+                    Table(o, ctes);
+                    break;
+                case "TABLE_FUNCTION":
+                    TableFunction(o, ctes, depth);
+                    return;
+                case "SHOW_REF":
+                    ShowReference(o);
+                    break;
+                case "VALUE_PARAMETER":
+                    Parameters.Add(Text(o, "identifier"));
+                    break;
+                default:
+                    break;
+            }
+
+            if (o["function_name"] is JsonValue name && name.TryGetValue(out string? function))
+            {
+                CheckFunction(function, Text(o, "schema"), Text(o, "catalog"));
+            }
+
+            List<string> visible = ctes;
+            if (o["cte_map"]?["map"] is JsonArray { Count: > 0 } map)
+            {
+                visible = [.. ctes];
+                foreach (JsonNode? entry in map)
+                {
+                    // A name hides tables for the expressions after it, and for itself when recursive; hiding it for its own text when it is not
+                    // recursive would make `WITH orders AS (FROM orders)` a query on itself.
+                    string key = entry!["key"]!.GetValue<string>();
+                    bool recursive = entry["value"]?["query"]?["node"] is JsonObject query && Text(query, "type") == "RECURSIVE_CTE_NODE";
+                    Node(entry["value"], recursive ? [.. visible, key] : visible, depth + 1);
+                    visible = [.. visible, key];
+                }
+            }
+
+            foreach ((string key, JsonNode? child) in o)
+            {
+                if (key != "cte_map")
+                {
+                    Node(child, visible, depth + 1);
+                }
+            }
+        }
+
+        private void Table(JsonObject o, List<string> ctes)
+        {
+            var table = new TableReference(o);
+            bool isCte = table.Catalog.Length == 0 && table.Schema.Length == 0 && ctes.Contains(table.Name, StringComparer.OrdinalIgnoreCase);
+            if (!isCte)
+            {
+                Tables.Add(table);
+            }
+        }
+
+        private void TableFunction(JsonObject o, List<string> ctes, int depth)
+        {
+            if (o["function"] is not JsonObject function)
+            {
+                throw LakeException.QueryInvalid("A table function without a name is not allowed");
+            }
+
+            string name = Text(function, "function_name");
+            if (!AllowedFunctions.Table.Contains(name) || Text(function, "schema").Length > 0 || Text(function, "catalog").Length > 0)
+            {
+                throw LakeException.QueryInvalid($"The table function {name} is not allowed; tables of the lake are read by their name");
+            }
+
+            if (name.Equals("table_changes", StringComparison.OrdinalIgnoreCase))
+            {
+                Tables.Add(new TableReference(o) { ChangeArguments = [.. function["children"]!.AsArray().Select(ConstantText)] });
+                return;
+            }
+
+            Node(function["children"], ctes, depth + 1);
+        }
+
+        private static string ConstantText(JsonNode? argument)
+        {
+            if (argument is JsonObject o && Text(o, "class") == "CONSTANT" && o["value"] is JsonObject value && value["value"] is JsonValue constant)
+            {
+                return constant.TryGetValue(out string? text) ? text : constant.ToString();
+            }
+
+            throw LakeException.QueryInvalid("table_changes takes constants: table_changes('schema.table', from, to)");
+        }
+
+        private static void ShowReference(JsonObject o)
+        {
+            if (o["query"] is null)
+            {
+                throw LakeException.QueryInvalid(
+                    "SHOW is not available here; SELECT * FROM lakeholo.tables lists the tables, DESCRIBE schema.table the columns of one");
+            }
+        }
+
+        private static void CheckFunction(string name, string schema, string catalog)
+        {
+            bool builtIn = (schema.Length == 0 || schema is "main" or "pg_catalog") && (catalog.Length == 0 || catalog == "system");
+            if (!builtIn || !AllowedFunctions.IsScalarAllowed(name))
+            {
+                throw LakeException.QueryInvalid(string.Create(CultureInfo.InvariantCulture, $"The function {name} is not allowed"));
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Storage;
+
+namespace LakeHolo.HotTier;
+
+/// <summary>The list of hot copies on disk: <c>hot.json</c>, replaced whole (written beside it, flushed, renamed), so that after a crash at any moment
+/// it is the old or the new one. A database file that it does not name is left over from a crash.</summary>
+internal static class HotManifest
+{
+    private const string FileName = "hot.json";
+    private const int CurrentVersion = 1;
+
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    /// <summary>Reads the list; empty if there is none yet.</summary>
+    /// <exception cref="LakeException">FormatInvalid: the file cannot be understood; nothing is deleted then.</exception>
+    public static IReadOnlyList<HotCopyRecord> Read(string directory)
+    {
+        string path = Path.Combine(directory, FileName);
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+
+        try
+        {
+            Content content = JsonSerializer.Deserialize<Content>(File.ReadAllBytes(path), Json)
+                ?? throw LakeException.FormatInvalid("The list of hot copies is empty", path);
+            return content.Version == CurrentVersion
+                ? content.Copies
+                : throw LakeException.FormatInvalid($"The list of hot copies has version {content.Version}; this program knows {CurrentVersion}", path);
+        }
+        catch (JsonException e)
+        {
+            throw LakeException.FormatInvalid($"The list of hot copies is no valid JSON ({e.Message}); delete the folder to begin anew", path, e);
+        }
+    }
+
+    /// <summary>Replaces the list.</summary>
+    public static void Write(string directory, IReadOnlyList<HotCopyRecord> copies)
+    {
+        string path = Path.Combine(directory, FileName);
+        string temporary = path + ".new";
+        using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None))
+        {
+            JsonSerializer.Serialize(stream, new Content(CurrentVersion, copies), Json);
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(temporary, path, overwrite: true);
+    }
+
+    private sealed record Content(int Version, IReadOnlyList<HotCopyRecord> Copies);
+}
