@@ -31,7 +31,8 @@ public delegate ValueTask FileDecoder(CacheableFile file, string targetPath, Can
 /// <param name="Store">Its store.</param>
 /// <param name="Key">Its key.</param>
 /// <param name="SizeBytes">Its size where metadata tells, else -1.</param>
-public sealed record CacheableFile(IObjectStore Store, string Key, long SizeBytes);
+/// <param name="ETag">Its tag where a listing told it, else null: the cache asks for it.</param>
+public sealed record CacheableFile(IObjectStore Store, string Key, long SizeBytes, string? ETag = null);
 
 /// <summary>Local paths that stay readable until the lease is disposed.</summary>
 public sealed class FileLease(IReadOnlyList<string> localPaths, Action? release = null) : IAsyncDisposable

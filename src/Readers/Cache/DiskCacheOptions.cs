@@ -1,0 +1,21 @@
+namespace LakeHolo.Readers.Cache;
+
+/// <summary>Bounds of the disk cache.</summary>
+public sealed record DiskCacheOptions
+{
+    /// <summary>Folder of the cache; created if missing. Processes that share it use a part each.</summary>
+    public required string Directory { get; init; }
+
+    /// <summary>Most bytes that are kept on disk.</summary>
+    public long BudgetBytes { get; init; } = 64L << 30;
+
+    /// <summary>Files decoded at once; 0 for one per processor.</summary>
+    public int MaxConcurrentDecodes { get; init; }
+
+    /// <summary>Remote files opened at once; each of them fetches its ranges side by side, within the store's own bound.</summary>
+    public int MaxConcurrentFetches { get; init; } = 16;
+
+    /// <summary>How long the tag of a remote file is trusted before it is asked for again. Data files of tables never change under their name; one that
+    /// did is noticed after this time, or as soon as more of it is fetched.</summary>
+    public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromMinutes(5);
+}
