@@ -68,24 +68,51 @@ internal static class ScanColumns
     }
 }
 
-/// <summary>Types that clients of Arrow cannot read are given as ones that they can: enums as text, variants as JSON text, bit strings as text.</summary>
-internal static class WireTypes
+/// <summary>The result as clients see it. Types that they cannot read are given as ones that they can: enums as text, variants as JSON text, bit strings
+/// as text. Unnamed expressions over tables are called as the user wrote them, not by the names that stand for the tables inside.</summary>
+internal static class ResultShape
 {
-    public static (string Sql, IReadOnlyList<(string Name, string Type)> Columns) Adapt(string sql, IReadOnlyList<(string Name, string Type)> columns)
+    /// <summary>Adapts a statement.</summary>
+    /// <param name="sql">Its text.</param>
+    /// <param name="columns">Its columns, as the planning engine names them.</param>
+    /// <param name="displayNames">What each of the planning engine's tables is called by the user.</param>
+    public static (string Sql, IReadOnlyList<(string Name, string Type)> Columns) Adapt(
+        string sql, IReadOnlyList<(string Name, string Type)> columns, IReadOnlyList<(string Planning, string Display)> displayNames)
     {
-        if (!columns.Any(c => Target(c.Type) is not null))
+        (string Name, string Type)[] adapted = [.. columns.Select(c => (Name(c.Name, displayNames), Type(c.Type)))];
+        if (adapted.SequenceEqual(columns))
         {
             return (sql, columns);
         }
 
-        IEnumerable<string> select = columns.Select((c, i) => Target(c.Type) is { } type
-            ? $"CAST(c{i} AS {type}) AS {SqlText.Identifier(c.Name)}"
-            : $"c{i} AS {SqlText.Identifier(c.Name)}");
+        IEnumerable<string> select = adapted.Select((c, i) => c.Type == columns[i].Type
+            ? $"c{i} AS {SqlText.Identifier(c.Name)}"
+            : $"CAST(c{i} AS {c.Type}) AS {SqlText.Identifier(c.Name)}");
         string names = string.Join(", ", columns.Select((_, i) => $"c{i}"));
-        return ($"SELECT {string.Join(", ", select)} FROM ({sql}) AS w({names})", [.. columns.Select(c => (c.Name, Target(c.Type) ?? c.Type))]);
+        return ($"SELECT {string.Join(", ", select)} FROM ({sql}) AS w({names})", adapted);
     }
 
-    private static string? Target(string type)
+    private static string Name(string name, IReadOnlyList<(string Planning, string Display)> displayNames)
+    {
+        string display = name;
+        foreach ((string planning, string table) in displayNames)
+        {
+            int at = display.IndexOf(planning, StringComparison.Ordinal);
+            if (at < 0)
+            {
+                continue;
+            }
+
+            // The alias that keeps the table's name is ours, not the user's.
+            string alias = " AS " + table[(table.LastIndexOf('.') + 1)..];
+            string rest = display[(at + planning.Length)..];
+            display = display[..at] + table + (rest.StartsWith(alias, StringComparison.Ordinal) ? rest[alias.Length..] : rest);
+        }
+
+        return display;
+    }
+
+    private static string Type(string type)
     {
         if (type.StartsWith("ENUM(", StringComparison.Ordinal) || type is "BIT" or "TIME WITH TIME ZONE")
         {
@@ -96,7 +123,7 @@ internal static class WireTypes
         {
             "VARIANT" => "JSON",
             "\"NULL\"" => "INTEGER",
-            _ => null,
+            _ => type,
         };
     }
 }

@@ -45,7 +45,7 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
     private JsonObject? Tree(string text)
     {
         using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = "SELECT json_serialize_sql($1)";
+        command.CommandText = "SELECT json_serialize_sql(CAST($1 AS VARCHAR))";
         command.Parameters.Add(new DuckDBParameter("SELECT " + text));
         JsonNode document = JsonNode.Parse((string)command.ExecuteScalar()!, null, new JsonDocumentOptions { MaxDepth = 2000 })!;
         return document["error"]!.GetValue<bool>() ? null : document["statements"]![0]!["node"]!["select_list"]![0] as JsonObject;

@@ -37,19 +37,16 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             }
 
             string text = tree.ToSql(connection);
-            var occurrences = new Dictionary<string, int>();
             string planned = text;
             var names = new string[tables.Length];
             for (int i = 0; i < tables.Length; i++)
             {
-                string key = tables[i].Schema.ToString()!;
-                occurrences[key] = occurrences.GetValueOrDefault(key) + 1;
                 names[i] = planning.EmptyTable(connection, tables[i].Schema, i);
                 planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
             }
 
             IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, tree.ParameterCount);
-            (string template, columns) = WireTypes.Adapt(text, columns);
+            (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))]);
             return new BoundStatement
             {
                 Template = template,

@@ -33,7 +33,7 @@ internal sealed class SyntaxTree
     /// <exception cref="LakeException">QueryInvalid: syntax, several statements, something other than a SELECT, a function that is not allowed.</exception>
     public static SyntaxTree Parse(DuckDBConnection connection, string sql)
     {
-        JsonNode document = JsonNode.Parse(Scalar(connection, "SELECT json_serialize_sql($1)", sql), null, ParseOptions)!;
+        JsonNode document = JsonNode.Parse(Scalar(connection, "SELECT json_serialize_sql(CAST($1 AS VARCHAR))", sql), null, ParseOptions)!;
         if (document["error"]!.GetValue<bool>())
         {
             string kind = document["error_type"]?.GetValue<string>() ?? "error";
@@ -58,7 +58,7 @@ internal sealed class SyntaxTree
     }
 
     /// <summary>The statement's text, in the engine's own spelling.</summary>
-    public string ToSql(DuckDBConnection connection) => Scalar(connection, "SELECT json_deserialize_sql($1)", _root.ToJsonString());
+    public string ToSql(DuckDBConnection connection) => Scalar(connection, "SELECT json_deserialize_sql(CAST($1 AS JSON))", _root.ToJsonString());
 
     /// <summary>Rewrites references to columns by schema or catalog (<c>dwd.orders.id</c>) to the table's alias, since a rewritten table has no schema.</summary>
     public void UnqualifyColumns() => Unqualify(_root, 0);

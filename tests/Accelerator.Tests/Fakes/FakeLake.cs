@@ -1,0 +1,149 @@
+using Apache.Arrow;
+using DuckDB.NET.Data;
+using LakeHolo.Accelerator;
+using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Execution;
+using LakeHolo.Accelerator.Sessions;
+using LakeHolo.Accelerator.Sources;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Accelerator.Tests.Fakes;
+
+/// <summary>A lake of Parquet folders, with a reader that keeps what it was asked for: the layers under the planner, without a table format.</summary>
+internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("lakeholo-fake-").FullName;
+    private readonly Dictionary<string, Schema> _schemas = [];
+    private readonly EngineDatabase _writer = new(new EngineOptions { AllowedDirectories = [Path.GetTempPath()] });
+    private EngineDatabase? _engine;
+
+    public List<(string Table, ScanRequest Request)> Requests { get; } = [];
+
+    public int Loads { get; private set; }
+
+    public LakeEngine Engine { get; private set; } = null!;
+
+    public CatalogService Catalog { get; private set; } = null!;
+
+    public string Name => "parquet";
+
+    public string Format => "parquet";
+
+    public void AddTable(string schema, string name, string select)
+    {
+        string folder = Path.Combine(_directory, schema, name);
+        Directory.CreateDirectory(folder);
+        using DuckDBConnection connection = _writer.OpenConnection();
+        EngineDatabase.Execute(connection, $"COPY ({select}) TO '{folder}/data.parquet'");
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = $"SELECT * FROM ({select}) LIMIT 0";
+        using Apache.Arrow.Ipc.IArrowArrayStream stream = command.ExecuteArrowStream();
+        _schemas[$"{schema}.{name}"] = stream.Schema;
+    }
+
+    public async Task<FakeLake> StartAsync()
+    {
+        _engine = new EngineDatabase(new EngineOptions { AllowedDirectories = [_directory] });
+        TableRoot root = new(new LocalFolderStore(_directory), string.Empty);
+        Catalog = new CatalogService([new LakeSource { Name = "lake", Root = root }], [this], [], TimeProvider.System);
+        await Catalog.SyncAsync(Catalog.Sources[0]);
+        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], TimeProvider.System)], null, new ExecutionLimits(), TimeProvider.System);
+        return this;
+    }
+
+    public QuerySession Session { get; } = new("test", new SessionIdentity("tester", "here", "xunit"));
+
+    /// <summary>Runs a statement and gives its rows as text, columns apart by '|'.</summary>
+    public async Task<List<string>> QueryAsync(string sql, RecordBatch? parameters = null)
+    {
+        IPreparedQuery prepared = await Engine.PrepareAsync(Session, sql, default);
+        await using IQueryResult result = await prepared.ExecuteAsync(Session, parameters, 0, default);
+        Assert.Equal(prepared.ResultSchema.FieldsList.Select(f => (f.Name, f.DataType.TypeId)), result.Schema.FieldsList.Select(f => (f.Name, f.DataType.TypeId)));
+        var rows = new List<string>();
+        await foreach (RecordBatch batch in result.ReadBatchesAsync(default))
+        {
+            using (batch)
+            {
+                for (int r = 0; r < batch.Length; r++)
+                {
+                    rows.Add(string.Join('|', Enumerable.Range(0, batch.ColumnCount).Select(c => Text(batch.Column(c), r))));
+                }
+            }
+        }
+
+        return rows;
+    }
+
+    public async ValueTask<Snapshot> LoadSnapshotAsync(LakeTable table, SnapshotSelector at, Snapshot? known, CancellationToken cancellationToken = default)
+    {
+        await Task.Yield();
+        Loads++;
+        return new FakeSnapshot
+        {
+            Table = table,
+            Id = new SnapshotId(at is SnapshotSelector.VersionSelector v ? v.Text : "1"),
+            CommittedAt = DateTimeOffset.UnixEpoch,
+            Schema = _schemas[$"{table.Schema}.{table.Name}"],
+            PartitionColumns = [],
+        };
+    }
+
+    public ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default) => ValueTask.FromResult(false);
+
+    public ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default)
+        => ValueTask.FromResult<IReadOnlyList<SnapshotInfo>>([new SnapshotInfo(new SnapshotId("1"), DateTimeOffset.UnixEpoch, "WRITE", null, null)]);
+
+    public ValueTask<SnapshotDiff> DiffAsync(Snapshot from, Snapshot to, CancellationToken cancellationToken = default)
+        => ValueTask.FromResult(new SnapshotDiff { From = from.Id, To = to.Id });
+
+    public ValueTask<IReadOnlyList<(string Id, Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default)
+        => ValueTask.FromResult<IReadOnlyList<(string, Schema)>>([("1", _schemas[$"{table.Schema}.{table.Name}"])]);
+
+    public ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
+    {
+        lock (Requests)
+        {
+            Requests.Add(($"{snapshot.Table.Schema}.{snapshot.Table.Name}", request));
+        }
+
+        string path = Path.Combine(_directory, snapshot.Table.Schema, snapshot.Table.Name, "data.parquet");
+        string columns = request.Columns is null ? "*" : string.Join(", ", request.Columns.Select(SqlText.Identifier));
+        return ValueTask.FromResult(new TableScan(
+            $"SELECT {columns} FROM read_parquet({SqlText.Literal(path)})", new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = 1 }));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Task.CompletedTask;
+        Engine?.Dispose();
+        _engine?.Dispose();
+        _writer.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private static string Text(IArrowArray array, int row) => array.IsNull(row) ? "NULL" : array switch
+    {
+        StringArray a => a.GetString(row),
+        Int32Array a => a.GetValue(row)!.Value.ToString(),
+        Int64Array a => a.GetValue(row)!.Value.ToString(),
+        DoubleArray a => a.GetValue(row)!.Value.ToString("R"),
+        BooleanArray a => a.GetValue(row)!.Value.ToString(),
+        Decimal128Array a => a.GetString(row),
+        Date32Array a => a.GetDateTime(row)!.Value.ToString("yyyy-MM-dd"),
+        _ => array.Data.DataType.Name,
+    };
+
+    private sealed class FakeSnapshot : Snapshot
+    {
+        public override long FileCount => 1;
+
+        public override long SizeBytes => 1;
+
+        public override long? RowCount => null;
+
+        public override IEnumerable<DataFileInfo> EnumerateFiles() => [new DataFileInfo { Path = "data.parquet", Format = "parquet", SizeBytes = 1 }];
+    }
+}

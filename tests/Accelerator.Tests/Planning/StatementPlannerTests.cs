@@ -1,0 +1,130 @@
+using Apache.Arrow;
+using Apache.Arrow.Types;
+using LakeHolo.Accelerator.Tests.Fakes;
+using LakeHolo.LakeCatalog;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Accelerator.Tests.Planning;
+
+public sealed class StatementPlannerTests : IAsyncLifetime
+{
+    private readonly FakeLake _lake = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        _lake.AddTable("dwd", "orders", "SELECT i AS id, 'c' || (i % 3) AS customer, DATE '2026-01-01' + (i % 10)::INT AS day, (i * 1.5)::DECIMAL(10, 2) AS amount, {'k': i, 'v': 'x'} AS s FROM range(100) t(i)");
+        _lake.AddTable("dws", "customers", "SELECT 'c' || i AS customer, 'name' || i AS name FROM range(3) t(i)");
+        _lake.AddTable("ods", "odd", "SELECT 1 AS \"a b\", 2 AS \"x>5 OR y\", 3 AS y");
+        await _lake.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync() => await _lake.DisposeAsync();
+
+    [Theory]
+    [InlineData("SELECT count(*) FROM dwd.orders", "100")]
+    [InlineData("SELECT count(*) FROM lake.dwd.orders", "100")]
+    [InlineData("SELECT count(*) FROM orders", "100")]
+    [InlineData("SELECT count(*) FROM DWD.Orders o WHERE o.ID < 10", "10")]
+    [InlineData("SELECT dwd.orders.id FROM dwd.orders WHERE dwd.orders.id = 7", "7")]
+    [InlineData("SELECT lake.dwd.orders.id FROM lake.dwd.orders WHERE orders.id = 8", "8")]
+    [InlineData("WITH orders AS (SELECT * FROM dwd.orders WHERE id < 5) SELECT sum(id) FROM orders", "10")]
+    [InlineData("WITH orders AS (FROM orders) SELECT count(*) FROM orders", "100")]
+    [InlineData("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT max(n) FROM r", "5")]
+    [InlineData("SELECT c.name, count(*) FROM dwd.orders o JOIN dws.customers c USING (customer) GROUP BY 1 ORDER BY 1 LIMIT 1", "name0|34")]
+    [InlineData("SELECT a.id + b.id FROM dwd.orders a JOIN dwd.orders b ON a.id = b.id WHERE a.id = 3 AND b.amount > 1", "6")]
+    [InlineData("SELECT (SELECT max(id) FROM dwd.orders), EXISTS (FROM dws.customers WHERE customer = 'zz')", "99|False")]
+    [InlineData("SELECT id FROM (SELECT id, amount FROM dwd.orders) WHERE id = 4", "4")]
+    [InlineData("SELECT o.s.k FROM dwd.orders o WHERE o.s.k = 12", "12")]
+    [InlineData("SELECT s.v FROM dwd.orders WHERE id = 1", "x")]
+    [InlineData("SELECT id FROM dwd.orders QUALIFY row_number() OVER (ORDER BY id DESC) = 1", "99")]
+    [InlineData("SELECT \"a b\" + \"x>5 OR y\" FROM ods.odd WHERE \"x>5 OR y\" = 2", "3")]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE customer LIKE 'c1%' AND day BETWEEN DATE '2026-01-02' AND DATE '2026-01-03'", "7")]
+    [InlineData("SELECT 1 AS x, 2 AS x", "1|2")]
+    [InlineData("VALUES (1, 'a')", "1|a")]
+    [InlineData("SELECT sum(id) FROM (SELECT id FROM dwd.orders UNION ALL SELECT 1)", "4951")]
+    [InlineData("SELECT name FROM lakeholo.tables WHERE schema = 'dws'", "customers")]
+    [InlineData("SELECT snapshot FROM dwd.\"orders$snapshots\"", "1")]
+    [InlineData("SELECT count(*) FROM dwd.\"orders$files\"", "1")]
+    public async Task Queries_answer_over_rewritten_names(string sql, string expected)
+        => Assert.Equal([expected], await _lake.QueryAsync(sql));
+
+    [Fact]
+    public async Task Only_the_needed_columns_and_the_understood_filters_reach_the_reader()
+    {
+        await _lake.QueryAsync("SELECT sum(amount) FROM dwd.orders WHERE day >= DATE '2026-01-05' AND customer IN ('c1', 'c2') AND id % 2 = 0");
+        (string table, ScanRequest request) = Assert.Single(_lake.Requests);
+        Assert.Equal("dwd.orders", table);
+        Assert.Equal(["id", "customer", "day", "amount"], request.Columns!);
+        ScanFilter.And filter = Assert.IsType<ScanFilter.And>(request.Filter);
+        Assert.Contains(new ScanFilter.Compare("day", ScanComparison.GreaterOrEqual, new ScanLiteral(new DateOnly(2026, 1, 5))), Flatten(filter));
+    }
+
+    [Fact]
+    public async Task A_table_that_is_joined_to_itself_gets_the_needs_of_each_reference()
+    {
+        await _lake.QueryAsync("SELECT a.id FROM dwd.orders a JOIN dwd.orders b ON a.id = b.id WHERE a.customer = 'c1' AND b.amount > 5");
+        Assert.Equal([["id", "amount"], ["id", "customer"]], _lake.Requests.Select(r => r.Request.Columns!.ToArray()).OrderBy(c => c[1]));
+    }
+
+    [Fact]
+    public async Task Unnamed_expressions_are_called_as_the_user_wrote_them()
+    {
+        Accelerator.Sessions.IPreparedQuery prepared = await _lake.Engine.PrepareAsync(_lake.Session, "SELECT (SELECT max(id) FROM dwd.orders)", default);
+        Assert.Equal("(SELECT max(id) FROM dwd.orders)", prepared.ResultSchema.FieldsList[0].Name);
+    }
+
+    [Fact]
+    public async Task A_table_is_loaded_once_a_statement()
+    {
+        int before = _lake.Loads;
+        await _lake.QueryAsync("SELECT count(*) FROM dwd.orders a, dwd.orders b, (SELECT 1 FROM dwd.orders LIMIT 1) c");
+        Assert.Equal(1, _lake.Loads - before);
+    }
+
+    [Theory]
+    [InlineData("SELECT * FROM dwd.orders AT (VERSION => 7)", "7")]
+    [InlineData("SELECT * FROM dwd.orders AT (VERSION => 'tag-1')", "tag-1")]
+    [InlineData("SELECT p.id FROM dwd.orders p AT (VERSION => 3 + 4)", "7")]
+    public async Task Time_travel_selects_a_version(string sql, string version)
+    {
+        await _lake.QueryAsync(sql);
+        Assert.Contains($"\"snapshot\":\"{version}\"", (await _lake.QueryAsync("SELECT tables FROM lakeholo.query_log ORDER BY id"))[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Parameters_are_bound_by_position()
+    {
+        var schema = new Schema([new Field("a", Int64Type.Default, true), new Field("b", StringType.Default, true)], null);
+        using var batch = new RecordBatch(schema, [new Int64Array.Builder().Append(90).Build(), new StringArray.Builder().Append("c1").Build()], 1);
+        Assert.Equal(["3"], await _lake.QueryAsync("SELECT count(*) FROM dwd.orders WHERE id >= ? AND customer = ?", batch));
+    }
+
+    [Fact]
+    public async Task An_unknown_table_is_answered_with_the_nearest_names()
+    {
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => _lake.QueryAsync("SELECT * FROM dwd.order"));
+        Assert.Equal(LakeErrorKind.NotFound, e.Kind);
+        Assert.Contains("dwd.orders", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_unknown_column_is_the_querys_fault()
+    {
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => _lake.QueryAsync("SELECT nope FROM dwd.orders"));
+        Assert.Equal(LakeErrorKind.QueryInvalid, e.Kind);
+        Assert.Contains("nope", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Session_options_are_checked()
+    {
+        await _lake.QueryAsync("SET max_staleness = '30s'");
+        Assert.Equal("30s", _lake.Session.Options["max_staleness"]);
+        await Assert.ThrowsAsync<LakeException>(() => _lake.QueryAsync("SET tier = 'warm'"));
+        await Assert.ThrowsAsync<LakeException>(() => _lake.QueryAsync("SET threads = 4"));
+        await _lake.QueryAsync("RESET max_staleness");
+        Assert.False(_lake.Session.Options.ContainsKey("max_staleness"));
+    }
+
+    private static IEnumerable<ScanFilter> Flatten(ScanFilter filter) => filter is ScanFilter.And and ? and.Parts.SelectMany(Flatten) : [filter];
+}
