@@ -22,6 +22,9 @@ public sealed record LakeOptions
     /// <summary>Bounds of statements.</summary>
     public ExecutionLimits Limits { get; init; } = new();
 
+    /// <summary>Hot copies that are built at once.</summary>
+    public int MaxConcurrentBuilds { get; init; } = 2;
+
     /// <summary>Bound of the disk cache in bytes.</summary>
     public long CacheBytes { get; init; } = 20L << 30;
 }

@@ -1,0 +1,144 @@
+using Cronos;
+using LakeHolo.Accelerator;
+using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Sources;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+using Microsoft.Extensions.Logging;
+
+namespace LakeHolo.HotTier;
+
+/// <summary>One LakeHolo: catalog, readers, engine and hot tier put together, with the background sync that keeps them current.</summary>
+public sealed class LakeInstance : IAsyncDisposable
+{
+    private readonly LakeOptions _options;
+    private readonly EngineDatabase _database;
+    private readonly DiskCache _cache;
+    private readonly HotStore _store;
+    private readonly HotTierController _tier;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<Task> _loops = [];
+
+    private LakeInstance(LakeOptions options, ILoggerFactory loggers, TimeProvider time)
+    {
+        _options = options;
+        _time = time;
+        _logger = loggers.CreateLogger("LakeHolo.HotTier");
+        string hot = Path.Combine(options.DataDirectory, "hot");
+        string cache = Path.Combine(options.DataDirectory, "cache");
+        string spill = Path.Combine(options.DataDirectory, "spill");
+        Directory.CreateDirectory(spill);
+        _database = new EngineDatabase(options.Engine with
+        {
+            SpillDirectory = spill,
+            AllowedDirectories = [.. options.Engine.AllowedDirectories, hot, cache, spill, .. options.Sources.Select(s => LocalDirectory(s.Root)).OfType<string>()],
+        });
+        _cache = new DiskCache(new DiskCacheOptions { Directory = cache, BudgetBytes = options.CacheBytes });
+        (IReadOnlyList<ITableFormat> formats, IReadOnlyList<ITableReader> readers) = TableFormats.Create(_database, _cache);
+        Catalog = new CatalogService(options.Sources, formats, options.Layers, time);
+        var lake = new LakeTableSource(readers, time);
+        _store = new HotStore(hot, _database);
+        _tier = new HotTierController(_store, Catalog, lake, options.MaxConcurrentBuilds, time, _logger);
+        Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, time), lake], _tier, options.Limits, time);
+    }
+
+    /// <summary>SQL in, Arrow out.</summary>
+    public LakeEngine Engine { get; }
+
+    /// <summary>The tables.</summary>
+    public CatalogService Catalog { get; }
+
+    /// <summary>Opens everything and runs the first sync of every source; a source that cannot be reached is an error.</summary>
+    /// <exception cref="LakeException">StorageUnavailable or NotFound for a source; ResourcesExhausted when another process uses the data folder.</exception>
+    public static async ValueTask<LakeInstance> StartAsync(LakeOptions options, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellationToken = default)
+    {
+        var instance = new LakeInstance(options, loggers, time);
+        try
+        {
+            foreach (LakeSource source in options.Sources)
+            {
+                await instance.Catalog.SyncAsync(source, cancellationToken);
+            }
+
+            return instance;
+        }
+        catch
+        {
+            await instance.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Begins the scheduled syncs; after each, hot copies follow.</summary>
+    public void StartSync()
+    {
+        foreach (LakeSource source in _options.Sources)
+        {
+            _loops.Add(Task.Run(() => SyncLoopAsync(source, _stop.Token)));
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await Task.WhenAll(_loops);
+        Engine.Dispose();
+        _tier.Dispose();
+        _store.Dispose();
+        _cache.Dispose();
+        _database.Dispose();
+        foreach (LakeSource source in _options.Sources)
+        {
+            await source.Root.Store.DisposeAsync();
+        }
+
+        _stop.Dispose();
+    }
+
+    private static string? LocalDirectory(TableRoot root) =>
+        root.Store.Root.IsFile ? root.Store.Root.LocalPath : null;
+
+    private async Task SyncLoopAsync(LakeSource source, CancellationToken cancellationToken)
+    {
+        CronExpression? cron = source.SyncCron is null ? null : CronExpression.Parse(source.SyncCron);
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(Pause(source, cron), _time, cancellationToken);
+                try
+                {
+                    await Catalog.SyncAsync(source, cancellationToken);
+                    await _tier.FollowAsync(cancellationToken);
+                }
+                catch (LakeException e)
+                {
+                    // The catalog keeps what it knows; hot copies go on within what their readers accept.
+                    Log.SyncFailed(_logger, source.Name, e.Message);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+    }
+
+    private TimeSpan Pause(LakeSource source, CronExpression? cron)
+    {
+        if (cron is null)
+        {
+            return source.SyncInterval;
+        }
+
+        DateTimeOffset now = _time.GetUtcNow();
+        return cron.GetNextOccurrence(now, TimeZoneInfo.Utc) is { } next ? next - now : Timeout.InfiniteTimeSpan;
+    }
+}

@@ -1,0 +1,16 @@
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.HotTier;
+
+/// <summary>The table formats that this program knows; a new one is a line here.</summary>
+internal static class TableFormats
+{
+    public static (IReadOnlyList<ITableFormat> Formats, IReadOnlyList<ITableReader> Readers) Create(EngineDatabase engine, IFileMaterializer files)
+    {
+        _ = (engine, files);
+        return ([], []);
+    }
+}
