@@ -7,7 +7,7 @@ namespace LakeHolo.LakeCatalog.Avro;
 public ref struct AvroCursor
 {
     // A block of items without bytes (nulls, empty records) could claim any count; no writer makes use of that.
-    private const long MaxEmptyItems = 1 << 16;
+    private const long MaxEmptyItems = 1024;
 
     private readonly ReadOnlySpan<byte> _bytes;
     private readonly string _path;

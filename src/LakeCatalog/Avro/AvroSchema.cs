@@ -81,6 +81,9 @@ public sealed class AvroSchema
     /// <summary>Size of a fixed, in bytes.</summary>
     public int FixedSize { get; internal init; }
 
+    // Number of types that a value walks through when references are followed: small text can spell a type of 2^n fields without a byte of data.
+    internal long Weight { get; set; } = 1;
+
     /// <summary>The logical type's name, if its attributes are valid; an invalid or absent one is null, as the specification demands.</summary>
     public string? LogicalType { get; internal init; }
 

@@ -8,6 +8,8 @@ internal sealed class AvroSchemaParser
     // Types nested deeper than this are no table's; the bound keeps parsing and decoding off the end of the stack.
     internal const int MaxDepth = 64;
 
+    private const long MaxWeight = 100_000;
+
     private readonly Dictionary<string, AvroSchema> _named = new(StringComparer.Ordinal);
     private readonly string _path;
 
@@ -33,13 +35,19 @@ internal sealed class AvroSchemaParser
             throw Invalid($"is nested deeper than {MaxDepth} levels");
         }
 
-        return json.ValueKind switch
+        AvroSchema schema = json.ValueKind switch
         {
             JsonValueKind.String => Named(json.GetString()!, space),
             JsonValueKind.Array => Union(json, space, depth),
             JsonValueKind.Object => Complex(json, space, depth),
             _ => throw Invalid($"has a {json.ValueKind} where a type is expected"),
         };
+        if (schema.Kind is AvroKind.Record or AvroKind.Union or AvroKind.Array or AvroKind.Map)
+        {
+            schema.Weight = 1 + (schema.Items?.Weight ?? 0) + schema.Branches.Sum(b => b.Weight) + schema.Fields.Sum(f => f.Type.Weight);
+        }
+
+        return schema.Weight <= MaxWeight ? schema : throw Invalid($"spells a type of more than {MaxWeight} parts");
     }
 
     private AvroSchema Named(string name, string space) =>
