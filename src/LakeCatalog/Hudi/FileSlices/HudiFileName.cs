@@ -1,0 +1,63 @@
+using System.Globalization;
+
+namespace LakeHolo.LakeCatalog.Hudi.FileSlices;
+
+/// <summary>What a data file's name says.</summary>
+/// <param name="FileId">File group.</param>
+/// <param name="Instant">Base: the writing instant. Log: the slice's base instant (version 6) or the writing delta commit (version 8 and later).</param>
+/// <param name="LogVersion">Number of a log file, 0 for a base file.</param>
+/// <param name="WriteToken">Attempt that wrote it.</param>
+/// <param name="Extension">Of a base file: parquet, orc, …; of a log file empty, or <c>cdc</c>.</param>
+internal readonly record struct HudiFileName(string FileId, string Instant, int LogVersion, string WriteToken, string Extension)
+{
+    public bool IsLog => LogVersion > 0;
+
+    public bool IsCdc => IsLog && Extension.Length > 0;
+
+    /// <summary>Reads a name; null for markers, checksums and other files that are no data.</summary>
+    public static HudiFileName? TryParse(string name) => name.StartsWith('.') ? Log(name) : Base(name);
+
+    // <fileId>_<writeToken>_<instant>.<ext>
+    private static HudiFileName? Base(string name)
+    {
+        string[] parts = name.Split('_');
+        if (parts.Length < 3)
+        {
+            return null;
+        }
+
+        int dot = parts[2].IndexOf('.', StringComparison.Ordinal);
+        if (parts.Length != 3 || dot <= 0 || parts[0].Length == 0)
+        {
+            return null;
+        }
+
+        string extension = parts[2][(dot + 1)..].ToLowerInvariant();
+        return extension is "parquet" or "orc" or "hfile" or "lance" or "vortex"
+            ? new HudiFileName(parts[0], parts[2][..dot], 0, parts[1], extension)
+            : null;
+    }
+
+    // .<fileId>_<instant>.log.<version>_<writeToken>[.cdc]
+    private static HudiFileName? Log(string name)
+    {
+        int log = name.IndexOf(".log.", 1, StringComparison.Ordinal);
+        int underscore = log < 0 ? -1 : name.LastIndexOf('_', log);
+        if (underscore < 2)
+        {
+            return null;
+        }
+
+        ReadOnlySpan<char> rest = name.AsSpan(log + 5);
+        int end = rest.IndexOf('_');
+        ReadOnlySpan<char> number = end < 0 ? rest : rest[..end];
+        if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int version) || version < 1)
+        {
+            return null;
+        }
+
+        string token = end < 0 ? "" : rest[(end + 1)..].ToString();
+        bool isCdc = token.EndsWith(".cdc", StringComparison.Ordinal) || token.EndsWith("-cdc", StringComparison.Ordinal);
+        return new HudiFileName(name[1..underscore], name[(underscore + 1)..log], version, isCdc ? token[..^4] : token, isCdc ? "cdc" : "");
+    }
+}

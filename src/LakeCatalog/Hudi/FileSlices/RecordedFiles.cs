@@ -1,0 +1,45 @@
+using LakeHolo.LakeCatalog.Hudi.Timeline;
+
+namespace LakeHolo.LakeCatalog.Hudi.FileSlices;
+
+/// <summary>Compares what commits say they wrote with what lies in storage: a slice that lost a file would quietly read as an older one.</summary>
+internal static class RecordedFiles
+{
+    /// <exception cref="LakeException">NotFound if the base file of a live slice, or one of its log files, is gone.</exception>
+    public static void Check(
+        IReadOnlyDictionary<string, CommitMetadata> commits,
+        TimelineView view,
+        Dictionary<(string Partition, string FileId), List<HudiFile>> groups,
+        IReadOnlyList<FileSlice> slices,
+        string location)
+    {
+        var live = slices.ToDictionary(s => (s.Partition, s.FileId));
+        foreach ((string instant, CommitMetadata commit) in commits)
+        {
+            foreach (WriteStat write in commit.Writes)
+            {
+                string name = write.Path[(write.Path.LastIndexOf('/') + 1)..];
+                if (HudiFileName.TryParse(name) is not { IsCdc: false } file || view.IsReplaced(write.Partition, file.FileId))
+                {
+                    continue;
+                }
+
+                (string, string) group = (write.Partition, file.FileId);
+                FileSlice? slice = live.GetValueOrDefault(group);
+                if (groups.GetValueOrDefault(group)?.Any(f => f.Path == write.Path) == true)
+                {
+                    continue;
+                }
+
+                // An older version that a cleaner removed is not missed: the live slice has a newer base file.
+                bool isMissed = slice is null || (file.IsLog
+                    ? string.CompareOrdinal(instant, slice.BaseInstant) > 0
+                    : string.CompareOrdinal(file.Instant, slice.Base?.Instant ?? "") > 0);
+                if (isMissed)
+                {
+                    throw LakeException.NotFound($"Hudi: missing {(file.IsLog ? "log" : "base")} file of instant {instant}", location + "/" + write.Path);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.Timeline;
+using LakeHolo.LakeCatalog.Snapshots;
+
+namespace LakeHolo.LakeCatalog.Hudi;
+
+/// <summary>A Hudi table as of an instant: one file slice per live file group.</summary>
+public sealed class HudiSnapshot : Snapshot
+{
+    /// <summary>The table's properties.</summary>
+    public required HudiProperties Properties { get; init; }
+
+    /// <summary>The active timeline it was made from.</summary>
+    public required HudiTimeline Timeline { get; init; }
+
+    /// <summary>The greatest instant it holds.</summary>
+    public required string Instant { get; init; }
+
+    /// <summary>Instants up to <see cref="Instant"/> that it does not hold, since they were pending.</summary>
+    public required IReadOnlySet<string> ExcludedInstants { get; init; }
+
+    /// <summary>The data columns, without meta columns.</summary>
+    public required IReadOnlyList<HudiColumn> Columns { get; init; }
+
+    /// <summary>Live slices, ordered by partition and file group.</summary>
+    public required IReadOnlyList<FileSlice> Slices { get; init; }
+
+    /// <summary>What the read-optimised view reads: newest committed base files.</summary>
+    public required IReadOnlyList<FileSlice> ReadOptimizedSlices { get; init; }
+
+    /// <summary>Metadata of the completed commits up to <see cref="Instant"/> that are still on the active timeline, by instant.</summary>
+    public required IReadOnlyDictionary<string, CommitMetadata> Commits { get; init; }
+
+    /// <summary>Schema-on-read history (JSON), newest valid; null without.</summary>
+    public string? SchemaHistoryJson { get; init; }
+
+    /// <summary>Facts that the next snapshot of this table reuses.</summary>
+    internal HudiMetadataCache Cache { get; init; } = HudiMetadataCache.Empty;
+
+    /// <summary>Whether the snapshot holds what the instant wrote.</summary>
+    public bool Holds(string instant)
+        => string.CompareOrdinal(instant, Instant) <= 0 && Timeline.IsCommitted(instant) && !ExcludedInstants.Contains(instant);
+
+    /// <inheritdoc/>
+    public override long FileCount => Slices.Sum(s => (long)s.Files.Count());
+
+    /// <inheritdoc/>
+    public override long SizeBytes => Slices.Sum(s => s.Files.Sum(f => f.SizeBytes));
+
+    /// <inheritdoc/>
+    public override long? RowCount => null;
+
+    /// <inheritdoc/>
+    public override IEnumerable<DataFileInfo> EnumerateFiles()
+    {
+        foreach (FileSlice slice in Slices)
+        {
+            IReadOnlyDictionary<string, string?> partition = PartitionPath.Parse(slice.Partition, PartitionColumns) ?? new Dictionary<string, string?>();
+            foreach (HudiFile file in slice.Files)
+            {
+                yield return new DataFileInfo
+                {
+                    Path = file.Path,
+                    Kind = file.LogVersion == 0 ? "base" : "log",
+                    Format = file.LogVersion == 0 ? file.Extension : "log",
+                    SizeBytes = file.SizeBytes,
+                    Partition = partition,
+                    Group = slice.FileId,
+                };
+            }
+        }
+    }
+}
+
+/// <summary>Decoded commits by the key and size of their files, which never change.</summary>
+internal sealed class HudiMetadataCache
+{
+    public static HudiMetadataCache Empty { get; } = new();
+
+    public IReadOnlyDictionary<(string Key, long Size), CommitMetadata> Commits { get; init; } = new Dictionary<(string, long), CommitMetadata>();
+
+    public IReadOnlyDictionary<(string Key, long Size), IReadOnlyList<(string Partition, string FileId)>> Plans { get; init; }
+        = new Dictionary<(string, long), IReadOnlyList<(string, string)>>();
+}

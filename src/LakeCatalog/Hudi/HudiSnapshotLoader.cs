@@ -1,0 +1,168 @@
+using Apache.Arrow;
+using Apache.Arrow.Types;
+using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.Timeline;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
+
+namespace LakeHolo.LakeCatalog.Hudi;
+
+/// <summary>Which point of the timeline is asked for, and what is live there.</summary>
+internal sealed class HudiSnapshotLoader(LakeTable table)
+{
+    private const string PropertiesFile = ".hoodie/hoodie.properties";
+    private readonly TableRoot _root = table.Root;
+
+    public async ValueTask<HudiSnapshot> LoadAsync(SnapshotSelector at, HudiSnapshot? known, CancellationToken cancellationToken)
+    {
+        HudiProperties properties = await ReadPropertiesAsync(cancellationToken);
+        HudiFeatures.Check(properties, _root.Location);
+        // The timeline is fixed before data files are listed: a file whose instant it does not know is then not visible.
+        HudiTimeline timeline = await ListTimelineAsync(_root, properties, cancellationToken);
+        (string until, HashSet<string> excluded) = HudiVersionText.Resolve(at, timeline, table);
+        SnapshotId id = HudiVersionText.IdOf(until, excluded);
+        if (known is not null && known.Timeline.Signature == timeline.Signature && known.Id == id)
+        {
+            return known;
+        }
+
+        var metadata = new CommitReader(_root, known?.Cache ?? HudiMetadataCache.Empty);
+        Dictionary<string, CommitMetadata> commits = await metadata.ReadCommitsAsync(
+            timeline.Commits.Where(i => string.CompareOrdinal(i.Time, until) <= 0 && !excluded.Contains(i.Time)), cancellationToken);
+        IReadOnlyList<(string, string, string)> plans = await metadata.ReadPlansAsync(timeline, cancellationToken);
+        var view = new TimelineView(timeline, until, excluded, commits, plans, new Dictionary<string, string>());
+        Dictionary<(string, string), List<HudiFile>> groups = await ListGroupsAsync(cancellationToken);
+        var builder = new FileSliceBuilder(view, properties.TimelineLayout == 2);
+        var slices = new List<FileSlice>();
+        var baseFiles = new List<FileSlice>();
+        foreach (((string partition, string fileId), List<HudiFile> files) in groups.OrderBy(g => g.Key.Item1, StringComparer.Ordinal).ThenBy(g => g.Key.Item2, StringComparer.Ordinal))
+        {
+            if (view.IsReplaced(partition, fileId))
+            {
+                continue;
+            }
+
+            if (builder.Choose(partition, fileId, files) is { } slice && slice.Files.Any())
+            {
+                slices.Add(slice);
+            }
+
+            if (builder.ChooseBase(files) is { } newest)
+            {
+                baseFiles.Add(new FileSlice { Partition = partition, FileId = fileId, BaseInstant = newest.Instant, Base = newest });
+            }
+        }
+
+        RecordedFiles.Check(commits, view, groups, slices, _root.Location);
+        IReadOnlyList<HudiColumn> columns = ReadSchema(properties, commits);
+        return new HudiSnapshot
+        {
+            Table = table,
+            Id = id,
+            CommittedAt = Timeline.Instant.MomentOf(timeline.FindCommit(until)?.CompletionTime ?? until),
+            Schema = HudiSchema.ToArrow(columns, properties.PopulatesMetaFields),
+            PartitionColumns = properties.PartitionFields,
+            PrimaryKey = properties.RecordKeyFields,
+            Features = HudiFeatures.Describe(properties),
+            Options = properties.Values,
+            Properties = properties,
+            Timeline = timeline,
+            Instant = until,
+            ExcludedInstants = excluded,
+            Columns = columns,
+            Slices = slices,
+            ReadOptimizedSlices = baseFiles,
+            Commits = commits,
+            Cache = metadata.ToCache(),
+        };
+    }
+
+    public static async ValueTask<HudiTimeline> ListTimelineAsync(TableRoot root, HudiProperties properties, CancellationToken cancellationToken)
+    {
+        var files = new List<ObjectEntry>();
+        await foreach (ObjectEntry entry in root.Store.ListAsync(root.Key(properties.TimelineFolder), recursive: false, cancellationToken: cancellationToken))
+        {
+            files.Add(entry);
+        }
+
+        return HudiTimeline.Parse(files, properties.TimelineLayout);
+    }
+
+    private async ValueTask<HudiProperties> ReadPropertiesAsync(CancellationToken cancellationToken)
+    {
+        // Writers replace the file by: backup, delete, write, delete backup.
+        foreach (string name in (string[])[PropertiesFile, PropertiesFile + ".backup", PropertiesFile])
+        {
+            if (await _root.Store.HeadAsync(_root.Key(name), cancellationToken) is { SizeBytes: > 0 })
+            {
+                return HudiProperties.Parse(await _root.Store.ReadAsync(_root.Key(name), maxSizeBytes: 1 << 24, cancellationToken));
+            }
+        }
+
+        throw LakeException.NotFound("No .hoodie/hoodie.properties: not a Hudi table", _root.Location);
+    }
+
+    private IReadOnlyList<HudiColumn> ReadSchema(HudiProperties properties, Dictionary<string, CommitMetadata> commits)
+    {
+        string? schema = commits.OrderByDescending(c => c.Key, StringComparer.Ordinal).Select(c => c.Value.Schema).FirstOrDefault(s => !string.IsNullOrEmpty(s))
+            ?? properties.CreateSchema;
+        IReadOnlyList<HudiColumn> columns = schema is null ? [] : HudiSchema.Parse(schema, _root.Location);
+        if (!properties.DropsPartitionColumns || columns.Count == 0)
+        {
+            return columns;
+        }
+
+        // Dropped partition columns are not part of the commits' schema; CREATE TABLE's may tell their types.
+        IReadOnlyList<HudiColumn> created = properties.CreateSchema is { } text ? HudiSchema.Parse(text, _root.Location) : [];
+        IEnumerable<HudiColumn> dropped = properties.PartitionFields.Where(p => columns.All(c => c.Name != p))
+            .Select(p => created.FirstOrDefault(c => c.Name == p) ?? new HudiColumn(new Field(p, StringType.Default, true), null, null));
+        return [.. columns, .. dropped];
+    }
+
+    private async ValueTask<Dictionary<(string Partition, string FileId), List<HudiFile>>> ListGroupsAsync(CancellationToken cancellationToken)
+    {
+        var groups = new Dictionary<(string, string), List<HudiFile>>();
+        await foreach (ObjectEntry entry in DataEntriesAsync(cancellationToken))
+        {
+            string path = entry.Key[_root.Prefix.Length..];
+            if (path.Contains("/.hoodie/", StringComparison.Ordinal) || HudiFileName.TryParse(entry.Name) is not { IsCdc: false } name)
+            {
+                continue;
+            }
+
+            if (name is { IsLog: false, Extension: not ("parquet" or "orc") })
+            {
+                throw LakeException.FeatureUnsupported($"Hudi: base file format {name.Extension.ToUpperInvariant()} is not supported", entry.Key);
+            }
+
+            int slash = path.LastIndexOf('/');
+            (string, string) group = (slash < 0 ? "" : path[..slash], name.FileId);
+            if (!groups.TryGetValue(group, out List<HudiFile>? files))
+            {
+                groups[group] = files = [];
+            }
+
+            files.Add(new HudiFile(path, entry.SizeBytes, name.Instant, name.LogVersion, name.WriteToken, name.IsLog ? "" : name.Extension));
+        }
+
+        return groups;
+    }
+
+    private async IAsyncEnumerable<ObjectEntry> DataEntriesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (ObjectEntry entry in _root.Store.ListAsync(_root.Prefix, recursive: false, cancellationToken: cancellationToken))
+        {
+            if (!entry.IsFolder)
+            {
+                yield return entry;
+            }
+            else if (entry.Name != ".hoodie")
+            {
+                await foreach (ObjectEntry nested in _root.Store.ListAsync(entry.Key, recursive: true, cancellationToken: cancellationToken))
+                {
+                    yield return nested;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+using System.Collections.Concurrent;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Readers.Hudi;
+
+/// <summary>The columns of a Parquet file as the engine sees them. Files with equal columns share one scan.</summary>
+/// <param name="Signature">Equal for files of equal columns.</param>
+/// <param name="Columns">Top-level columns.</param>
+internal sealed record ParquetShape(string Signature, IReadOnlyList<(string Name, EngineType Type)> Columns);
+
+/// <summary>Looks up shapes, each file once.</summary>
+internal sealed class ParquetShapes
+{
+    private const int MaxFiles = 200_000;
+    private readonly ConcurrentDictionary<string, ParquetShape> _byFile = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ParquetShape> _bySignature = new(StringComparer.Ordinal);
+
+    /// <summary>The shape of one file.</summary>
+    /// <param name="connection">Used for the look-up.</param>
+    /// <param name="identity">Key and size of the source file, which never changes.</param>
+    /// <param name="localPath">Where it can be opened now.</param>
+    public ParquetShape Of(DuckDBConnection connection, string identity, string localPath)
+    {
+        if (_byFile.TryGetValue(identity, out ParquetShape? known))
+        {
+            return known;
+        }
+
+        if (_byFile.Count > MaxFiles)
+        {
+            _byFile.Clear();
+            _bySignature.Clear();
+        }
+
+        ParquetShape shape = Describe(connection, localPath);
+        return _byFile[identity] = _bySignature.GetOrAdd(shape.Signature, shape);
+    }
+
+    private static ParquetShape Describe(DuckDBConnection connection, string localPath)
+    {
+        try
+        {
+            using DuckDBCommand command = connection.CreateCommand();
+            command.CommandText = $"DESCRIBE SELECT * FROM read_parquet({SqlText.Literal(localPath)}, hive_partitioning = false)";
+            using DuckDBDataReader reader = command.ExecuteReader();
+            var columns = new List<(string, EngineType)>();
+            var signature = new System.Text.StringBuilder();
+            while (reader.Read())
+            {
+                columns.Add((reader.GetString(0), EngineType.Parse(reader.GetString(1))));
+                signature.Append(reader.GetString(0)).Append('\0').Append(reader.GetString(1)).Append('\n');
+            }
+
+            return new ParquetShape(signature.ToString(), columns);
+        }
+        catch (DuckDBException error)
+        {
+            throw EngineErrors.OfFile(error, localPath);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Globalization;
+using System.Text;
+using Apache.Arrow;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Readers.Hudi;
+
+/// <summary>A readable Parquet file (a base file, or a decoded one) and what it stands for.</summary>
+/// <param name="LocalPath">Where the engine opens it.</param>
+/// <param name="Identity">Key and size of the source.</param>
+/// <param name="Partition">Its partition path.</param>
+/// <param name="Shape">Its columns.</param>
+internal sealed record ReadableFile(string LocalPath, string Identity, string Partition, ParquetShape Shape);
+
+/// <summary>SELECTs over files in the table's types.</summary>
+/// <param name="snapshot">Whose columns and partition rules apply.</param>
+internal sealed class SliceScan(HudiSnapshot snapshot)
+{
+    /// <summary>Files in groups that one scan can read; the order inside a group is the position of <c>file_index</c>.</summary>
+    public IReadOnlyList<IReadOnlyList<ReadableFile>> Group(IEnumerable<ReadableFile> files)
+        => [.. files.GroupBy(f => f.Shape.Signature + (TakesPartitionFromPath(f.Shape) ? f.Partition : ""), StringComparer.Ordinal).Select(g => g.ToList())];
+
+    /// <summary>FROM clause of a group.</summary>
+    public static string From(IReadOnlyList<ReadableFile> group)
+        => $"read_parquet({SqlText.LiteralList(group.Select(f => f.LocalPath))}, hive_partitioning = false)";
+
+    /// <summary>The select list for some columns of a group, each under its name.</summary>
+    public string Columns(IReadOnlyList<ReadableFile> group, IEnumerable<Field> fields)
+    {
+        var text = new StringBuilder();
+        foreach (Field field in fields)
+        {
+            text.Append(text.Length == 0 ? "" : ", ").Append(Column(group[0], field)).Append(" AS ").Append(SqlText.Identifier(field.Name));
+        }
+
+        return text.Length == 0 ? "1 AS \"1\"" : text.ToString();
+    }
+
+    /// <summary>One column's expression.</summary>
+    public string Column(ReadableFile file, Field field)
+    {
+        EngineType? type = ColumnSql.Find(file.Shape.Columns, field.Name, field.Name, out string name);
+        if (type is not null)
+        {
+            return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, field.Name);
+        }
+
+        string target = SqlText.TypeOf(field.DataType);
+        if (!snapshot.Properties.DropsPartitionColumns || !snapshot.PartitionColumns.Contains(field.Name))
+        {
+            return $"CAST(NULL AS {target})";
+        }
+
+        IReadOnlyDictionary<string, string?> values = PartitionPath.Parse(file.Partition, snapshot.PartitionColumns)
+            ?? throw LakeException.FormatInvalid($"Hudi: the partition path does not fit the partition columns, which are not in the files", file.Partition);
+        return $"CAST({SqlText.LiteralOrNull(values[field.Name])} AS {target})";
+    }
+
+    private bool TakesPartitionFromPath(ParquetShape shape) => snapshot.Properties.DropsPartitionColumns
+        && snapshot.PartitionColumns.Any(p => !shape.Columns.Any(c => c.Name == p));
+
+    /// <summary>A number for SQL text.</summary>
+    public static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+}
