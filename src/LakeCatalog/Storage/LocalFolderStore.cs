@@ -141,7 +141,7 @@ public sealed class LocalFolderStore : IObjectStore
 
             Child child = children.Current;
             bool isFolder = child.Key.EndsWith('/');
-            bool after = startAfter is null || string.CompareOrdinal(child.Key, startAfter) > 0;
+            bool after = startAfter is null || KeyOrder.Instance.Compare(child.Key, startAfter) > 0;
             if (isFolder && recursive)
             {
                 // Keys inside a folder begin with its key: all of them come before startAfter unless that is one of them.
@@ -186,7 +186,7 @@ public sealed class LocalFolderStore : IObjectStore
                 }
             }
 
-            children.Sort(static (a, b) => string.CompareOrdinal(a.Key, b.Key));
+            children.Sort(static (a, b) => KeyOrder.Instance.Compare(a.Key, b.Key));
             return children;
         });
     }

@@ -24,6 +24,10 @@ public static class ObjectStores
         {
             case "file" when rest.StartsWith('/'):
                 return new TableRoot(new LocalFolderStore(rest), string.Empty);
+            case "s3" or "s3a" or "s3n" or "oss":
+                string[] parts = rest.Split('/', 2);
+                string prefix = parts.Length == 1 ? string.Empty : parts[1].Trim('/');
+                return new TableRoot(new S3ObjectStore(parts[0], options.S3), prefix.Length == 0 ? string.Empty : prefix + "/");
             default:
                 throw LakeException.FeatureUnsupported("Locations are /path, file:///path or s3://bucket/prefix", location);
         }
