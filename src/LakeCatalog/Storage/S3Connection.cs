@@ -8,21 +8,26 @@ namespace LakeHolo.LakeCatalog.Storage;
 /// <summary>From options to the SDK's client.</summary>
 internal static class S3Connection
 {
-    public static AmazonS3Client Create(S3Options options)
+    /// <summary>The transport of one store. Without timeouts: each try has its own.</summary>
+    public static HttpClient CreateTransport(S3Options options) => new(new SendOnce(new SocketsHttpHandler
     {
-        IReadOnlyList<string> faults = options.Validate();
-        if (faults.Count > 0)
-        {
-            throw new ArgumentException("The S3 options are wrong: " + string.Join("; ", faults), nameof(options));
-        }
+        AllowAutoRedirect = false, // the signature holds for one host
+        MaxConnectionsPerServer = options.MaxConcurrentRequests,
+        ConnectTimeout = options.RequestTimeout,
+        PooledConnectionLifetime = TimeSpan.FromMinutes(10),
+    }))
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
 
+    public static AmazonS3Client Create(S3Options options, HttpClient transport)
+    {
         var config = new AmazonS3Config
         {
             ForcePathStyle = options.PathStyle ?? options.Endpoint is not null,
-            MaxConnectionsPerServer = options.MaxConcurrentRequests,
+            HttpClientFactory = new OneTransport(transport),
             MaxErrorRetry = 0, // S3Requests repeats, and knows what a repeated conditional PUT means
             ThrottleRetries = false,
-            Timeout = options.OperationTimeout,
             // Stores that are not AWS's refuse the checksum trailers which the SDK sends by default.
             RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
             ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
@@ -68,5 +73,27 @@ internal static class S3Connection
         return new CredentialProfileStoreChain().TryGetAWSCredentials(options.Profile, out AWSCredentials credentials)
             ? credentials
             : throw LakeException.StorageUnavailable($"The credentials profile '{options.Profile}' does not exist", isTransient: false);
+    }
+
+    private sealed class OneTransport(HttpClient transport) : HttpClientFactory
+    {
+        public override HttpClient CreateHttpClient(IClientConfig clientConfig) => transport;
+
+        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => false;
+
+        public override bool DisposeHttpClientsAfterUse(IClientConfig clientConfig) => false;
+    }
+
+    /// <summary>Sends once for each of our tries. The SDK repeats a request on its own when its connection breaks, whatever its settings, even though the store
+    /// may have acted on it: then nobody could tell that the 412 of a conditional PUT is the echo of its own success.</summary>
+    private sealed class SendOnce(HttpMessageHandler inner) : DelegatingHandler(inner)
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            request.Headers.ExpectContinue = false; // with it, the handler below may repeat too
+            return S3Try.Current?.TryBeginSending() == false
+                ? throw new IOException("The connection broke before the store answered")
+                : base.SendAsync(request, cancellationToken);
+        }
     }
 }

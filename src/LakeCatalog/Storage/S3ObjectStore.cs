@@ -13,6 +13,7 @@ public sealed class S3ObjectStore : IObjectStore
 {
     private readonly string _bucket;
     private readonly S3Options _options;
+    private readonly HttpClient _transport;
     private readonly AmazonS3Client _client;
     private readonly S3Requests _requests;
     private long _receivedBytes;
@@ -29,9 +30,16 @@ public sealed class S3ObjectStore : IObjectStore
             throw new ArgumentException($"'{bucket}' is not the name of a bucket", nameof(bucket));
         }
 
+        IReadOnlyList<string> faults = options.Validate();
+        if (faults.Count > 0)
+        {
+            throw new ArgumentException("The S3 options are wrong: " + string.Join("; ", faults), nameof(options));
+        }
+
         _bucket = bucket;
         _options = options;
-        _client = S3Connection.Create(options);
+        _transport = S3Connection.CreateTransport(options);
+        _client = S3Connection.Create(options, _transport);
         _requests = new S3Requests(options, time ?? TimeProvider.System);
         Root = new Uri($"s3://{bucket}/");
     }
@@ -172,6 +180,7 @@ public sealed class S3ObjectStore : IObjectStore
     public ValueTask DisposeAsync()
     {
         _client.Dispose();
+        _transport.Dispose();
         _requests.Dispose();
         return ValueTask.CompletedTask;
     }

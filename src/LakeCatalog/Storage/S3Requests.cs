@@ -90,28 +90,39 @@ internal sealed class S3Requests(S3Options options, TimeProvider time) : IDispos
 /// <summary>One try of a request; its token ends when nothing was received for the configured time.</summary>
 internal sealed class S3Try : IDisposable
 {
+    private static readonly AsyncLocal<S3Try?> CurrentTry = new();
+
     private readonly CancellationTokenSource _idle;
     private readonly CancellationTokenSource _any;
     private readonly TimeSpan _idleTimeout;
+    private int _sent;
 
     public S3Try(int number, TimeSpan idleTimeout, TimeProvider time, CancellationToken operation, CancellationToken caller)
     {
         Number = number;
         _idleTimeout = idleTimeout;
         _idle = new CancellationTokenSource(idleTimeout, time);
+        CurrentTry.Value = this;
         _any = CancellationTokenSource.CreateLinkedTokenSource(_idle.Token, operation, caller);
     }
+
+    /// <summary>The try that the running code belongs to; null for what the SDK sends besides (to get credentials).</summary>
+    public static S3Try? Current => CurrentTry.Value;
 
     /// <summary>1 for the first.</summary>
     public int Number { get; }
 
     public CancellationToken Token => _any.Token;
 
+    /// <summary>Whether this is the first request of the try.</summary>
+    public bool TryBeginSending() => Interlocked.Exchange(ref _sent, 1) == 0;
+
     /// <summary>Something was received: the wait begins anew.</summary>
     public void Received() => _idle.CancelAfter(_idleTimeout);
 
     public void Dispose()
     {
+        CurrentTry.Value = null;
         _any.Dispose();
         _idle.Dispose();
     }

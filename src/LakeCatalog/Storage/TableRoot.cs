@@ -6,7 +6,7 @@ namespace LakeHolo.LakeCatalog.Storage;
 public sealed record TableRoot(IObjectStore Store, string Prefix)
 {
     /// <summary>The folder's full location, for messages and catalogs.</summary>
-    public string Location => Store.Root.OriginalString.TrimEnd('/') + "/" + Prefix.TrimEnd('/');
+    public string Location => (Store.Root.OriginalString.TrimEnd('/') + "/" + Prefix).TrimEnd('/');
 
     /// <summary>The key of a path relative to this folder, taken literally (no percent-decoding).</summary>
     /// <exception cref="LakeException"><see cref="LakeErrorKind.FormatInvalid"/> if the path would leave the folder.</exception>

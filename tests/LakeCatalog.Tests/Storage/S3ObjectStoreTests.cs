@@ -1,0 +1,119 @@
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Tests.Shared;
+using Minio;
+using Minio.DataModel;
+using Minio.DataModel.Args;
+
+namespace LakeHolo.LakeCatalog.Tests.Storage;
+
+public sealed class S3ObjectStoreTests(S3Server server) : ObjectStoreContract
+{
+    protected override async Task<(IObjectStore Store, Func<string, byte[], Task> Write)> OpenAsync()
+    {
+        string bucket = await server.NewBucketAsync();
+        return (new S3ObjectStore(bucket, server.Options), (key, content) => server.PutAsync(bucket, key, content));
+    }
+
+    [Fact]
+    public async Task What_is_written_is_what_another_client_reads()
+    {
+        string bucket = await server.NewBucketAsync();
+        await using var store = new S3ObjectStore(bucket, server.Options);
+        byte[] content = Bytes(100_000);
+        await store.PutAsync("x/y", content, PutCondition.IfAbsent);
+
+        using IMinioClient other = server.OtherClient;
+        var received = new MemoryStream();
+        ObjectStat stat = await other.GetObjectAsync(new GetObjectArgs().WithBucket(bucket).WithObject("x/y").WithCallbackStream(s => s.CopyTo(received)));
+
+        Assert.Equal(content, received.ToArray());
+        Assert.Equal((await store.HeadAsync("x/y"))!.Value.ETag, stat.ETag);
+    }
+
+    [Fact]
+    public async Task A_listing_of_many_objects_takes_a_request_for_each_thousand()
+    {
+        string bucket = await server.NewBucketAsync();
+        await using var store = new S3ObjectStore(bucket, server.Options);
+        string[] keys = [.. Enumerable.Range(0, 1050).Select(i => $"t/{i:d5}")];
+        await Parallel.ForEachAsync(keys, async (key, token) => await store.PutAsync(key, new byte[] { 1 }, PutCondition.None, token));
+        long before = store.RequestCount;
+
+        Assert.Equal(keys, await KeysAsync(store, "t/", recursive: true));
+        Assert.Equal(2, store.RequestCount - before);
+    }
+
+    [Fact]
+    public async Task Near_ranges_share_a_request_and_long_ones_are_cut()
+    {
+        string bucket = await server.NewBucketAsync();
+        byte[] content = Bytes(1_000_000);
+        await server.PutAsync(bucket, "o", content);
+        await using var store = new S3ObjectStore(bucket, server.Options with { CoalesceGapBytes = 100, MaxRequestBytes = 100_000 });
+
+        await store.ReadRangesAsync("o", [new(0, 10), new(110, 10), new(500, 10)]);
+        Assert.Equal(2, store.RequestCount);
+        Assert.Equal(130, store.ReceivedBytes);
+        Assert.Equal(content[..250_000], (await store.ReadRangesAsync("o", [new(0, 250_000)]))[0].ToArray());
+        Assert.Equal(5, store.RequestCount);
+        Assert.Equal(content, await store.ReadAsync("o"));
+    }
+
+    [Fact]
+    public async Task Refused_access_is_an_error_at_once_that_does_not_tell_the_secret()
+    {
+        string bucket = await server.NewBucketAsync();
+        await server.PutAsync(bucket, "o", [1]);
+        S3Options[] refused =
+        [
+            server.Options with { SecretKey = "wrong-secret-42" },
+            server.Options with { AccessKey = "nobody" },
+            server.Options with { AccessKey = null, SecretKey = null, Anonymous = true },
+        ];
+        foreach (S3Options options in refused)
+        {
+            await using var store = new S3ObjectStore(bucket, options);
+            LakeException e = await Assert.ThrowsAsync<LakeException>(() => store.ReadAsync("o").AsTask());
+            Assert.Equal((LakeErrorKind.StorageUnavailable, false), (e.Kind, e.IsTransient));
+            Assert.Equal(1, store.RequestCount);
+            Assert.DoesNotContain("wrong-secret-42", e.ToString() + options, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_missing_bucket_is_an_error_and_not_an_empty_one()
+    {
+        await server.NewBucketAsync();
+        await using var store = new S3ObjectStore("no-such-bucket", server.Options);
+
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => KeysAsync(store, "", recursive: true));
+
+        Assert.Equal(LakeErrorKind.StorageUnavailable, e.Kind);
+        Assert.Contains("NoSuchBucket", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_fault_of_the_options_is_named_at_once()
+    {
+        var options = new S3Options { Endpoint = "localhost:9000", AccessKey = "a", Anonymous = true, MaxAttempts = 0, MaxConcurrentRequests = 0 };
+
+        ArgumentException e = Assert.Throws<ArgumentException>(() => new S3ObjectStore("bucket", options));
+
+        foreach (string name in (string[])["Endpoint", "SecretKey", "Anonymous", "MaxAttempts", "MaxConcurrentRequests"])
+        {
+            Assert.Contains(name, e.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("s3://bucket/a/b/", "s3://bucket/a/b", "a/b/")]
+    [InlineData("s3a://bucket/a", "s3://bucket/a", "a/")]
+    [InlineData("oss://bucket", "s3://bucket", "")]
+    public async Task Addresses_of_its_relatives_are_read_as_S3(string location, string expected, string prefix)
+    {
+        TableRoot root = ObjectStores.Open(location, new StorageOptions { S3 = server.Options });
+        await using IObjectStore store = root.Store;
+
+        Assert.Equal((expected, prefix), (root.Location.TrimEnd('/'), root.Prefix));
+    }
+}
