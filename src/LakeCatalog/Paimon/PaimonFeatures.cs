@@ -1,0 +1,114 @@
+using LakeHolo.LakeCatalog.Snapshots;
+
+namespace LakeHolo.LakeCatalog.Paimon;
+
+/// <summary>What a table's options ask for, checked before anything is read: what would change the rows and is not known is refused by name.</summary>
+internal static class PaimonFeatures
+{
+    private static readonly string[] RefusedFlags = ["chain-table.enabled", "data-evolution.enabled", "postpone.merge-on-read", "query-auth.enabled"];
+
+    private static readonly string[] RefusedOptions =
+    [
+        "scan.primary-branch", "scan.fallback-branch", "scan.snapshot-id", "scan.tag-name", "scan.timestamp-millis", "scan.timestamp", "scan.version", "scan.watermark",
+        "scan.file-creation-time-millis", "scan.creation-time-millis", "incremental-between", "incremental-between-timestamp", "incremental-to-auto-tag",
+    ];
+
+    private static readonly string[] MergeEngines = ["deduplicate", "partial-update", "aggregation", "first-row"];
+
+    /// <summary>Refuses a table of a kind or with an option that this reader does not know.</summary>
+    /// <exception cref="LakeException">FeatureUnsupported, naming the option.</exception>
+    public static void Check(PaimonSchema schema, string location)
+    {
+        string type = schema.Option("type")?.Trim().ToLowerInvariant() ?? "table";
+        if (type is not ("table" or "materialized-table"))
+        {
+            throw LakeException.FeatureUnsupported($"Paimon tables of type={type} are not supported", location);
+        }
+
+        foreach (string option in RefusedFlags)
+        {
+            if (schema.Flag(option))
+            {
+                throw LakeException.FeatureUnsupported($"The Paimon option {option}=true is not supported", location);
+            }
+        }
+
+        foreach (string option in RefusedOptions)
+        {
+            if (schema.Option(option) is string value)
+            {
+                throw LakeException.FeatureUnsupported($"The Paimon option {option}={value}, stored in the table, is not supported", location);
+            }
+        }
+
+        if (schema.Option("scan.mode") is string mode && mode.Trim().ToLowerInvariant() is not ("default" or "latest-full" or "full" or "latest"))
+        {
+            throw LakeException.FeatureUnsupported($"The Paimon option scan.mode={mode} is not supported (default, latest-full, full, latest are)", location);
+        }
+
+        CheckMerge(schema, location);
+    }
+
+    /// <summary>The features a table uses, for <c>inspect</c>.</summary>
+    public static IReadOnlyList<TableFeature> List(PaimonSchema schema, bool hasDeletionVectors)
+    {
+        var features = new List<TableFeature>();
+        if (schema.PrimaryKeys.Count > 0)
+        {
+            features.Add(new TableFeature($"merge-engine={MergeEngine(schema)}", "read"));
+        }
+
+        if (hasDeletionVectors || schema.Flag("deletion-vectors.enabled"))
+        {
+            features.Add(new TableFeature("deletion-vectors", "read"));
+        }
+
+        string[] read = ["sequence.field", "rowkind.field", "row-tracking.enabled", "data-file.path-directory", "sequence.snapshot-ordering"];
+        features.AddRange(read.Where(o => schema.Option(o) is not null).Select(o => new TableFeature(o, "read")));
+        if (schema.Option("changelog-producer") is string producer)
+        {
+            features.Add(new TableFeature($"changelog-producer={producer}", "read"));
+        }
+
+        return features;
+    }
+
+    /// <summary>The merge engine, lower case.</summary>
+    public static string MergeEngine(PaimonSchema schema) => schema.Option("merge-engine")?.Trim().ToLowerInvariant() ?? "deduplicate";
+
+    private static void CheckMerge(PaimonSchema schema, string location)
+    {
+        if (schema.PrimaryKeys.Count == 0)
+        {
+            return;
+        }
+
+        string engine = MergeEngine(schema);
+        if (!MergeEngines.Contains(engine))
+        {
+            throw LakeException.FeatureUnsupported($"The Paimon option merge-engine={engine} is not supported ({string.Join(", ", MergeEngines)} are)", location);
+        }
+
+        if (schema.Option("sequence.field.sort-order") is string order && order.Trim().ToLowerInvariant() is not ("ascending" or "descending"))
+        {
+            throw LakeException.FeatureUnsupported($"The Paimon option sequence.field.sort-order={order} is not supported", location);
+        }
+
+        if (engine == "partial-update")
+        {
+            bool ignore = IgnoresDelete(schema);
+            bool remove = schema.Flag("partial-update.remove-record-on-delete");
+            bool removeOnGroup = schema.Option("partial-update.remove-record-on-sequence-group") is not null;
+            bool groups = schema.Options.Keys.Any(k => k.StartsWith("fields.", StringComparison.Ordinal) && k.EndsWith(".sequence-group", StringComparison.Ordinal));
+            if ((ignore && (remove || removeOnGroup)) || (remove && groups))
+            {
+                throw LakeException.FeatureUnsupported(
+                    "The Paimon options ignore-delete, partial-update.remove-record-on-delete and sequence groups contradict one another", location);
+            }
+        }
+    }
+
+    /// <summary>Whether deletes are skipped while merging.</summary>
+    public static bool IgnoresDelete(PaimonSchema schema) =>
+        schema.Flag("ignore-delete") || schema.Flag("first-row.ignore-delete") || schema.Flag("deduplicate.ignore-delete") || schema.Flag("partial-update.ignore-delete");
+}

@@ -1,0 +1,117 @@
+using System.Globalization;
+using LakeHolo.LakeCatalog.Snapshots;
+
+namespace LakeHolo.LakeCatalog.Paimon;
+
+/// <summary>One snapshot of a Paimon table: its live files, schemas and deletion vectors.</summary>
+public sealed class PaimonSnapshot : Snapshot
+{
+    /// <summary>The commit, or null for a table without any.</summary>
+    public required PaimonCommit? Commit { get; init; }
+
+    /// <summary>The branch; <c>main</c> for the table itself.</summary>
+    public required string Branch { get; init; }
+
+    /// <summary>The schema whose columns and keys are read, with the options in force.</summary>
+    public required PaimonSchema TableSchema { get; init; }
+
+    /// <summary>Every schema by id; each data file is read through its own.</summary>
+    public required IReadOnlyDictionary<long, PaimonSchema> Schemas { get; init; }
+
+    /// <summary>The live files.</summary>
+    public required IReadOnlyList<PaimonDataFile> Files { get; init; }
+
+    /// <summary>Deletion vectors by partition, bucket and data file name.</summary>
+    public required IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector> DeletionVectors { get; init; }
+
+    /// <summary>The manifests read, by name; immutable, so the next snapshot takes them over.</summary>
+    internal IReadOnlyDictionary<string, IReadOnlyList<Manifests.ManifestEntry>> Manifests { get; init; } =
+        new Dictionary<string, IReadOnlyList<Manifests.ManifestEntry>>();
+
+    /// <summary>Ids come again after a rollback, with other content; this tells them apart.</summary>
+    public string Identity => Commit is null ? "" : $"{Commit.Id}/{Commit.BaseManifestList}/{Commit.DeltaManifestList}/{TableSchema.Id}";
+
+    /// <inheritdoc/>
+    public override long FileCount => Files.Count;
+
+    /// <inheritdoc/>
+    public override long SizeBytes => Files.Sum(f => f.SizeBytes);
+
+    /// <inheritdoc/>
+    public override long? RowCount
+    {
+        get
+        {
+            if (PrimaryKey.Count > 0 || Files.Any(f => f.FirstRowId is not null && f.WriteColumns is not null))
+            {
+                return null;
+            }
+
+            long deleted = 0;
+            foreach (PaimonDataFile file in Files)
+            {
+                if (DeletionVectorOf(file) is PaimonDeletionVector vector)
+                {
+                    if (vector.Cardinality is not long cardinality)
+                    {
+                        return null;
+                    }
+
+                    deleted += cardinality;
+                }
+            }
+
+            return Files.Sum(f => f.RowCount) - deleted;
+        }
+    }
+
+    /// <summary>The merge engine, lower case; means nothing without a primary key.</summary>
+    public string MergeEngine => PaimonFeatures.MergeEngine(TableSchema);
+
+    /// <summary>Whether retract rows are passed over while merging.</summary>
+    public bool IgnoresDelete => PaimonFeatures.IgnoresDelete(TableSchema);
+
+    /// <summary>Whether deletion vectors are kept for a primary key table.</summary>
+    public bool HasDeletionVectorsEnabled => TableSchema.Flag("deletion-vectors.enabled");
+
+    /// <summary>Whether rows of level 0 are invisible until a compaction has taken them up.</summary>
+    public bool SkipsLevelZero => PrimaryKey.Count > 0
+        && (TableSchema.Flag("pk-clustering-override") || MergeEngine == "first-row"
+            || (HasDeletionVectorsEnabled && !TableSchema.Flag("deletion-vectors.merge-on-read")));
+
+    /// <summary>Whether a batch read looks at the file at all.</summary>
+    public bool IsVisible(PaimonDataFile file) => PrimaryKey.Count == 0 || (file.Bucket >= 0 && !(SkipsLevelZero && file.Level == 0));
+
+    /// <summary>Whether rows of several files may have to be merged by key.</summary>
+    public bool MergesByKey => PrimaryKey.Count > 0 && (!SkipsLevelZero || Files.Any(f => IsVisible(f) && f.DeleteRowCount != 0));
+
+    /// <summary>The deletion vector of a file, or null.</summary>
+    public PaimonDeletionVector? DeletionVectorOf(PaimonDataFile file) =>
+        DeletionVectors.Count == 0 ? null : DeletionVectors.GetValueOrDefault((Convert.ToBase64String(file.PartitionBytes), file.Bucket, file.Name));
+
+    /// <inheritdoc/>
+    public override IEnumerable<DataFileInfo> EnumerateFiles() => Files.Select(ToInfo);
+
+    internal DataFileInfo ToInfo(PaimonDataFile file)
+    {
+        IReadOnlyList<PaimonType> types = [.. TableSchema.PartitionKeys.Select(k => TableSchema.Field(k).Type)];
+        var partition = new Dictionary<string, string?>();
+        for (int i = 0; i < types.Count; i++)
+        {
+            partition[TableSchema.PartitionKeys[i]] = PaimonValue.ToText(file.Partition[i], types[i]);
+        }
+
+        return new DataFileInfo
+        {
+            Path = file.Path,
+            Kind = file.Format == "blob" ? "blob" : "data",
+            Format = file.Format,
+            SizeBytes = file.SizeBytes,
+            RowCount = file.RowCount,
+            DeletedRowCount = DeletionVectorOf(file)?.Cardinality,
+            Partition = partition,
+            Group = file.Bucket.ToString(CultureInfo.InvariantCulture),
+            Level = file.Level,
+        };
+    }
+}

@@ -1,0 +1,121 @@
+using System.Globalization;
+using LakeHolo.LakeCatalog.Paimon.Manifests;
+using LakeHolo.LakeCatalog.Snapshots;
+
+namespace LakeHolo.LakeCatalog.Paimon;
+
+/// <summary>From a commit to a snapshot: live files, schemas, deletion vectors.</summary>
+internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder, string branch)
+{
+    /// <summary>Loads the snapshot of a commit; manifests that <paramref name="known"/> has read are not read again.</summary>
+    /// <param name="commit">The commit, or null for a table without any.</param>
+    /// <param name="travelling">Time travel: columns of the commit's own schema. Otherwise those of the newest schema, which may be newer than the commit.</param>
+    /// <param name="known">A snapshot of the same branch, or null.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    public async ValueTask<PaimonSnapshot> LoadAsync(PaimonCommit? commit, bool travelling, PaimonSnapshot? known, CancellationToken cancellationToken)
+    {
+        IReadOnlyDictionary<long, PaimonSchema> schemas = await folder.ReadSchemasAsync(known?.Schemas, cancellationToken);
+        PaimonSchema newest = schemas[schemas.Keys.Max()];
+        PaimonSchema schema = newest;
+        if (travelling && commit is not null)
+        {
+            schema = schemas.TryGetValue(commit.SchemaId, out PaimonSchema? own)
+                ? own with { Options = newest.Options }
+                : throw LakeException.FormatInvalid($"Snapshot {commit.Id} names schema {commit.SchemaId}, which is not there", table.Root.Location);
+        }
+
+        PaimonFeatures.Check(schema, table.Root.Location);
+        var reader = new ManifestReader(table.Root, newest);
+        var manifests = new Dictionary<string, IReadOnlyList<ManifestEntry>>();
+        IReadOnlyList<PaimonDataFile> files = [];
+        IReadOnlyDictionary<(string, int, string), PaimonDeletionVector> vectors = new Dictionary<(string, int, string), PaimonDeletionVector>();
+        if (commit is not null)
+        {
+            files = await ReadFilesAsync(reader, commit, known?.Manifests, manifests, cancellationToken);
+            if (commit.IndexManifest is string index)
+            {
+                vectors = known?.Commit?.IndexManifest == index ? known.DeletionVectors : await reader.ReadDeletionVectorsAsync(index, cancellationToken);
+            }
+        }
+
+        return new PaimonSnapshot
+        {
+            Table = table,
+            Id = new SnapshotId(commit is null ? "0" : commit.Id.ToString(CultureInfo.InvariantCulture)),
+            CommittedAt = commit is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(commit.TimeMillis, 0, 253_402_300_799_999)),
+            Schema = new Apache.Arrow.Schema([.. schema.Fields.Select(PaimonArrowTypes.ToField)], null),
+            PartitionColumns = schema.PartitionKeys,
+            PrimaryKey = schema.PrimaryKeys,
+            Options = newest.Options,
+            Features = PaimonFeatures.List(schema, vectors.Count > 0),
+            Commit = commit,
+            Branch = branch,
+            TableSchema = schema,
+            Schemas = schemas,
+            Files = files,
+            DeletionVectors = vectors,
+            Manifests = manifests,
+        };
+    }
+
+    /// <summary>The added files of a list: what one commit wrote.</summary>
+    public static async ValueTask<IReadOnlyList<ManifestEntry>> ReadEntriesAsync(ManifestReader reader, string list, CancellationToken cancellationToken)
+    {
+        var entries = new List<ManifestEntry>();
+        foreach (ManifestFile manifest in await reader.ReadListAsync(list, cancellationToken))
+        {
+            entries.AddRange(await reader.ReadManifestAsync(manifest.Name, cancellationToken));
+        }
+
+        return entries;
+    }
+
+    private static async ValueTask<IReadOnlyList<PaimonDataFile>> ReadFilesAsync(
+        ManifestReader reader,
+        PaimonCommit commit,
+        IReadOnlyDictionary<string, IReadOnlyList<ManifestEntry>>? known,
+        Dictionary<string, IReadOnlyList<ManifestEntry>> manifests,
+        CancellationToken cancellationToken)
+    {
+        var ordered = new List<IReadOnlyList<ManifestEntry>>();
+        foreach (string? list in (string?[])[commit.BaseManifestList, commit.DeltaManifestList])
+        {
+            if (list is null)
+            {
+                continue;
+            }
+
+            foreach (ManifestFile manifest in await reader.ReadListAsync(list, cancellationToken))
+            {
+                if (!manifests.TryGetValue(manifest.Name, out IReadOnlyList<ManifestEntry>? entries))
+                {
+                    entries = known?.GetValueOrDefault(manifest.Name) ?? await reader.ReadManifestAsync(manifest.Name, cancellationToken);
+                    manifests[manifest.Name] = entries;
+                    ordered.Add(entries);
+                }
+            }
+        }
+
+        // An identity is added once and deleted at most once in a table's life, so the order of entries does not matter.
+        HashSet<PaimonFileIdentity> deleted = [.. ordered.SelectMany(e => e).Where(e => e.IsDelete).Select(e => e.File.Identity)];
+        var live = new HashSet<PaimonFileIdentity>();
+        var files = new List<PaimonDataFile>();
+        foreach (ManifestEntry entry in ordered.SelectMany(e => e).Where(e => !e.IsDelete))
+        {
+            PaimonFileIdentity identity = entry.File.Identity;
+            if (deleted.Contains(identity))
+            {
+                continue;
+            }
+
+            if (!live.Add(identity))
+            {
+                throw LakeException.FormatInvalid($"The file {entry.File.Path} is added twice in snapshot {commit.Id}");
+            }
+
+            files.Add(entry.File);
+        }
+
+        return files;
+    }
+}

@@ -1,0 +1,207 @@
+using System.Globalization;
+using System.Text.Json;
+using LakeHolo.LakeCatalog.Snapshots;
+
+namespace LakeHolo.LakeCatalog.Paimon;
+
+/// <summary>Paimon tables: snapshots by id, tag, time and branch.</summary>
+/// <remarks>A table whose name ends in <c>$branch_NAME</c> is that branch; a version <c>branch_NAME</c> is the newest snapshot of it, if no tag is named so.</remarks>
+public sealed class PaimonTableFormat : ITableFormat
+{
+    private const string BranchMark = "$branch_";
+    private const string BranchVersion = "branch_";
+
+    /// <inheritdoc/>
+    public string Name => "paimon";
+
+    /// <inheritdoc/>
+    public async ValueTask<Snapshot> LoadSnapshotAsync(LakeTable table, SnapshotSelector at, Snapshot? known, CancellationToken cancellationToken = default)
+    {
+        string branch = BranchOf(table);
+        PaimonFolder folder = await OpenAsync(table, branch, cancellationToken);
+        if (at is SnapshotSelector.VersionSelector version && version.Text.StartsWith(BranchVersion, StringComparison.Ordinal)
+            && await folder.TryReadTagAsync(version.Text, cancellationToken) is null)
+        {
+            (branch, at) = (version.Text[BranchVersion.Length..], SnapshotSelector.Latest);
+            folder = await OpenAsync(table, branch, cancellationToken);
+        }
+
+        PaimonCommit? commit = await ResolveAsync(table, folder, at, cancellationToken);
+        bool travelling = at is not SnapshotSelector.LatestSelector;
+        var previous = known as PaimonSnapshot;
+        if (previous?.Branch != branch)
+        {
+            previous = null;
+        }
+
+        PaimonSnapshot loaded = await new PaimonSnapshotLoader(table, folder, branch).LoadAsync(commit, travelling, previous, cancellationToken);
+        return previous is not null && previous.Identity == loaded.Identity && ReferenceEquals(previous.Table, table)
+            && previous.TableSchema.Fields.SequenceEqual(loaded.TableSchema.Fields)
+            && previous.Options.Count == loaded.Options.Count && previous.Options.All(o => loaded.Options.GetValueOrDefault(o.Key) == o.Value)
+            ? previous
+            : loaded;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default)
+    {
+        var snapshot = (PaimonSnapshot)known;
+        var folder = new PaimonFolder(snapshot.Table.Root, snapshot.Branch);
+        if (await folder.HasSchemaAsync(snapshot.Schemas.Keys.Max() + 1, cancellationToken))
+        {
+            return true;
+        }
+
+        if (snapshot.Commit is not PaimonCommit commit)
+        {
+            return await folder.FindLatestAsync(cancellationToken) is not null;
+        }
+
+        // After a rollback the id may stand for another commit.
+        return await folder.Root.Store.HeadAsync(folder.SnapshotPath(commit.Id + 1), cancellationToken) is not null
+            || await folder.TryReadCommitAsync(commit.Id, cancellationToken) is not PaimonCommit current
+            || current.DeltaManifestList != commit.DeltaManifestList || current.BaseManifestList != commit.BaseManifestList;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default)
+    {
+        PaimonFolder folder = await OpenAsync(table, BranchOf(table), cancellationToken);
+        List<long> ids = await folder.ListSnapshotIdsAsync(cancellationToken);
+        var infos = new List<SnapshotInfo>();
+        foreach (long id in Enumerable.Reverse(ids))
+        {
+            if (await folder.TryReadCommitAsync(id, cancellationToken) is PaimonCommit commit)
+            {
+                infos.Add(new SnapshotInfo(
+                    new SnapshotId(id.ToString(CultureInfo.InvariantCulture)),
+                    DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(commit.TimeMillis, 0, 253_402_300_799_999)),
+                    commit.Operation ?? commit.Kind,
+                    commit.SchemaId.ToString(CultureInfo.InvariantCulture),
+                    Details(commit)));
+            }
+        }
+
+        return infos;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<SnapshotDiff> DiffAsync(Snapshot from, Snapshot to, CancellationToken cancellationToken = default) =>
+        await PaimonDiff.BetweenAsync((PaimonSnapshot)from, (PaimonSnapshot)to, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<(string Id, Apache.Arrow.Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default)
+    {
+        PaimonFolder folder = await OpenAsync(table, BranchOf(table), cancellationToken);
+        IReadOnlyDictionary<long, PaimonSchema> schemas = await folder.ReadSchemasAsync(known: null, cancellationToken);
+        return [.. schemas.Values.OrderBy(s => s.Id).Select(s =>
+            (s.Id.ToString(CultureInfo.InvariantCulture), new Apache.Arrow.Schema([.. s.Fields.Select(PaimonArrowTypes.ToField)], null)))];
+    }
+
+    /// <summary>Names of the tags, for <c>t$tags</c>.</summary>
+    public static async ValueTask<IReadOnlyList<string>> ListTagsAsync(LakeTable table, CancellationToken cancellationToken = default) =>
+        await new PaimonFolder(table.Root, BranchOf(table)).ListNamesAsync("tag", "tag-", cancellationToken);
+
+    /// <summary>Names of the branches, for <c>t$branches</c>.</summary>
+    public static async ValueTask<IReadOnlyList<string>> ListBranchesAsync(LakeTable table, CancellationToken cancellationToken = default) =>
+        await new PaimonFolder(table.Root, PaimonFolder.Main).ListNamesAsync("branch", "branch-", cancellationToken);
+
+    private static string BranchOf(LakeTable table)
+    {
+        int mark = table.Name.LastIndexOf(BranchMark, StringComparison.Ordinal);
+        return mark <= 0 ? PaimonFolder.Main : table.Name[(mark + BranchMark.Length)..];
+    }
+
+    private static async ValueTask<PaimonFolder> OpenAsync(LakeTable table, string branch, CancellationToken cancellationToken)
+    {
+        if (branch != PaimonFolder.Main)
+        {
+            IReadOnlyList<string> branches = await ListBranchesAsync(table, cancellationToken);
+            if (!branches.Contains(branch))
+            {
+                throw LakeException.NotFound($"The table has no branch '{branch}'; it has {(branches.Count == 0 ? "none" : string.Join(", ", branches))}", table.Root.Location);
+            }
+        }
+
+        return new PaimonFolder(table.Root, branch);
+    }
+
+    private static async ValueTask<PaimonCommit?> ResolveAsync(LakeTable table, PaimonFolder folder, SnapshotSelector at, CancellationToken cancellationToken)
+    {
+        switch (at)
+        {
+            case SnapshotSelector.VersionSelector version:
+                return await ResolveVersionAsync(table, folder, version.Text, cancellationToken);
+            case SnapshotSelector.TimestampSelector moment:
+                return await ResolveTimeAsync(table, folder, moment.Timestamp.ToUnixTimeMilliseconds(), cancellationToken);
+            default:
+                return await folder.FindLatestAsync(cancellationToken) is long id
+                    ? await folder.TryReadCommitAsync(id, cancellationToken) ?? throw LakeException.NotFound($"Snapshot {id} vanished while it was read", table.Root.Location)
+                    : null;
+        }
+    }
+
+    // As VERSION AS OF: a tag of that name goes before a snapshot id.
+    private static async ValueTask<PaimonCommit> ResolveVersionAsync(LakeTable table, PaimonFolder folder, string text, CancellationToken cancellationToken)
+    {
+        if (await folder.TryReadTagAsync(text, cancellationToken) is PaimonCommit tagged)
+        {
+            return tagged;
+        }
+
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long id)
+            && await folder.TryReadCommitAsync(id, cancellationToken) is PaimonCommit commit)
+        {
+            return commit;
+        }
+
+        List<long> ids = await folder.ListSnapshotIdsAsync(cancellationToken);
+        string range = ids.Count == 0 ? "no snapshot" : string.Create(CultureInfo.InvariantCulture, $"snapshots {ids[0]} to {ids[^1]}");
+        throw LakeException.NotFound($"There is neither a tag nor a snapshot '{text}'; the table has {range}", table.Root.Location);
+    }
+
+    private static async ValueTask<PaimonCommit> ResolveTimeAsync(LakeTable table, PaimonFolder folder, long millis, CancellationToken cancellationToken)
+    {
+        List<long> ids = await folder.ListSnapshotIdsAsync(cancellationToken);
+        PaimonCommit? found = null;
+        PaimonCommit? earliest = null;
+        for (int low = 0, high = ids.Count - 1; low <= high;)
+        {
+            int middle = (low + high) / 2;
+            PaimonCommit? commit = await folder.TryReadCommitAsync(ids[middle], cancellationToken);
+            if (commit is not null && commit.TimeMillis <= millis)
+            {
+                (found, low) = (commit, middle + 1);
+            }
+            else
+            {
+                // A snapshot that expired meanwhile counts as too early.
+                (low, high) = commit is null ? (middle + 1, high) : (low, middle - 1);
+                earliest = commit ?? earliest;
+            }
+        }
+
+        return found ?? throw LakeException.NotFound(
+            earliest is null
+                ? "The table has no snapshot"
+                : $"The earliest snapshot was committed at {DateTimeOffset.FromUnixTimeMilliseconds(earliest.TimeMillis):O}, after the time asked for",
+            table.Root.Location);
+    }
+
+    private static string Details(PaimonCommit commit)
+    {
+        var details = new Dictionary<string, object?>
+        {
+            ["commit_user"] = commit.CommitUser,
+            ["commit_identifier"] = commit.CommitIdentifier,
+            ["commit_kind"] = commit.Kind,
+            ["base_manifest_list"] = commit.BaseManifestList,
+            ["delta_manifest_list"] = commit.DeltaManifestList,
+            ["changelog_manifest_list"] = commit.ChangelogManifestList,
+            ["total_record_count"] = commit.TotalRecordCount,
+            ["delta_record_count"] = commit.DeltaRecordCount,
+            ["watermark"] = commit.Watermark,
+        };
+        return JsonSerializer.Serialize(details);
+    }
+}
