@@ -1,0 +1,186 @@
+using System.Globalization;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Paimon.MergeEngines;
+
+namespace LakeHolo.Readers.Paimon;
+
+/// <summary>The outcome of merging the overlapping files of some buckets, kept in the engine: which positions are superseded, and the rows that took
+/// their place. Serves every query until a bucket's files change.</summary>
+/// <remarks>The large run of a section is read only for its keys, and only rows whose key a newer run holds are looked at: the rest passes through.</remarks>
+internal sealed class MergeBatch : IDisposable
+{
+    private readonly List<EngineTable> _tables = [];
+
+    private MergeBatch(IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<string, int> buckets)
+    {
+        FileNumbers = numbers;
+        Buckets = buckets;
+    }
+
+    /// <summary>Numbers of the files in <see cref="Dead"/>.</summary>
+    public IReadOnlyDictionary<PaimonDataFile, int> FileNumbers { get; }
+
+    /// <summary>Numbers of the buckets in <see cref="Merged"/>, by their identity.</summary>
+    public IReadOnlyDictionary<string, int> Buckets { get; }
+
+    /// <summary>Table (f, pos) of positions that are superseded or deleted.</summary>
+    public EngineTable? Dead { get; private set; }
+
+    /// <summary>Table (g, c0, c1, …) of merged rows in the order of the snapshot's columns; null where merging picks one of the versions.</summary>
+    public EngineTable? Merged { get; private set; }
+
+    /// <summary>Columns that cannot be merged, with the reason; refused when a query needs them.</summary>
+    public IReadOnlyDictionary<string, string> Refused { get; private set; } = new Dictionary<string, string>();
+
+    /// <summary>Merges buckets.</summary>
+    /// <param name="engine">The engine.</param>
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="buckets">Identity and sections of each bucket.</param>
+    /// <param name="opener">Opens the files.</param>
+    /// <param name="vectors">Positions that deletion vectors kill.</param>
+    /// <param name="cancellationToken">Observed inside storage reads and between statements.</param>
+    public static async ValueTask<MergeBatch> MergeAsync(
+        EngineDatabase engine,
+        PaimonSnapshot snapshot,
+        IReadOnlyList<(string Identity, IReadOnlyList<MergeSection> Sections)> buckets,
+        PaimonFileOpener opener,
+        IReadOnlyDictionary<PaimonDataFile, List<long>> vectors,
+        CancellationToken cancellationToken)
+    {
+        var numbers = new Dictionary<PaimonDataFile, int>(ReferenceEqualityComparer.Instance);
+        var groups = new Dictionary<PaimonDataFile, int>(ReferenceEqualityComparer.Instance);
+        var newer = new HashSet<PaimonDataFile>(ReferenceEqualityComparer.Instance);
+        var names = new Dictionary<string, int>();
+        foreach ((string identity, IReadOnlyList<MergeSection> sections) in buckets)
+        {
+            names[identity] = names.Count;
+            foreach (MergeSection section in sections)
+            {
+                newer.UnionWith(section.Newer);
+                foreach (PaimonDataFile file in section.Base.Concat(section.Newer))
+                {
+                    numbers[file] = numbers.Count;
+                    groups[file] = names[identity];
+                }
+            }
+        }
+
+        var batch = new MergeBatch(numbers, names);
+        var leases = new List<IAsyncDisposable>();
+        try
+        {
+            var options = new MergeOptions(snapshot);
+            var sql = new MergeSql(snapshot, options);
+            IReadOnlyList<PaimonField> columns = options.PicksOneVersion ? sql.KeyColumns : snapshot.TableSchema.Fields;
+            IReadOnlyList<PaimonFileGroup> opened = await opener.OpenAsync(snapshot, numbers.Keys, columns, leases, cancellationToken);
+            using DuckDBConnection connection = engine.OpenConnection();
+            EngineTable? dv = vectors.Count == 0
+                ? null
+                : batch.Keep(EngineTable.OfPositions(engine, connection, vectors.Where(v => numbers.ContainsKey(v.Key)).Select(v => (numbers[v.Key], v.Value))));
+            string KeysOf(bool isNewer) => string.Join(
+                " UNION ALL ", opened.Select(g => sql.Keys(g, numbers, groups, f => newer.Contains(f) == isNewer, dv?.Name)).Where(s => s.Length > 0));
+
+            // Versions of every key that a newer run holds; f and pos say where each lies.
+            EngineTable touched = batch.Keep(EngineTable.Reserve(engine, "touched"));
+            string newKeys = KeysOf(isNewer: true);
+            string baseKeys = KeysOf(isNewer: false);
+            EngineDatabase.Execute(connection, $"CREATE TABLE {touched.Name} AS {newKeys}");
+            EngineDatabase.Execute(
+                connection,
+                $"INSERT INTO {touched.Name} SELECT b.* FROM ({baseKeys}) b SEMI JOIN (SELECT DISTINCT g, {sql.KeyList} FROM {touched.Name}) n ON b.g = n.g AND {sql.KeysEqual("b", "n")}");
+            cancellationToken.ThrowIfCancellationRequested();
+            if (options.PicksOneVersion)
+            {
+                sql.CheckFirstRow(connection, touched.Name);
+                batch.Dead = batch.Keep(EngineTable.Reserve(engine, "dead"));
+                EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Dead.Name} AS {sql.Losers(touched.Name)}");
+            }
+            else
+            {
+                batch.MergeRows(engine, connection, sql, touched, opened, numbers, groups);
+            }
+
+            if (dv is not null)
+            {
+                EngineDatabase.Execute(connection, $"INSERT INTO {batch.Dead!.Name} SELECT f, pos FROM {dv.Name}");
+            }
+
+            batch.Drop(touched);
+            if (dv is not null)
+            {
+                batch.Drop(dv);
+            }
+
+            return batch;
+        }
+        catch (DuckDBException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            batch.Dispose();
+            throw PaimonErrors.Translate(e, snapshot);
+        }
+        catch
+        {
+            batch.Dispose();
+            throw;
+        }
+        finally
+        {
+            foreach (IAsyncDisposable lease in leases)
+            {
+                await lease.DisposeAsync();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (EngineTable table in _tables)
+        {
+            table.Dispose();
+        }
+
+        _tables.Clear();
+    }
+
+    private void MergeRows(
+        EngineDatabase engine, DuckDBConnection connection, MergeSql sql, EngineTable touched, IReadOnlyList<PaimonFileGroup> opened,
+        IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> groups)
+    {
+        // A key with a single version is that version, untouched; only the others are merged.
+        EngineTable versions = Keep(EngineTable.Reserve(engine, "versions"));
+        EngineDatabase.Execute(
+            connection,
+            $"CREATE TABLE {versions.Name} AS SELECT *, {sql.KeepsForMerge} AS used FROM (SELECT *, count(*) OVER (PARTITION BY g, {sql.KeyList}) AS n FROM {touched.Name}) WHERE n > 1");
+        Dead = Keep(EngineTable.Reserve(engine, "dead"));
+        EngineDatabase.Execute(connection, $"CREATE TABLE {Dead.Name} AS SELECT f, pos FROM {versions.Name}");
+        bool hasRetracts = Scalar(connection, $"SELECT count(*) FROM {versions.Name} WHERE used AND v IN (1, 3)") > 0;
+        var fold = new MergeFold(sql.Snapshot, sql.Options, hasRetracts);
+        Refused = fold.Refused;
+        string rows = string.Join(" UNION ALL ", opened.Select(g => sql.Rows(g, numbers, groups, versions.Name)));
+        Merged = Keep(EngineTable.Reserve(engine, "merged"));
+        EngineDatabase.Execute(connection, $"CREATE TABLE {Merged.Name} AS {fold.Merge(rows, sql)}");
+        Drop(versions);
+    }
+
+    internal static long Scalar(DuckDBConnection connection, string sql)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        return Convert.ToInt64(command.ExecuteScalar(), CultureInfo.InvariantCulture);
+    }
+
+    private EngineTable Keep(EngineTable table)
+    {
+        _tables.Add(table);
+        return table;
+    }
+
+    private void Drop(EngineTable table)
+    {
+        table.Dispose();
+        _tables.Remove(table);
+    }
+}

@@ -1,0 +1,138 @@
+using System.Globalization;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
+
+namespace LakeHolo.Readers.Paimon.MergeEngines;
+
+/// <summary>The SQL that finds versions of one key and puts them in order.</summary>
+/// <remarks>Columns of a keys relation: g bucket, f file, pos position, lvl level, v row kind, s sequence number, k0… key, u0… user sequence.</remarks>
+internal sealed class MergeSql
+{
+    private readonly IReadOnlyList<PaimonField> _keys;
+    private readonly IReadOnlyList<PaimonField> _sequence;
+    private readonly List<string> _keyNames = [];
+
+    public MergeSql(PaimonSnapshot snapshot, MergeOptions options)
+    {
+        Snapshot = snapshot;
+        Options = options;
+        _keys = [.. snapshot.TableSchema.TrimmedPrimaryKeys.Select(snapshot.TableSchema.Field)];
+        _sequence = [.. options.SequenceFields.Select(snapshot.TableSchema.Field)];
+        KeyColumns = [.. _keys, .. _sequence];
+        for (int i = 0; i < _keys.Count; i++)
+        {
+            _keyNames.Add($"k{i}");
+            if (_keys[i].Type.IsFloating)
+            {
+                _keyNames.Add($"z{i}");
+            }
+        }
+    }
+
+    public PaimonSnapshot Snapshot { get; }
+
+    public MergeOptions Options { get; }
+
+    /// <summary>The columns a keys relation is made from.</summary>
+    public IReadOnlyList<PaimonField> KeyColumns { get; }
+
+    public string KeyList => string.Join(", ", _keyNames);
+
+    /// <summary>Whether a row counts when several versions are merged.</summary>
+    public string KeepsForMerge => Options.UsesLookupRule
+        ? $"(lvl = 0 OR row_number() OVER (PARTITION BY g, {KeyList} ORDER BY (lvl = 0), lvl) = 1)"
+        : "true";
+
+    /// <summary>Later versions last.</summary>
+    public string Order(bool newestFirst, string prefix = "")
+    {
+        // NULL is the smallest user sequence whatever the direction; at equal sequence a retract row is the earlier one.
+        string ascending = newestFirst ? "DESC NULLS LAST" : "ASC NULLS FIRST";
+        string user = Options.Descending ? (newestFirst ? "ASC NULLS LAST" : "DESC NULLS FIRST") : ascending;
+        string plain = newestFirst ? "DESC" : "ASC";
+        IEnumerable<string> parts = _sequence.Select((_, i) => $"{prefix}u{i} {user}")
+            .Append($"{prefix}s {plain}").Append($"({prefix}v IN (0, 2)) {plain}").Append($"{prefix}f {plain}").Append($"{prefix}pos {plain}");
+        return string.Join(", ", parts);
+    }
+
+    public string KeysEqual(string a, string b) => string.Join(" AND ", _keyNames.Select(k => $"{a}.{k} IS NOT DISTINCT FROM {b}.{k}"));
+
+    /// <summary>Keys, order and place of the rows of some files of a group; empty if there are none.</summary>
+    public string Keys(
+        PaimonFileGroup group, IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> buckets,
+        Func<PaimonDataFile, bool> isWanted, string? dead)
+    {
+        int[] wanted = [.. Enumerable.Range(0, group.Files.Count).Where(i => isWanted(group.Files[i]))];
+        if (wanted.Length == 0)
+        {
+            return "";
+        }
+
+        PaimonFileGroup part = group with { Files = [.. wanted.Select(i => group.Files[i])], LocalPaths = [.. wanted.Select(i => group.LocalPaths[i])] };
+        IReadOnlyList<PaimonColumnSource> sources = part.Resolve(Snapshot, KeyColumns);
+        IEnumerable<string> keys = _keys.SelectMany((k, i) => KeyExpressions(k, sources[i].Expression, i));
+        IEnumerable<string> sequence = _sequence.Select((_, i) => $"{sources[_keys.Count + i].Expression} AS u{i}");
+        string from = part.From(Snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), withSystemColumns: true, NeedsPartition(sources));
+        string where = dead is null ? "" : $" WHERE NOT EXISTS (SELECT 1 FROM {dead} d WHERE d.f = m.f AND d.pos = r.file_row_number)";
+        if (Options.IgnoreDelete && Options.PicksOneVersion)
+        {
+            where += (where.Length == 0 ? " WHERE " : " AND ") + $"r.{PaimonColumns.ValueKind} NOT IN (1, 3)";
+        }
+
+        return $"SELECT m.g, m.f, r.file_row_number AS pos, m.lvl, {Kind} AS v, {Sequence} AS s, {string.Join(", ", keys.Concat(sequence))} "
+            + $"FROM {from} JOIN {Numbers(part, numbers, buckets)} ON m.i = r.file_index{where}";
+    }
+
+    /// <summary>Whole rows of the versions that are merged: their keys relation plus the columns c0, c1, ….</summary>
+    public string Rows(
+        PaimonFileGroup group, IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> buckets, string versions)
+    {
+        IReadOnlyList<PaimonField> fields = Snapshot.TableSchema.Fields;
+        IReadOnlyList<PaimonColumnSource> sources = group.Resolve(Snapshot, fields);
+        string from = group.From(Snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), withSystemColumns: false, NeedsPartition(sources));
+        return $"SELECT t.*, {string.Join(", ", sources.Select((s, i) => $"{s.Expression} AS x{i}"))} FROM {from} "
+            + $"JOIN {Numbers(group, numbers, buckets)} ON m.i = r.file_index JOIN {versions} t ON t.f = m.f AND t.pos = r.file_row_number WHERE t.used";
+    }
+
+    /// <summary>Places of the versions that lost, and of winners that delete their key.</summary>
+    public string Losers(string touched)
+    {
+        string order = Order(newestFirst: Options.Engine != "first-row");
+        string used = Options.UsesLookupRule ? $"{KeepsForMerge} AS used" : "true AS used";
+        return $"SELECT f, pos FROM (SELECT *, row_number() OVER (PARTITION BY g, {KeyList}, used ORDER BY {order}) AS place "
+            + $"FROM (SELECT *, {used} FROM {touched})) WHERE NOT used OR place > 1 OR v IN (1, 3)";
+    }
+
+    /// <summary>A retract row among several versions is an error under first-row.</summary>
+    public void CheckFirstRow(DuckDBConnection connection, string touched)
+    {
+        if (Options.Engine == "first-row" && !Options.IgnoreDelete
+            && MergeBatch.Scalar(connection, $"SELECT count(*) FROM (SELECT v, count(*) OVER (PARTITION BY g, {KeyList}) n FROM {touched}) WHERE n > 1 AND v IN (1, 3)") > 0)
+        {
+            throw LakeException.FeatureUnsupported(
+                "The table has delete rows, which merge-engine=first-row does not take without the option ignore-delete", Snapshot.Table.Root.Location);
+        }
+    }
+
+    public static bool NeedsPartition(IEnumerable<PaimonColumnSource> sources) => sources.Any(s => s.Expression.StartsWith("p.c", StringComparison.Ordinal));
+
+    private static string Kind =>
+        $"CASE WHEN r.{PaimonColumns.ValueKind} BETWEEN 0 AND 3 THEN r.{PaimonColumns.ValueKind} ELSE error('unknown Paimon row kind') END";
+
+    private string Sequence => Options.SnapshotOrdering
+        ? $"CASE m.src WHEN 0 THEN m.mins WHEN 1 THEN r.{PaimonColumns.Sequence} ELSE error('sequence.snapshot-ordering needs the source of each file') END"
+        : $"r.{PaimonColumns.Sequence}";
+
+    // −0.0 and +0.0 are equal to the engine but two keys to Paimon.
+    private static IEnumerable<string> KeyExpressions(PaimonField key, string expression, int index) => key.Type.IsFloating
+        ? [$"{expression} AS k{index}", $"(signbit({expression}) AND {expression} = 0) AS z{index}"]
+        : [$"{expression} AS k{index}"];
+
+    private static string Numbers(PaimonFileGroup group, IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> buckets)
+    {
+        IEnumerable<string> rows = group.Files.Select((f, i) => string.Create(
+            CultureInfo.InvariantCulture, $"({i}, {numbers[f]}, {buckets[f]}, {f.Level}, {f.MinSequenceNumber}::BIGINT, {f.FileSource ?? -1})"));
+        return $"(VALUES {string.Join(", ", rows)}) m(i, f, g, lvl, mins, src)";
+    }
+}

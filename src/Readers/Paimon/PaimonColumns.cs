@@ -1,0 +1,111 @@
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Readers.Paimon;
+
+/// <summary>How a wanted column comes out of files of one schema.</summary>
+/// <param name="Expression">SQL over the physical columns and, for partition columns, over <c>p</c>.</param>
+/// <param name="Physical">The column as the file's schema has it; null if it has none or the partition gives it.</param>
+internal sealed record PaimonColumnSource(string Expression, PaimonField? Physical);
+
+/// <summary>Columns of old files: found by id in the schema the file was written with, then by name in the file, and cast value by value.</summary>
+internal static class PaimonColumns
+{
+    public const string Sequence = "_SEQUENCE_NUMBER";
+    public const string ValueKind = "_VALUE_KIND";
+
+    /// <summary>The engine's type of a Paimon type.</summary>
+    public static string TypeOf(PaimonField field) => SqlText.TypeOf(PaimonArrowTypes.ToField(field));
+
+    /// <summary>The engine's type of a Paimon type.</summary>
+    public static string TypeOf(PaimonType type) => SqlText.TypeOf(PaimonArrowTypes.ToArrow(type));
+
+    /// <summary>The source of a column in files of a schema.</summary>
+    /// <param name="wanted">The column as the snapshot has it.</param>
+    /// <param name="fileSchema">The schema of the files.</param>
+    /// <param name="partitionIndex">Its place among the partition columns, or -1.</param>
+    /// <param name="written">Names of the columns in the files, or null for all of their schema.</param>
+    public static PaimonColumnSource Resolve(PaimonField wanted, PaimonSchema fileSchema, int partitionIndex, IReadOnlyList<string>? written)
+    {
+        if (partitionIndex >= 0)
+        {
+            return new PaimonColumnSource($"p.c{partitionIndex}", null);
+        }
+
+        PaimonField? physical = fileSchema.Fields.FirstOrDefault(f => f.Id == wanted.Id);
+        if (physical is null || (written is not null && !written.Contains(physical.Name)))
+        {
+            return new PaimonColumnSource($"CAST(NULL AS {TypeOf(wanted)})", null);
+        }
+
+        return new PaimonColumnSource(Convert("r." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, wanted.Name, 0), physical);
+    }
+
+    /// <summary>Refuses a column of a type that is not read.</summary>
+    public static void CheckReadable(PaimonField field) => CheckReadable(field.Type, field.Name);
+
+    private static void CheckReadable(PaimonType type, string column)
+    {
+        if (type.Kind is PaimonTypeKind.Unknown or PaimonTypeKind.Variant or PaimonTypeKind.Blob || (type.Kind == PaimonTypeKind.TimestampLtz && type.Length > 6))
+        {
+            throw LakeException.FeatureUnsupported($"The column '{column}' has the Paimon type {type.Text}, which is not supported");
+        }
+
+        foreach (PaimonType? part in (PaimonType?[])[type.Element, type.Value, .. type.Fields.Select(f => f.Type)])
+        {
+            if (part is not null)
+            {
+                CheckReadable(part, column);
+            }
+        }
+    }
+
+    private static string Convert(string expression, PaimonType from, PaimonType to, string column, int depth)
+    {
+        if (from.HasSameValuesAs(to))
+        {
+            return expression;
+        }
+
+        if (from.Kind == PaimonTypeKind.Row && to.Kind == PaimonTypeKind.Row)
+        {
+            return ConvertRow(expression, from, to, column, depth);
+        }
+
+        if (from.Kind == to.Kind && from.Kind is PaimonTypeKind.Array)
+        {
+            string item = $"e{depth}";
+            return $"list_transform({expression}, lambda {item}: {Convert(item, from.Element!, to.Element!, column, depth + 1)})";
+        }
+
+        if (from.Kind == to.Kind && from.Kind is PaimonTypeKind.Map or PaimonTypeKind.Multiset && from.Element!.HasSameValuesAs(to.Element!))
+        {
+            string item = $"e{depth}";
+            string value = from.Kind == PaimonTypeKind.Map ? Convert($"{item}.value", from.Value!, to.Value!, column, depth + 1) : $"{item}.value";
+            return $"CASE WHEN {expression} IS NULL THEN NULL ELSE map_from_entries(list_transform(map_entries({expression}), lambda {item}: {{'key': {item}.key, 'value': {value}}})) END";
+        }
+
+        return PaimonCasts.Cast(expression, from, to, column);
+    }
+
+    // A row none of whose wanted fields is in the file is NULL as a whole, even where the old row was not.
+    private static string ConvertRow(string expression, PaimonType from, PaimonType to, string column, int depth)
+    {
+        var members = new List<string>();
+        bool any = false;
+        foreach (PaimonField field in to.Fields)
+        {
+            PaimonField? old = from.Fields.FirstOrDefault(f => f.Id == field.Id);
+            any |= old is not null;
+            string value = old is null
+                ? $"CAST(NULL AS {TypeOf(field.Type)})"
+                : Convert($"struct_extract({expression}, {SqlText.Literal(old.Name)})", old.Type, field.Type, column, depth);
+            members.Add($"{SqlText.Identifier(field.Name)} := {value}");
+        }
+
+        return any
+            ? $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({string.Join(", ", members)}) END"
+            : $"CAST(NULL AS {TypeOf(to)})";
+    }
+}

@@ -1,0 +1,129 @@
+using System.Globalization;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Paimon.MergeEngines;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Paimon;
+
+/// <summary>Rows of Paimon tables: append tables as they lie, primary key tables merged by key.</summary>
+/// <remarks>Views: <c>ro</c>, the files of the topmost level alone.</remarks>
+public sealed class PaimonReader : ITableReader, IDisposable
+{
+    private readonly EngineDatabase _engine;
+    private readonly PaimonFileOpener _opener;
+    private readonly MergeCache _merges;
+
+    /// <summary>Creates the reader.</summary>
+    /// <param name="engine">Keeps merge results; shared with the queries that use them.</param>
+    /// <param name="files">Makes data files local.</param>
+    public PaimonReader(EngineDatabase engine, IFileMaterializer files)
+    {
+        _engine = engine;
+        _opener = new PaimonFileOpener(files);
+        _merges = new MergeCache(engine, _opener);
+        EngineTable.CreateSchema(engine);
+    }
+
+    /// <inheritdoc/>
+    public string Format => "paimon";
+
+    /// <inheritdoc/>
+    public async ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
+    {
+        var paimon = (PaimonSnapshot)snapshot;
+        IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);
+        PaimonPruning.Result pruned = PaimonPruning.Prune(paimon, VisibleFiles(paimon, request.View), request.Filter);
+        var leases = new List<IAsyncDisposable>();
+        try
+        {
+            ScanPieces pieces = await PlanPiecesAsync(paimon, pruned.Files, request.View, leases, cancellationToken);
+            string sql = await new ScanSql(paimon, columns, _engine, _opener).BuildAsync(pieces, leases, cancellationToken);
+            var statistics = new ScanStatistics
+            {
+                FilesTotal = paimon.FileCount,
+                FilesRead = pruned.Files.Count,
+                BytesRead = pruned.Files.Sum(f => f.SizeBytes),
+                FilesPrunedByPartition = pruned.ByPartition,
+                FilesPrunedByStatistics = pruned.ByStatistics,
+            };
+            return new TableScan(sql, statistics, leases);
+        }
+        catch
+        {
+            foreach (IAsyncDisposable lease in leases)
+            {
+                await lease.DisposeAsync();
+            }
+
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _merges.Dispose();
+
+    private static IReadOnlyList<PaimonField> SelectColumns(PaimonSnapshot snapshot, IReadOnlyList<string>? wanted)
+    {
+        IReadOnlyList<PaimonField> fields = snapshot.TableSchema.Fields;
+        List<PaimonField> columns = wanted is null ? [.. fields] : [.. fields.Where(f => wanted.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
+        foreach (PaimonField column in columns)
+        {
+            PaimonColumns.CheckReadable(column);
+        }
+
+        return columns.Count > 0 ? columns : [fields.FirstOrDefault(f => !f.Type.IsNested) ?? fields[0]];
+    }
+
+    private static List<PaimonDataFile> VisibleFiles(PaimonSnapshot snapshot, string? view)
+    {
+        IEnumerable<PaimonDataFile> files = snapshot.Files.Where(snapshot.IsVisible);
+        switch (view)
+        {
+            case null:
+                return [.. files];
+            case "ro" when snapshot.PrimaryKey.Count == 0:
+                return [.. files];
+            case "ro":
+                return [.. files.Where(f => f.Level == TopLevel(snapshot.TableSchema))];
+            default:
+                throw LakeException.FeatureUnsupported($"Paimon tables have no view '{view}'", snapshot.Table.Root.Location);
+        }
+    }
+
+    private static int TopLevel(PaimonSchema schema)
+    {
+        const int DefaultTrigger = 5;
+        int Number(string option, int fallback) => int.TryParse(schema.Option(option), CultureInfo.InvariantCulture, out int n) ? n : fallback;
+        return Number("num-levels", Number("num-sorted-run.compaction-trigger", DefaultTrigger) + 1) - 1;
+    }
+
+    private async ValueTask<ScanPieces> PlanPiecesAsync(
+        PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, string? view, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        var vectors = await new DeletionVectorLoader(snapshot).LoadAsync(files, cancellationToken);
+        if (snapshot.PrimaryKey.Count == 0 || view == "ro")
+        {
+            return new ScanPieces(files, [], vectors);
+        }
+
+        var plain = new List<PaimonDataFile>();
+        var merged = new List<(string Identity, IReadOnlyList<MergeSection> Sections)>();
+        foreach (var bucket in files.GroupBy(f => (Partition: Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
+        {
+            MergePlan plan = MergePlan.Of(snapshot, [.. bucket]);
+            plain.AddRange(plan.Plain);
+            if (plan.Sections.Count > 0)
+            {
+                merged.Add((MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections), plan.Sections));
+            }
+        }
+
+        IReadOnlyList<MergeCache.Use> uses = merged.Count == 0 ? [] : await _merges.GetAsync(snapshot, merged, vectors, leases, cancellationToken);
+        return new ScanPieces(plain, uses, vectors);
+    }
+}

@@ -1,0 +1,131 @@
+using System.Globalization;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Paimon.MergeEngines;
+
+namespace LakeHolo.Readers.Paimon;
+
+/// <summary>What a scan reads.</summary>
+/// <param name="Plain">Files that are read as they are.</param>
+/// <param name="Merged">Merge results with their files.</param>
+/// <param name="Vectors">Positions that deletion vectors kill.</param>
+internal sealed record ScanPieces(
+    IReadOnlyList<PaimonDataFile> Plain, IReadOnlyList<MergeCache.Use> Merged, IReadOnlyDictionary<PaimonDataFile, List<long>> Vectors);
+
+/// <summary>The relation of a scan: plain files, files with dead positions, merged rows; UNION ALL of as few parts as the schemas allow.</summary>
+internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener)
+{
+    private readonly bool _isKeyed = snapshot.PrimaryKey.Count > 0;
+
+    public async ValueTask<string> BuildAsync(ScanPieces pieces, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        var parts = new List<string>();
+        List<PaimonDataFile> clean = [.. pieces.Plain.Where(f => !pieces.Vectors.ContainsKey(f))];
+        List<PaimonDataFile> withVectors = [.. pieces.Plain.Where(pieces.Vectors.ContainsKey)];
+        foreach (bool hasRetracts in (bool[])[false, true])
+        {
+            parts.AddRange(await SelectAsync([.. clean.Where(f => HasRetracts(f) == hasRetracts)], null, null, hasRetracts, leases, cancellationToken));
+        }
+
+        if (withVectors.Count > 0)
+        {
+            using DuckDBConnection connection = engine.OpenConnection();
+            EngineTable dead = EngineTable.OfPositions(engine, connection, withVectors.Select((f, i) => (i, pieces.Vectors[f])));
+            leases.Add(new TableLease(dead));
+            var numbers = withVectors.Select((f, i) => (f, i)).ToDictionary(p => p.f, p => p.i, (IEqualityComparer<PaimonDataFile>)ReferenceEqualityComparer.Instance);
+            parts.AddRange(await SelectAsync(withVectors, dead.Name, numbers, withVectors.Any(HasRetracts), leases, cancellationToken));
+        }
+
+        foreach (MergeCache.Use use in pieces.Merged)
+        {
+            foreach (PaimonField column in columns)
+            {
+                if (use.Batch.Refused.TryGetValue(column.Name, out string? reason))
+                {
+                    throw LakeException.FeatureUnsupported(reason, snapshot.Table.Root.Location);
+                }
+            }
+
+            var numbers = use.Files.ToDictionary(f => f.File, f => f.Number, (IEqualityComparer<PaimonDataFile>)ReferenceEqualityComparer.Instance);
+            List<PaimonDataFile> files = [.. use.Files.Select(f => f.File)];
+            foreach (bool hasRetracts in (bool[])[false, true])
+            {
+                parts.AddRange(await SelectAsync(
+                    [.. files.Where(f => HasRetracts(f) == hasRetracts)], use.Batch.Dead!.Name, numbers, hasRetracts, leases, cancellationToken));
+            }
+
+            if (use.Batch.Merged is EngineTable merged)
+            {
+                string buckets = string.Join(", ", use.Buckets.Select(b => b.ToString(CultureInfo.InvariantCulture)));
+                parts.Add($"SELECT {string.Join(", ", columns.Select(c => $"c{IndexOf(c)} AS {SqlText.Identifier(c.Name)}"))} FROM {merged.Name} WHERE g IN ({buckets})");
+            }
+        }
+
+        return parts.Count > 0
+            ? string.Join(" UNION ALL ", parts)
+            : $"SELECT {string.Join(", ", columns.Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
+    }
+
+    // Unknown counts as yes.
+    private bool HasRetracts(PaimonDataFile file) => _isKeyed && file.DeleteRowCount != 0;
+
+    private async ValueTask<IEnumerable<string>> SelectAsync(
+        IReadOnlyList<PaimonDataFile> files, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts,
+        List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        if (files.Count == 0)
+        {
+            return [];
+        }
+
+        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken);
+        return groups.Select(g => Select(g, dead, numbers, hasRetracts));
+    }
+
+    private string Select(PaimonFileGroup group, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts)
+    {
+        IReadOnlyList<PaimonColumnSource> sources = group.Resolve(snapshot, columns);
+        var conditions = new List<string>();
+        if (hasRetracts)
+        {
+            conditions.Add($"r.{PaimonColumns.ValueKind} IN (0, 2)");
+        }
+
+        if (dead is not null)
+        {
+            // The numbers are put on the side of the dead positions, which are few.
+            string map = string.Join(", ", group.Files.Select((f, i) => string.Create(CultureInfo.InvariantCulture, $"({i}, {numbers![f]})")));
+            conditions.Add(
+                $"NOT EXISTS (SELECT 1 FROM (SELECT n.i, d.pos FROM {dead} d JOIN (VALUES {map}) n(i, f) ON d.f = n.f) d WHERE d.i = r.file_index AND d.pos = r.file_row_number)");
+        }
+
+        string select = string.Join(", ", columns.Select((c, i) => $"{sources[i].Expression} AS {SqlText.Identifier(c.Name)}"));
+        string from = group.From(snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), hasRetracts, MergeSql.NeedsPartition(sources));
+        return $"SELECT {select} FROM {from}{(conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions))}";
+    }
+
+    private int IndexOf(PaimonField column)
+    {
+        IReadOnlyList<PaimonField> fields = snapshot.TableSchema.Fields;
+        for (int i = 0; i < fields.Count; i++)
+        {
+            if (fields[i].Id == column.Id && fields[i].Name == column.Name)
+            {
+                return i;
+            }
+        }
+
+        throw new ArgumentException($"The snapshot has no column {column.Name}");
+    }
+
+    private sealed class TableLease(EngineTable table) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            table.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
