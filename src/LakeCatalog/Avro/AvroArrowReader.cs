@@ -20,18 +20,22 @@ public sealed class AvroArrowReader
     private readonly AvroSchema _writer;
     private readonly AvroNullableColumn?[] _columns;
     private readonly string _path;
+    private readonly int _recordBranch;
 
     /// <summary>Prepares a decoder.</summary>
-    /// <param name="writerSchema">A record schema.</param>
+    /// <param name="writerSchema">A record schema, or a union of null and one.</param>
     /// <param name="pathForErrors">Named in errors.</param>
     /// <param name="columns">Names of the top-level fields that are needed, or null for all; the others are stepped over. Output is in schema order.</param>
     public AvroArrowReader(AvroSchema writerSchema, string pathForErrors, IReadOnlyCollection<string>? columns = null)
     {
-        if (writerSchema.Kind != AvroKind.Record)
+        if (writerSchema.NonNull.Kind != AvroKind.Record)
         {
             throw LakeException.FormatInvalid($"Avro data is {writerSchema}, not records", pathForErrors);
         }
 
+        // Old Paimon writers put the record itself into a union with null.
+        _recordBranch = writerSchema.Kind == AvroKind.Union ? writerSchema.Branches.ToList().IndexOf(writerSchema.NonNull) : -1;
+        writerSchema = writerSchema.NonNull;
         _writer = writerSchema;
         _path = pathForErrors;
         var factory = new AvroColumnFactory(pathForErrors);
@@ -102,6 +106,11 @@ public sealed class AvroArrowReader
     /// <summary>Decodes the next record of a cursor.</summary>
     public void Append(ref AvroCursor cursor)
     {
+        if (_recordBranch >= 0 && cursor.ReadIndex(2) != _recordBranch)
+        {
+            throw cursor.Invalid("has null where a record is expected");
+        }
+
         for (int i = 0; i < _columns.Length; i++)
         {
             if (_columns[i] is { } column)

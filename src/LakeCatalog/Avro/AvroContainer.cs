@@ -76,7 +76,8 @@ public sealed class AvroContainer
     /// <summary>Decodes all records, in file order, with the writer's schema.</summary>
     public IEnumerable<AvroRecord> ReadRecords()
     {
-        if (Schema.Kind != AvroKind.Record)
+        // Old Paimon writers put the record itself into a union with null.
+        if (Schema.NonNull.Kind != AvroKind.Record)
         {
             throw LakeException.FormatInvalid($"The Avro file holds {Schema}, not records", _path);
         }
@@ -133,7 +134,7 @@ public sealed class AvroContainer
         var records = new AvroRecord[block.RecordCount];
         for (int i = 0; i < records.Length; i++)
         {
-            records[i] = (AvroRecord)AvroDatum.Read(Schema, ref cursor, _path)!;
+            records[i] = AvroDatum.Read(Schema, ref cursor, _path) as AvroRecord ?? throw cursor.Invalid("has null where a record is expected");
         }
 
         return cursor.Remaining == 0 ? records : throw cursor.Invalid($"has {cursor.Remaining} bytes after the last record of a block");
