@@ -22,6 +22,9 @@ public sealed record LakeOptions
     /// <summary>Bounds of statements.</summary>
     public ExecutionLimits Limits { get; init; } = new();
 
+    /// <summary>Columns of folder tables whose files do not name any (SequenceFiles, CSV without header): <c>schema.table</c> to <c>name TYPE, …</c>.</summary>
+    public IReadOnlyDictionary<string, string> FolderColumns { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Hot copies that are built at once.</summary>
     public int MaxConcurrentBuilds { get; init; } = 2;
 
