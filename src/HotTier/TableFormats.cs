@@ -1,6 +1,8 @@
+using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Hudi;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.HotTier;
@@ -10,7 +12,6 @@ internal static class TableFormats
 {
     public static (IReadOnlyList<ITableFormat> Formats, IReadOnlyList<ITableReader> Readers) Create(EngineDatabase engine, IFileMaterializer files)
     {
-        _ = (engine, files);
-        return ([], []);
+        return ([new HudiTableFormat()], [new HudiReader(engine, files)]);
     }
 }

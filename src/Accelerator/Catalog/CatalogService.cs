@@ -144,7 +144,7 @@ public sealed class CatalogService
         CrawlResult crawl = await LakeCrawler.CrawlAsync(source.Root, before.ToDictionary(t => t.Table.Root.Prefix, t => t.Table.Format), cancellationToken);
         Dictionary<(string, string, string), CatalogTable> known = before.ToDictionary(t => (t.Table.Root.Prefix, t.Table.Format, t.Table.Name));
         var after = new List<CatalogTable>();
-        foreach (TableSighting sighting in crawl.Tables)
+        foreach (TableSighting sighting in crawl.Tables.Where(t => _formats.ContainsKey(t.Format)))
         {
             after.Add(known.GetValueOrDefault((sighting.Root.Prefix, sighting.Format, sighting.Name)) ?? Enter(source, sighting));
         }
@@ -170,7 +170,10 @@ public sealed class CatalogService
         Swap(source, after);
         var run = new SyncRun(
             source.Name, started, Stopwatch.GetElapsedTime(clock).TotalMilliseconds, after.Count,
-            after.Except(before).Count(), before.Except(after).Count(), changed, [.. crawl.Faults.Select(f => $"{f.Location}: {f.Error}")]);
+            after.Except(before).Count(), before.Except(after).Count(), changed, [
+                .. crawl.Faults.Select(f => $"{f.Location}: {f.Error}"),
+                .. crawl.Tables.Where(t => !_formats.ContainsKey(t.Format)).Select(t => $"{t.Root.Location}: tables of format {t.Format} are not read; known are {string.Join(", ", _formats.Keys.Order())}"),
+            ]);
         _runs.Enqueue(run);
         while (_runs.Count > KeptRuns)
         {
@@ -183,9 +186,7 @@ public sealed class CatalogService
     private CatalogTable Enter(LakeSource source, TableSighting sighting)
     {
         var table = new LakeTable(source.Name, sighting.Schema, sighting.Name, sighting.Format, sighting.Root);
-        ITableFormat format = _formats.GetValueOrDefault(sighting.Format)
-            ?? throw new LakeException(LakeErrorKind.Internal, $"No format named {sighting.Format}; known are {string.Join(", ", _formats.Keys.Order())}");
-        return new CatalogTable(table, LayerOf(sighting.Schema), sighting.Note, format);
+        return new CatalogTable(table, LayerOf(sighting.Schema), sighting.Note, _formats[sighting.Format]);
     }
 
     private string? LayerOf(string schema)

@@ -5,7 +5,7 @@ using LakeHolo.LakeCatalog;
 namespace LakeHolo.Accelerator.Sessions;
 
 /// <summary>The options of a session: names, checks and readings.</summary>
-internal static class SessionOptions
+public static class SessionOptions
 {
     /// <summary>Known names.</summary>
     public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness"];

@@ -1,0 +1,37 @@
+using Apache.Arrow;
+using ParquetSharp;
+using ParquetSharp.Arrow;
+
+namespace LakeHolo.Cli.Output;
+
+/// <summary>A Parquet file (zstd).</summary>
+internal sealed class ParquetRows(Stream stream) : IRowWriter
+{
+    private FileWriter? _writer;
+
+    public ValueTask BeginAsync(Schema schema)
+    {
+        using var builder = new WriterPropertiesBuilder();
+        using WriterProperties properties = builder.Compression(Compression.Zstd).Build();
+        _writer = new FileWriter(stream, schema, properties);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask WriteAsync(RecordBatch batch, CancellationToken cancellationToken)
+    {
+        _writer!.WriteBufferedRecordBatch(batch);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask EndAsync()
+    {
+        _writer!.Close();
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _writer?.Dispose();
+        await stream.FlushAsync();
+    }
+}
