@@ -53,7 +53,7 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             }
         }
 
-        RecordedFiles.Check(commits, view, groups, slices, _root.Location);
+        RecordedFiles.Check(commits, view, groups, slices, properties.TimelineLayout == 2, _root.Location);
         IReadOnlyList<HudiColumn> columns = ReadSchema(properties, commits);
         return new HudiSnapshot
         {

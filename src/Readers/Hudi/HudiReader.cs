@@ -6,6 +6,7 @@ using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Hudi.Merging;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Hudi;
@@ -15,7 +16,8 @@ namespace LakeHolo.Readers.Hudi;
 /// <param name="files">Makes files readable.</param>
 public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) : ITableReader
 {
-    private readonly ParquetShapes _shapes = new();
+    private readonly SliceFiles _files = new(engine, files);
+    private readonly MergeCache _merges = new();
 
     /// <inheritdoc/>
     public string Format => "hudi";
@@ -30,20 +32,30 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             "ro" => hudi.ReadOptimizedSlices,
             _ => throw LakeException.FeatureUnsupported($"Hudi: the view '{request.View}' does not exist", snapshot.Table.FullName),
         };
-        IReadOnlyList<Field> fields = Fields(hudi, request.Columns);
-        if (slices.FirstOrDefault(s => s.Logs.Count > 0) is { } merged)
-        {
-            throw LakeException.FeatureUnsupported("Hudi: log files of merge-on-read tables are not supported", merged.Logs[0].Path);
-        }
-
+        IReadOnlyList<Field> fields = request.Columns is null
+            ? hudi.Schema.FieldsList
+            : [.. hudi.Schema.FieldsList.Where(f => request.Columns.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
+        FileSlice[] merged = [.. slices.Where(s => s.Logs.Count > 0)];
+        FileSlice[] plain = [.. slices.Where(s => s.Logs.Count == 0)];
         var leases = new List<IAsyncDisposable>();
-        IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, [.. slices.Where(s => s.Base is not null)], null, leases, cancellationToken);
-        var scan = new SliceScan(hudi);
-        string[] parts = [.. scan.Group(readable).Select(g => $"SELECT {scan.Columns(g, fields)} FROM {SliceScan.From(g)}")];
-        return new TableScan(
-            parts.Length == 0 ? Nothing(fields) : string.Join(" UNION ALL ", parts),
-            new ScanStatistics { FilesTotal = slices.Sum(s => (long)s.Files.Count()), FilesRead = readable.Count, BytesRead = slices.Sum(s => s.Files.Sum(f => f.SizeBytes)) },
-            leases);
+        try
+        {
+            var parts = new List<string>();
+            var scan = new SliceScan(hudi);
+            IReadOnlyList<ReadableFile> readable = await _files.OpenBasesAsync(hudi, plain, leases, cancellationToken);
+            if (merged.Length > 0)
+            {
+                parts.AddRange(await MergeAsync(hudi, scan, merged, fields, leases, cancellationToken));
+            }
+
+            parts.InsertRange(0, scan.Group(readable).Select(g => $"SELECT {scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
+            return new TableScan(parts.Count == 0 ? SliceScan.Nothing(fields) : string.Join(" UNION ALL ", parts), Statistics(slices, slices), leases);
+        }
+        catch
+        {
+            await DisposeAsync(leases);
+            throw;
+        }
     }
 
     /// <summary>Rows whose newest version was written in a range of the timeline: Hudi's incremental query. Deletions do not show.</summary>
@@ -71,26 +83,41 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             [all]);
     }
 
-    private async ValueTask<IReadOnlyList<ReadableFile>> OpenAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    private async ValueTask<IEnumerable<string>> MergeAsync(
+        HudiSnapshot snapshot, SliceScan scan, FileSlice[] slices, IReadOnlyList<Field> fields, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
-        CacheableFile[] sources = [.. slices.Select(s => new CacheableFile(snapshot.Table.Root.Store, snapshot.Table.Root.Key(s.Base!.Path), s.Base.SizeBytes))];
-        FileLease lease = await files.OpenAsync(sources, columns, cancellationToken);
-        leases.Add(lease);
-        using DuckDBConnection connection = engine.OpenConnection();
-        return
-        [
-            .. slices.Select((slice, i) =>
-            {
-                string identity = SliceScan.Text(sources[i].SizeBytes) + ":" + snapshot.Table.Root.Location + "/" + slice.Base!.Path;
-                return new ReadableFile(lease.LocalPaths[i], identity, slice.Partition, _shapes.Of(connection, identity, lease.LocalPaths[i]));
-            }),
-        ];
+        IReadOnlyDictionary<int, ReadableFile> bases = await _files.OpenBasesByOrdinalAsync(snapshot, slices, leases, cancellationToken);
+        MergedSlices merge = await _merges.GetAsync(
+            MergeCache.KeyOf(snapshot, slices), () => _files.MergeAsync(snapshot, slices, bases, cancellationToken), cancellationToken);
+        leases.Add(merge);
+        var parts = new List<string>();
+        IEnumerable<IReadOnlyList<ReadableFile>> untouched = scan.Group(bases.Where(b => !merge.SlicesWithDeadRows.Contains(b.Key)).Select(b => b.Value));
+        parts.AddRange(untouched.Select(g => $"SELECT {scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
+        var ordinals = bases.Where(b => merge.SlicesWithDeadRows.Contains(b.Key)).ToDictionary(b => b.Value, b => b.Key);
+        foreach (IReadOnlyList<ReadableFile> group in scan.Group(ordinals.OrderBy(b => b.Value).Select(b => b.Key)))
+        {
+            string ordinal = SliceMerger.OrdinalSql([.. group.Select(f => ordinals[f])]).Replace("file_index", "r.file_index", StringComparison.Ordinal);
+            parts.Add($"SELECT {scan.Columns(group, fields)} FROM {SliceScan.From(group)} r WHERE NOT EXISTS "
+                + $"(SELECT 1 FROM {merge.DeadTable} d WHERE d.f = {ordinal} AND d.pos = r.file_row_number)");
+        }
+
+        string columns = fields.Count == 0 ? "1" : string.Join(", ", fields.Select(f => SqlText.Identifier(f.Name)));
+        parts.Add($"SELECT {columns} FROM {merge.RowsTable}");
+        return parts;
     }
 
-    private static IReadOnlyList<Field> Fields(HudiSnapshot snapshot, IReadOnlyList<string>? columns)
-        => columns is null ? snapshot.Schema.FieldsList : [.. snapshot.Schema.FieldsList.Where(f => columns.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
+    private static ScanStatistics Statistics(IReadOnlyList<FileSlice> all, IReadOnlyList<FileSlice> read) => new()
+    {
+        FilesTotal = all.Sum(s => (long)s.Files.Count()),
+        FilesRead = read.Sum(s => (long)s.Files.Count()),
+        BytesRead = read.Sum(s => s.Files.Sum(f => f.SizeBytes)),
+    };
 
-    private static string Nothing(IReadOnlyList<Field> fields)
-        => "SELECT " + (fields.Count == 0 ? "1" : string.Join(", ", fields.Select(f => $"CAST(NULL AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}"))) + " WHERE false";
+    private static async ValueTask DisposeAsync(List<IAsyncDisposable> leases)
+    {
+        foreach (IAsyncDisposable lease in leases)
+        {
+            await lease.DisposeAsync();
+        }
+    }
 }

@@ -58,6 +58,10 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
         return $"CAST({SqlText.LiteralOrNull(values[field.Name])} AS {target})";
     }
 
+    /// <summary>A relation of no rows.</summary>
+    public static string Nothing(IReadOnlyList<Field> fields) => "SELECT "
+        + (fields.Count == 0 ? "1" : string.Join(", ", fields.Select(f => $"CAST(NULL AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}"))) + " WHERE false";
+
     private bool TakesPartitionFromPath(ParquetShape shape) => snapshot.Properties.DropsPartitionColumns
         && snapshot.PartitionColumns.Any(p => !shape.Columns.Any(c => c.Name == p));
 

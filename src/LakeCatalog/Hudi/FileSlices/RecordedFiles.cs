@@ -11,6 +11,7 @@ internal static class RecordedFiles
         TimelineView view,
         Dictionary<(string Partition, string FileId), List<HudiFile>> groups,
         IReadOnlyList<FileSlice> slices,
+        bool isLayout2,
         string location)
     {
         var live = slices.ToDictionary(s => (s.Partition, s.FileId));
@@ -32,9 +33,12 @@ internal static class RecordedFiles
                 }
 
                 // An older version that a cleaner removed is not missed: the live slice has a newer base file.
-                bool isMissed = slice is null || (file.IsLog
-                    ? string.CompareOrdinal(instant, slice.BaseInstant) > 0
-                    : string.CompareOrdinal(file.Instant, slice.Base?.Instant ?? "") > 0);
+                // Where a version 6 slice has log files, a commit's blocks are looked for in all of them, when they are read.
+                bool isMissed = slice is null || (!file.IsLog
+                    ? string.CompareOrdinal(file.Instant, slice.Base?.Instant ?? "") > 0
+                    : isLayout2
+                        ? string.CompareOrdinal(view.CompletionOf(instant, [slice.BaseInstant]), slice.BaseInstant) > 0
+                        : slice.Logs.Count == 0 && string.CompareOrdinal(file.Instant, slice.BaseInstant) >= 0);
                 if (isMissed)
                 {
                     throw LakeException.NotFound($"Hudi: missing {(file.IsLog ? "log" : "base")} file of instant {instant}", location + "/" + write.Path);

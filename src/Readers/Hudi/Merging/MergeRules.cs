@@ -1,0 +1,147 @@
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Hudi;
+
+namespace LakeHolo.Readers.Hudi.Merging;
+
+/// <summary>Which values of the winning record are taken from the losing one.</summary>
+internal enum FillMode
+{
+    /// <summary>None: the winner stands as it is.</summary>
+    None,
+
+    /// <summary>Those that equal the column's default.</summary>
+    Defaults,
+
+    /// <summary>Those that equal a configured "not known" text.</summary>
+    Unavailable,
+
+    /// <summary>Those that the record does not hold.</summary>
+    Absent,
+}
+
+/// <summary>How two versions of a record become one.</summary>
+internal sealed record MergeRules
+{
+    private const string EventTimeStrategy = "eeb8d96f-b1e4-49fd-bbf8-28ac514178e5";
+    private const string CommitTimeStrategy = "ce9acb64-bde0-424c-9b91-f6ebba25356d";
+    private const string PayloadStrategy = "00000000-0000-0000-0000-000000000000";
+    private const string Unavailable = "__debezium_unavailable_value";
+
+    /// <summary>Columns that decide which version is newer; empty: the later commit wins.</summary>
+    public IReadOnlyList<string> Ordering { get; init; } = [];
+
+    /// <summary>The ordering column is text of two numbers, <c>file.position</c>.</summary>
+    public bool IsSequenceText { get; init; }
+
+    /// <summary>What the winner takes from the loser.</summary>
+    public FillMode Fill { get; init; }
+
+    /// <summary>Log records fill only from base rows, not from each other: Hudi 0.15 combined log records by taking one whole.</summary>
+    public bool FillsFromBaseOnly { get; init; }
+
+    /// <summary>Where the earlier record wins, the result bears the commit time of the later one, whose values it may have taken.</summary>
+    public bool StampsLater { get; init; }
+
+    /// <summary>The text that stands for a value that is not known.</summary>
+    public string UnavailableValue { get; init; } = Unavailable;
+
+    /// <summary>A record whose column has this text is a deletion.</summary>
+    public (string Column, string Marker)? Delete { get; init; }
+
+    /// <summary>The marker's case does not matter.</summary>
+    public bool IgnoresMarkerCase { get; init; }
+
+    /// <summary>The rules of a table.</summary>
+    /// <exception cref="LakeException">FeatureUnsupported names the payload class, merger strategy or mode.</exception>
+    public static MergeRules Of(HudiSnapshot snapshot)
+    {
+        HudiProperties properties = snapshot.Properties;
+        string? mode = properties.Text("hoodie.record.merge.mode")?.ToUpperInvariant();
+        MergeRules rules = mode switch
+        {
+            "COMMIT_TIME_ORDERING" => CommitTime(),
+            "EVENT_TIME_ORDERING" => EventTime(properties),
+            "CUSTOM" => Custom(properties, snapshot.Table.FullName),
+            _ => ByPayloadOrStrategy(properties, snapshot.Table.FullName),
+        };
+        rules = properties.Text("hoodie.table.partial.update.mode")?.ToUpperInvariant() switch
+        {
+            "IGNORE_DEFAULTS" => rules with { Fill = FillMode.Defaults, FillsFromBaseOnly = false },
+            "FILL_UNAVAILABLE" => rules with
+            {
+                Fill = FillMode.Unavailable,
+                FillsFromBaseOnly = false,
+                UnavailableValue = MergeProperty(properties, "hoodie.write.partial.update.unavailable.value")
+                    ?? MergeProperty(properties, "partial.update.unavailable.value") ?? Unavailable,
+            },
+            "KEEP_VALUES" => rules with { Fill = FillMode.Absent },
+            _ => rules,
+        };
+        return WithDelete(rules, properties);
+    }
+
+    private static MergeRules Custom(HudiProperties properties, string table)
+    {
+        string strategy = properties.MergeStrategyId ?? PayloadStrategy;
+        return strategy == PayloadStrategy
+            ? ByPayload(properties, properties.PayloadClass ?? properties.Text("hoodie.table.legacy.payload.class") ?? "(none)", table)
+            : throw LakeException.FeatureUnsupported($"Hudi: merge strategy {strategy} is not supported", table);
+    }
+
+    private static MergeRules ByPayloadOrStrategy(HudiProperties properties, string table)
+    {
+        string? strategy = properties.MergeStrategyId;
+        bool strategyDecides = properties.TableVersion >= 8 && strategy is not null && strategy != PayloadStrategy;
+        if (properties.PayloadClass is { } payload && !strategyDecides)
+        {
+            return ByPayload(properties, payload, table);
+        }
+
+        return strategy switch
+        {
+            EventTimeStrategy => EventTime(properties),
+            CommitTimeStrategy => CommitTime(),
+            null => EventTime(properties),
+            _ => throw LakeException.FeatureUnsupported($"Hudi: merge strategy {strategy} is not supported", table),
+        };
+    }
+
+    private static MergeRules ByPayload(HudiProperties properties, string payload, string table) => payload[(payload.LastIndexOf('.') + 1)..] switch
+    {
+        _ when !payload.StartsWith("org.apache.hudi.", StringComparison.Ordinal) => throw UnknownPayload(payload, table),
+        "OverwriteWithLatestAvroPayload" or "AWSDmsAvroPayload" => CommitTime(),
+        "DefaultHoodieRecordPayload" or "EventTimeAvroPayload" => EventTime(properties),
+        "OverwriteNonDefaultsWithLatestAvroPayload" => CommitTime() with { Fill = FillMode.Defaults, FillsFromBaseOnly = properties.TableVersion < 8 },
+        "PartialUpdateAvroPayload" => EventTime(properties) with { Fill = FillMode.Defaults, StampsLater = true },
+        "PostgresDebeziumAvroPayload" => new MergeRules { Ordering = ["_event_lsn"], Fill = FillMode.Unavailable, FillsFromBaseOnly = properties.TableVersion < 8 },
+        "MySqlDebeziumAvroPayload" => new MergeRules { Ordering = ["_event_seq"], IsSequenceText = true },
+        _ => throw UnknownPayload(payload, table),
+    };
+
+    private static LakeException UnknownPayload(string payload, string table) => LakeException.FeatureUnsupported($"Hudi: payload class {payload} is not supported", table);
+
+    private static MergeRules CommitTime() => new();
+
+    private static MergeRules EventTime(HudiProperties properties) => new() { Ordering = properties.OrderingFields };
+
+    private static MergeRules WithDelete(MergeRules rules, HudiProperties properties)
+    {
+        string? field = MergeProperty(properties, "hoodie.payload.delete.field") ?? properties.Text("hoodie.payload.delete.field");
+        string? marker = MergeProperty(properties, "hoodie.payload.delete.marker") ?? properties.Text("hoodie.payload.delete.marker");
+        if (field is not null && marker is not null)
+        {
+            return rules with { Delete = (field, marker) };
+        }
+
+        // Below version 9 the marker follows from the payload class.
+        string payload = properties.PayloadClass ?? properties.Text("hoodie.datasource.write.payload.class") ?? properties.Text("hoodie.table.legacy.payload.class") ?? "";
+        return payload[(payload.LastIndexOf('.') + 1)..] switch
+        {
+            "AWSDmsAvroPayload" => rules with { Delete = ("Op", "D"), IgnoresMarkerCase = true },
+            "PostgresDebeziumAvroPayload" or "MySqlDebeziumAvroPayload" => rules with { Delete = ("_change_operation_type", "d") },
+            _ => rules,
+        };
+    }
+
+    private static string? MergeProperty(HudiProperties properties, string key) => properties.Text("hoodie.record.merge.property." + key);
+}

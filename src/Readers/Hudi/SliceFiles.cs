@@ -1,0 +1,111 @@
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Hudi.LogFiles;
+using LakeHolo.Readers.Hudi.Merging;
+
+namespace LakeHolo.Readers.Hudi;
+
+/// <summary>Makes base files and log blocks readable for the engine.</summary>
+internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
+{
+    private readonly ParquetShapes _shapes = new();
+
+    /// <summary>The base files of slices, in their order.</summary>
+    public async ValueTask<IReadOnlyList<ReadableFile>> OpenBasesAsync(
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        FileSlice[] based = [.. slices.Where(s => s.Base is not null)];
+        CacheableFile[] sources = [.. based.Select(s => Source(snapshot, s.Base!))];
+        FileLease lease = await files.OpenAsync(sources, null, cancellationToken);
+        leases.Add(lease);
+        using DuckDBConnection connection = engine.OpenConnection();
+        return [.. based.Select((s, i) => Readable(snapshot, connection, s.Base!.Path, s.Base.SizeBytes, s.Partition, lease.LocalPaths[i]))];
+    }
+
+    /// <summary>The base files of slices by the slices' ordinals; slices without one are missing.</summary>
+    public async ValueTask<IReadOnlyDictionary<int, ReadableFile>> OpenBasesByOrdinalAsync(
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        int[] ordinals = [.. Enumerable.Range(0, slices.Count).Where(i => slices[i].Base is not null)];
+        IReadOnlyList<ReadableFile> opened = await OpenBasesAsync(snapshot, slices, leases, cancellationToken);
+        return ordinals.Zip(opened).ToDictionary(p => p.First, p => p.Second);
+    }
+
+    /// <summary>Reads the slices' log files, decodes their live blocks, and merges them with the base files.</summary>
+    public async Task<MergedSlices> MergeAsync(
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyDictionary<int, ReadableFile> bases, CancellationToken cancellationToken)
+    {
+        MergeRules rules = MergeRules.Of(snapshot);
+        var leases = new List<IAsyncDisposable>();
+        try
+        {
+            var blocks = new List<DecodedBlock>();
+            var deletes = new List<DecodedDeletes>();
+            for (int slice = 0; slice < slices.Count; slice++)
+            {
+                IReadOnlyList<LogFile> logs = await ReadLogsAsync(snapshot, slices[slice], cancellationToken);
+                IReadOnlyList<LiveBlock> live = LogScan.LiveBlocks(snapshot, slices[slice], logs);
+                for (int order = 0; order < live.Count; order++)
+                {
+                    LiveBlock block = live[order];
+                    if (block.Block.Type == LogBlockType.Delete)
+                    {
+                        ReadOnlySpan<byte> content = block.Log.Content.Span.Slice(block.Block.ContentOffset, block.Block.ContentLength);
+                        deletes.Add(new DecodedDeletes(slice, order, DeleteBlock.Decode(content, block.Log.File.Path)));
+                        continue;
+                    }
+
+                    rules = block.Block.IsPartial ? rules with { Fill = FillMode.Absent } : rules;
+                    blocks.Add(new DecodedBlock(
+                        await DecodeAsync(snapshot, slices[slice], block, leases, cancellationToken), slice, order, block.Block.IsPartial ? DataBlock.ColumnsOf(block) : null));
+                }
+            }
+
+            return new SliceMerger(engine, snapshot, rules).Merge(blocks, deletes, bases);
+        }
+        finally
+        {
+            foreach (IAsyncDisposable lease in leases)
+            {
+                await lease.DisposeAsync();
+            }
+        }
+    }
+
+    private async ValueTask<ReadableFile> DecodeAsync(
+        HudiSnapshot snapshot, FileSlice slice, LiveBlock live, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        string decoder = $"{DataBlock.DecoderVersion}:{SliceScan.Text(live.Block.Offset)}";
+        FileLease lease = await files.OpenDecodedAsync(
+            [Source(snapshot, live.Log.File)], decoder, (_, target, token) => DataBlock.WriteParquetAsync(live, target, token), cancellationToken);
+        leases.Add(lease);
+        using DuckDBConnection connection = engine.OpenConnection();
+        return Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, lease.LocalPaths[0]);
+    }
+
+    private static async ValueTask<IReadOnlyList<LogFile>> ReadLogsAsync(HudiSnapshot snapshot, FileSlice slice, CancellationToken cancellationToken)
+    {
+        var logs = new List<LogFile>(slice.Logs.Count);
+        foreach (HudiFile log in slice.Logs)
+        {
+            // A file that has grown since it was listed is read up to the listed size.
+            byte[] content = await snapshot.Table.Root.Store.ReadAsync(snapshot.Table.Root.Key(log.Path), int.MaxValue, cancellationToken);
+            ReadOnlyMemory<byte> listed = content.AsMemory(0, (int)Math.Min(content.Length, log.SizeBytes));
+            logs.Add(new LogFile(log, listed, LogFileParser.Parse(listed.Span, log.Path)));
+        }
+
+        return logs;
+    }
+
+    private ReadableFile Readable(HudiSnapshot snapshot, DuckDBConnection connection, string path, long size, string partition, string localPath)
+    {
+        string identity = SliceScan.Text(size) + ":" + snapshot.Table.Root.Location + "/" + path;
+        return new ReadableFile(localPath, identity, partition, _shapes.Of(connection, identity, localPath));
+    }
+
+    private static CacheableFile Source(HudiSnapshot snapshot, HudiFile file)
+        => new(snapshot.Table.Root.Store, snapshot.Table.Root.Key(file.Path), file.SizeBytes);
+}
