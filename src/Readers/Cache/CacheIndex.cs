@@ -1,4 +1,5 @@
 using LakeHolo.LakeCatalog;
+using LakeHolo.Readers.Cache.Sparse;
 
 namespace LakeHolo.Readers.Cache;
 
@@ -100,7 +101,7 @@ internal sealed class CacheIndex : IDisposable
         unwanted?.Cancel();
     }
 
-    /// <summary>Accounts for more bytes of an entry that the caller leases, and makes room for them.</summary>
+    /// <summary>Accounts for more bytes of an entry that the caller leases, and makes room for them; for fewer if the number is negative.</summary>
     /// <exception cref="LakeException">ResourcesExhausted when files in use fill the budget.</exception>
     public void Grow(CacheEntry entry, long bytes)
     {
@@ -190,6 +191,7 @@ internal sealed class CacheIndex : IDisposable
         _byUse.Remove(entry.Node);
         _sizeBytes -= entry.SizeBytes;
         entry.SizeBytes = 0;
+        (entry.State as IDisposable)?.Dispose();
         File.Delete(entry.Path + CompanionSuffix); // first: without it a sparse file is known to be of no use
         File.Delete(entry.Path);
     }
@@ -220,12 +222,24 @@ internal sealed class CacheIndex : IDisposable
                 continue;
             }
 
-            var entry = new CacheEntry(file.Name, file.FullName) { SizeBytes = file.Length, TouchedTicks = file.LastAccessTimeUtc.Ticks };
+            if (SizeOnDisk(file) is not { } sizeBytes)
+            {
+                File.Delete(file.FullName + CompanionSuffix);
+                file.Delete();
+                continue;
+            }
+
+            var entry = new CacheEntry(file.Name, file.FullName) { SizeBytes = sizeBytes, TouchedTicks = file.LastAccessTimeUtc.Ticks };
             _entries.Add(entry.Name, entry);
             _byUse.AddLast(entry.Node);
             _sizeBytes += entry.SizeBytes;
         }
     }
+
+    // Null for a sparse file of which nobody knows what is there.
+    private static long? SizeOnDisk(FileInfo file) => file.Name.StartsWith(CacheNames.SparsePrefix, StringComparison.Ordinal)
+        ? SegmentMap.TryRead(file.FullName + CompanionSuffix, file.Length)?.Sum(s => s.Length)
+        : file.Length;
 
     private static (string Part, FileStream Lock) LockPart(string directory)
     {

@@ -8,15 +8,21 @@ namespace LakeHolo.Readers.Cache;
 /// <summary>Names of cached files.</summary>
 internal static class CacheNames
 {
+    /// <summary>Begins the names of files that may have holes.</summary>
+    public const string SparsePrefix = "ranges-";
+
     private const int MaxReadableLength = 60;
 
-    /// <summary>A digest of all that decides the content, then the end of the original name for the person who looks into the folder (and for the engine,
-    /// which tells compression by the extension).</summary>
-    /// <param name="file">The source.</param>
-    /// <param name="version">Its size and tag.</param>
-    /// <param name="kind">How the content was made from the source.</param>
-    /// <param name="extension">Appended to the name.</param>
-    public static string For(CacheableFile file, ObjectEntry version, string kind, string extension = "")
+    /// <summary>The name of the local copy of a file.</summary>
+    public static string ForRanges(CacheableFile file, ObjectEntry version) => SparsePrefix + For(file, version, "ranges", string.Empty);
+
+    /// <summary>The name of a decoded file.</summary>
+    public static string ForDecoded(CacheableFile file, ObjectEntry version, string decoderKey) =>
+        "decoded-" + For(file, version, "decoded " + decoderKey, ".parquet");
+
+    // A digest of all that decides the content, then the end of the original name: for the person who looks into the folder, and for the engine, which tells
+    // compression by the extension.
+    private static string For(CacheableFile file, ObjectEntry version, string kind, string extension)
     {
         string[] parts = [file.Store.Root.OriginalString, file.Key, version.SizeBytes.ToString(CultureInfo.InvariantCulture), version.ETag, kind];
         byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', parts)));

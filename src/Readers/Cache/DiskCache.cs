@@ -1,33 +1,51 @@
+using System.Collections.Concurrent;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Cache.Sparse;
 
 namespace LakeHolo.Readers.Cache;
 
 /// <summary>The disk cache: gives local paths of remote and of decoded files, within a budget; survives restarts and kills.</summary>
 public sealed class DiskCache : IFileMaterializer, IDisposable
 {
+    private const int MaxKnownVersions = 200_000;
+
+    private readonly DiskCacheOptions _options;
+    private readonly TimeProvider _time;
     private readonly CacheIndex _index;
+    private readonly RangeFetcher _fetcher;
     private readonly SemaphoreSlim _decodes;
-    private readonly int _maxConcurrentFiles;
+    private readonly ConcurrentDictionary<(string Root, string Key), (ObjectEntry Version, DateTimeOffset At)> _versions = new();
+    private long _hits;
+    private long _misses;
+    private long _evictedBytes;
 
     /// <summary>Opens the cache and removes what a killed process left unfinished.</summary>
     /// <param name="options">Its bounds.</param>
     /// <param name="time">Null for the system's clock.</param>
     public DiskCache(DiskCacheOptions options, TimeProvider? time = null)
     {
-        _index = new CacheIndex(options.Directory, options.BudgetBytes, time ?? TimeProvider.System);
+        _options = options;
+        _time = time ?? TimeProvider.System;
+        _index = new CacheIndex(options.Directory, options.BudgetBytes, _time) { Evicted = CountEvicted };
+        _fetcher = new RangeFetcher(options.FetchBufferBytes);
         _decodes = new SemaphoreSlim(options.MaxConcurrentDecodes > 0 ? options.MaxConcurrentDecodes : Environment.ProcessorCount);
-        _maxConcurrentFiles = options.MaxConcurrentFetches;
     }
 
-    /// <summary>Bytes on disk.</summary>
-    public long SizeBytes => _index.SizeBytes;
+    /// <summary>Counts since it was opened.</summary>
+    public CacheCounts Counts => new(
+        _fetcher.Requests,
+        _fetcher.FetchedBytes,
+        Interlocked.Read(ref _hits),
+        Interlocked.Read(ref _misses),
+        Interlocked.Read(ref _evictedBytes),
+        _index.SizeBytes);
 
     /// <inheritdoc/>
     public async ValueTask<FileLease> OpenAsync(
         IReadOnlyList<CacheableFile> files, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken = default)
     {
-        return TryGetLocalPaths(files) is { } paths ? new FileLease(paths) : await LeaseAllAsync(files, OpenOneAsync, cancellationToken);
+        return TryGetLocalPaths(files) is { } paths ? new FileLease(paths) : await LeaseAllAsync(files, (file, token) => OpenOneAsync(file, columns, token), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -39,6 +57,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
     public void Dispose()
     {
         _index.Dispose();
+        _fetcher.Dispose();
         _decodes.Dispose();
     }
 
@@ -59,23 +78,52 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         return paths;
     }
 
-    private static ValueTask<(string Path, CacheEntry? Entry)> OpenOneAsync(CacheableFile file, CancellationToken cancellationToken)
+    private async ValueTask<(string Path, CacheEntry? Entry)> OpenOneAsync(
+        CacheableFile file, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        if (file.Store.TryGetLocalPath(file.Key) is not { } path)
+        if (file.Store.TryGetLocalPath(file.Key) is { } path)
         {
-            throw LakeException.FeatureUnsupported("Files of remote stores cannot be opened", file.Key);
+            return (path, null);
         }
 
-        return File.Exists(path) ? new((path, null)) : throw LakeException.NotFound("The file does not exist", path);
+        ObjectEntry version = await VersionOfAsync(file, cancellationToken);
+        (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
+        try
+        {
+            SparseFile copy;
+            lock (entry)
+            {
+                copy = (SparseFile)(entry.State ??= new SparseFile(_index, entry, _fetcher, version.SizeBytes));
+            }
+
+            CountOpened(await copy.EnsureAsync(file, version.ETag, columns, cancellationToken));
+            return (entry.Path, entry);
+        }
+        catch (Exception e)
+        {
+            if (e is LakeException { Kind: LakeErrorKind.NotFound })
+            {
+                _versions.TryRemove(VersionKey(file), out _); // rewritten or gone: whoever asks next asks the store
+            }
+
+            _index.Release(entry);
+            throw;
+        }
+    }
+
+    private Task CreateSparse(CacheEntry entry, long sizeBytes)
+    {
+        SparseFile.Create(entry.Path, _index.NewTemporaryPath(), sizeBytes);
+        return Task.CompletedTask;
     }
 
     private async ValueTask<(string Path, CacheEntry? Entry)> OpenDecodedOneAsync(
         CacheableFile file, string decoderKey, FileDecoder decode, CancellationToken cancellationToken)
     {
         ObjectEntry version = await VersionOfAsync(file, cancellationToken);
-        string name = CacheNames.For(file, version, "decoded " + decoderKey, ".parquet");
-        (CacheEntry entry, _) = await _index.AcquireAsync(name, (e, token) => DecodeAsync(e, file, decode, token), cancellationToken);
+        string name = CacheNames.ForDecoded(file, version, decoderKey);
+        (CacheEntry entry, bool hit) = await _index.AcquireAsync(name, (e, token) => DecodeAsync(e, file, decode, token), cancellationToken);
+        CountOpened(hit);
         return (entry.Path, entry);
     }
 
@@ -101,18 +149,57 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         }
     }
 
-    private static async ValueTask<ObjectEntry> VersionOfAsync(CacheableFile file, CancellationToken cancellationToken)
+    private async ValueTask<ObjectEntry> VersionOfAsync(CacheableFile file, CancellationToken cancellationToken)
     {
         ObjectEntry version = file is { ETag: not null, SizeBytes: >= 0 }
             ? new ObjectEntry(file.Key, file.SizeBytes, default, file.ETag)
-            : await file.Store.HeadAsync(file.Key, cancellationToken) ?? throw LakeException.NotFound("The file does not exist", file.Store.Root + file.Key);
+            : await AskVersionAsync(file, cancellationToken);
         if (file.SizeBytes >= 0 && version.SizeBytes != file.SizeBytes)
         {
+            _versions.TryRemove(VersionKey(file), out _);
             throw LakeException.FormatInvalid(
-                $"The file has {version.SizeBytes} bytes, the table's metadata says {file.SizeBytes}: it changed under its name", file.Store.Root + file.Key);
+                $"The file has {version.SizeBytes} bytes, the table's metadata says {file.SizeBytes}: it changed under its name",
+                file.Store.Root.OriginalString + file.Key);
         }
 
         return version;
+    }
+
+    private async ValueTask<ObjectEntry> AskVersionAsync(CacheableFile file, CancellationToken cancellationToken)
+    {
+        bool isRemote = file.Store.TryGetLocalPath(file.Key) is null;
+        DateTimeOffset now = _time.GetUtcNow();
+        if (isRemote && _versions.TryGetValue(VersionKey(file), out (ObjectEntry Version, DateTimeOffset At) known) && now - known.At < _options.RevalidateAfter)
+        {
+            return known.Version;
+        }
+
+        ObjectEntry version = await _fetcher.HeadAsync(file, cancellationToken);
+        if (isRemote)
+        {
+            if (_versions.Count >= MaxKnownVersions)
+            {
+                _versions.Clear();
+            }
+
+            _versions[VersionKey(file)] = (version, now);
+        }
+
+        return version;
+    }
+
+    private static (string Root, string Key) VersionKey(CacheableFile file) => (file.Store.Root.OriginalString, file.Key);
+
+    private void CountOpened(bool hit)
+    {
+        Interlocked.Increment(ref hit ? ref _hits : ref _misses);
+        (hit ? CacheMetrics.Hits : CacheMetrics.Misses).Add(1);
+    }
+
+    private void CountEvicted(long bytes)
+    {
+        Interlocked.Add(ref _evictedBytes, bytes);
+        CacheMetrics.EvictedBytes.Add(bytes);
     }
 
     private async ValueTask<FileLease> LeaseAllAsync(
@@ -126,7 +213,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             await Parallel.ForAsync(
                 0,
                 files.Count,
-                new ParallelOptions { MaxDegreeOfParallelism = _maxConcurrentFiles, CancellationToken = cancellationToken },
+                new ParallelOptions { MaxDegreeOfParallelism = _options.MaxConcurrentFetches, CancellationToken = cancellationToken },
                 async (i, token) => (paths[i], entries[i]) = await open(files[i], token));
         }
         catch

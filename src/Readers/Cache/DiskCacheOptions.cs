@@ -15,6 +15,9 @@ public sealed record DiskCacheOptions
     /// <summary>Remote files opened at once; each of them fetches its ranges side by side, within the store's own bound.</summary>
     public int MaxConcurrentFetches { get; init; } = 16;
 
+    /// <summary>Memory for bytes on their way from remote storage to the disk.</summary>
+    public long FetchBufferBytes { get; init; } = 256L << 20;
+
     /// <summary>How long the tag of a remote file is trusted before it is asked for again. Data files of tables never change under their name; one that
     /// did is noticed after this time, or as soon as more of it is fetched.</summary>
     public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromMinutes(5);

@@ -116,7 +116,7 @@ public sealed class DecodedFilesTests : IDisposable
         Assert.Equal(LakeErrorKind.ResourcesExhausted, full.Kind);
         Assert.False(File.Exists(a.LocalPaths[0]));
         Assert.True(File.Exists(c.LocalPaths[0]));
-        Assert.Equal(200, cache.SizeBytes);
+        Assert.Equal(200, cache.Counts.SizeBytes);
         await c.DisposeAsync();
     }
 

@@ -1,0 +1,241 @@
+using System.Collections.Immutable;
+using System.IO.Hashing;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Storage;
+using Microsoft.Win32.SafeHandles;
+
+namespace LakeHolo.Readers.Cache.Sparse;
+
+/// <summary>The local copy of one remote file: as long as the file, with the parts fetched so far at their own offsets and holes elsewhere.</summary>
+internal sealed class SparseFile : IDisposable
+{
+    // Of a smaller file everything is fetched at once: a second request would take longer than the rest of the bytes.
+    private const int WholeFileBytes = 256 << 10;
+    private const int MaxConcurrentRequests = 16;
+    private const int VerifyBufferBytes = 1 << 20;
+
+    private readonly CacheIndex _index;
+    private readonly CacheEntry _entry;
+    private readonly RangeFetcher _fetcher;
+    private readonly long _sizeBytes;
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly List<Segment> _segments;
+    private readonly HashSet<Segment> _unverified; // written by an earlier process, perhaps torn since
+    private volatile ImmutableHashSet<string> _ready = ImmutableHashSet.Create<string>(StringComparer.OrdinalIgnoreCase);
+    private volatile bool _hasFooter;
+    private volatile bool _isWhole;
+
+    public SparseFile(CacheIndex index, CacheEntry entry, RangeFetcher fetcher, long sizeBytes)
+    {
+        _index = index;
+        _entry = entry;
+        _fetcher = fetcher;
+        _sizeBytes = sizeBytes;
+        _segments = SegmentMap.TryRead(MapPath, sizeBytes) ?? [];
+        _unverified = [.. _segments];
+    }
+
+    private string MapPath => _entry.Path + CacheIndex.CompanionSuffix;
+
+    /// <summary>Makes an empty copy.</summary>
+    public static void Create(string path, string temporaryPath, long sizeBytes)
+    {
+        using (SafeFileHandle handle = File.OpenHandle(temporaryPath, FileMode.CreateNew, FileAccess.Write))
+        {
+            RandomAccess.SetLength(handle, sizeBytes);
+        }
+
+        File.Move(temporaryPath, path, overwrite: true);
+    }
+
+    /// <summary>Fetches what is missing of the footer and of the columns, or of the whole file.</summary>
+    /// <returns>Whether everything was there already.</returns>
+    public async ValueTask<bool> EnsureAsync(CacheableFile source, string etag, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken)
+    {
+        if (IsReady(columns))
+        {
+            return true;
+        }
+
+        await _gate.WaitAsync(cancellationToken);
+        try
+        {
+            if (IsReady(columns))
+            {
+                return true;
+            }
+
+            using SafeFileHandle handle = File.OpenHandle(
+                _entry.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            var fetch = new Fetch(this, source, etag, handle);
+            bool hit = await (columns is null || _sizeBytes <= WholeFileBytes
+                ? EnsureWholeAsync(fetch, cancellationToken)
+                : EnsureColumnsAsync(fetch, columns, cancellationToken));
+            return hit;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw LakeException.StorageUnavailable($"The disk cache cannot be used: {e.Message}", _entry.Path, isTransient: false, e);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    public void Dispose() => _gate.Dispose();
+
+    private bool IsReady(IReadOnlyCollection<string>? columns) => _isWhole || (columns is not null && _hasFooter && columns.All(_ready.Contains));
+
+    private async Task<bool> EnsureWholeAsync(Fetch fetch, CancellationToken cancellationToken)
+    {
+        bool hit = await EnsureRangesAsync(fetch, [new ByteRange(0, _sizeBytes)], cancellationToken);
+        _isWhole = true;
+        return hit;
+    }
+
+    private async Task<bool> EnsureColumnsAsync(Fetch fetch, IReadOnlyCollection<string> columns, CancellationToken cancellationToken)
+    {
+        // The end that is there already tells the footer's length; else a guess takes both with one request.
+        var tail = new ByteRange(_sizeBytes - ParquetLayout.TailBytes, ParquetLayout.TailBytes);
+        bool hasTail = Ranges.Missing([tail], _segments).Count == 0;
+        ByteRange end = hasTail ? tail : End(_fetcher.FooterGuess);
+        bool hit = await EnsureRangesAsync(fetch, [end], cancellationToken);
+
+        byte[] bytes = await ReadLocalAsync(fetch.Handle, tail, cancellationToken);
+        if (ParquetLayout.FooterBytes(bytes, _sizeBytes) is not { } footerBytes)
+        {
+            return await EnsureWholeAsync(fetch, cancellationToken) && hit;
+        }
+
+        _fetcher.LearnFooter(footerBytes);
+        hit &= await EnsureRangesAsync(fetch, [End(footerBytes)], cancellationToken);
+        byte[] footer = await ReadLocalAsync(fetch.Handle, End(footerBytes), cancellationToken);
+        ParquetLayout layout = Parse(footer, fetch.Source);
+        hit &= await EnsureRangesAsync(fetch, [.. layout.RangesOf(columns)], cancellationToken);
+        _hasFooter = true;
+        _ready = _ready.Union(columns);
+        return hit;
+    }
+
+    private ByteRange End(long bytes) => new(_sizeBytes - Math.Min(bytes, _sizeBytes), Math.Min(bytes, _sizeBytes));
+
+    private ParquetLayout Parse(byte[] footer, CacheableFile source)
+    {
+        try
+        {
+            return ParquetLayout.Parse(footer, _sizeBytes);
+        }
+        catch (LakeException e) when (e.Path is null)
+        {
+            throw LakeException.FormatInvalid(e.Message, source.Store.Root.OriginalString + source.Key, e);
+        }
+    }
+
+    private async Task<bool> EnsureRangesAsync(Fetch fetch, IReadOnlyList<ByteRange> wanted, CancellationToken cancellationToken)
+    {
+        await VerifyAsync(fetch.Handle, wanted, cancellationToken);
+        List<ByteRange> requests = Ranges.Requests(Ranges.Missing(wanted, _segments), RangeFetcher.MaxRequestBytes);
+        if (requests.Count == 0)
+        {
+            return true;
+        }
+
+        try
+        {
+            await Parallel.ForEachAsync(
+                requests,
+                new ParallelOptions { MaxDegreeOfParallelism = MaxConcurrentRequests, CancellationToken = cancellationToken },
+                (request, token) => fetch.RunAsync(request, token));
+        }
+        finally
+        {
+            // What did arrive before a failure is kept.
+            SegmentMap.Write(MapPath, _index.NewTemporaryPath(), _sizeBytes, _segments);
+        }
+
+        return false;
+    }
+
+    private async Task VerifyAsync(SafeFileHandle handle, IReadOnlyList<ByteRange> wanted, CancellationToken cancellationToken)
+    {
+        if (_unverified.Count == 0)
+        {
+            return;
+        }
+
+        byte[] buffer = new byte[VerifyBufferBytes];
+        foreach (Segment segment in Ranges.Touched(wanted, _unverified).ToList())
+        {
+            var hash = new XxHash3();
+            for (long position = segment.Offset; position < segment.End;)
+            {
+                int read = await RandomAccess.ReadAsync(handle, buffer.AsMemory(0, (int)Math.Min(buffer.Length, segment.End - position)), position, cancellationToken);
+                if (read == 0)
+                {
+                    break;
+                }
+
+                hash.Append(buffer.AsSpan(0, read));
+                position += read;
+            }
+
+            _unverified.Remove(segment);
+            if (hash.GetCurrentHashAsUInt64() != segment.Checksum)
+            {
+                _segments.Remove(segment);
+                _index.Grow(_entry, -segment.Length);
+            }
+        }
+    }
+
+    private static async Task<byte[]> ReadLocalAsync(SafeFileHandle handle, ByteRange range, CancellationToken cancellationToken)
+    {
+        byte[] bytes = new byte[range.Length];
+        for (int done = 0; done < bytes.Length;)
+        {
+            int read = await RandomAccess.ReadAsync(handle, bytes.AsMemory(done), range.Offset + done, cancellationToken);
+            done += read > 0 ? read : throw new EndOfStreamException("A cached file is shorter than it was made");
+        }
+
+        return bytes;
+    }
+
+    /// <summary>What the requests of one call share.</summary>
+    private sealed class Fetch(SparseFile owner, CacheableFile source, string etag, SafeFileHandle handle)
+    {
+        private readonly Lock _lock = new();
+
+        public CacheableFile Source { get; } = source;
+
+        public SafeFileHandle Handle { get; } = handle;
+
+        public async ValueTask RunAsync(ByteRange range, CancellationToken cancellationToken)
+        {
+            owner._index.Grow(owner._entry, range.Length);
+            bool stored = false;
+            try
+            {
+                await owner._fetcher.FetchAsync(Source, etag, range, WriteAsync, cancellationToken);
+                stored = true;
+            }
+            finally
+            {
+                if (!stored)
+                {
+                    owner._index.Grow(owner._entry, -range.Length);
+                }
+            }
+
+            async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken token)
+            {
+                await RandomAccess.WriteAsync(Handle, bytes, range.Offset, token);
+                var segment = new Segment(range.Offset, range.Length, XxHash3.HashToUInt64(bytes.Span));
+                lock (_lock)
+                {
+                    owner._segments.Add(segment);
+                }
+            }
+        }
+    }
+}
