@@ -1,8 +1,10 @@
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi;
+using LakeHolo.Readers.Paimon;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.HotTier;
@@ -12,6 +14,6 @@ internal static class TableFormats
 {
     public static (IReadOnlyList<ITableFormat> Formats, IReadOnlyList<ITableReader> Readers) Create(EngineDatabase engine, IFileMaterializer files)
     {
-        return ([new HudiTableFormat()], [new HudiReader(engine, files)]);
+        return ([new HudiTableFormat(), new PaimonTableFormat()], [new HudiReader(engine, files), new PaimonReader(engine, files)]);
     }
 }
