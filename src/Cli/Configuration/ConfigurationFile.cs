@@ -18,7 +18,12 @@ internal sealed class ConfigurationFile(string path, LakeConfiguration configura
             var stream = new YamlStream();
             using var reader = new StreamReader(path);
             stream.Load(reader);
-            root = stream.Documents.Count == 0 ? null : stream.Documents[0].RootNode as YamlMappingNode;
+            if (stream.Documents.Count == 0)
+            {
+                return;
+            }
+
+            root = stream.Documents[0].RootNode as YamlMappingNode;
         }
         catch (YamlException e)
         {

@@ -1,19 +1,22 @@
 using Apache.Arrow;
 using ParquetSharp;
 using ParquetSharp.Arrow;
+using ParquetSharp.IO;
 
 namespace LakeHolo.Cli.Output;
 
 /// <summary>A Parquet file (zstd).</summary>
 internal sealed class ParquetRows(Stream stream) : IRowWriter
 {
+    // The file is closed by its owner: it is flushed, moved or deleted after the footer.
+    private readonly ManagedOutputStream _output = new(stream, leaveOpen: true);
     private FileWriter? _writer;
 
     public ValueTask BeginAsync(Schema schema)
     {
         using var builder = new WriterPropertiesBuilder();
         using WriterProperties properties = builder.Compression(Compression.Zstd).Build();
-        _writer = new FileWriter(stream, schema, properties);
+        _writer = new FileWriter(_output, schema, properties);
         return ValueTask.CompletedTask;
     }
 
@@ -32,6 +35,7 @@ internal sealed class ParquetRows(Stream stream) : IRowWriter
     public async ValueTask DisposeAsync()
     {
         _writer?.Dispose();
+        _output.Dispose();
         await stream.FlushAsync();
     }
 }

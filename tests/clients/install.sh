@@ -1,0 +1,5 @@
+#!/bin/bash
+# Installs the Flight SQL client of another maker that the integration tests use, in this folder.
+set -eu
+cd "$(dirname "$0")"
+[ -d node_modules/@lakehouse-rs/flight-sql-client-linux-x64-gnu ] || npm ci --no-audit --no-fund --silent
