@@ -1,0 +1,115 @@
+using Apache.Arrow;
+using LakeHolo.LakeCatalog.Snapshots;
+
+namespace LakeHolo.LakeCatalog.Folders;
+
+/// <summary>Folders of plain data files. See README.md beside this file for what is read and what is refused.</summary>
+/// <param name="format">parquet, csv, orc or sequencefile.</param>
+/// <param name="schemas">Works out the columns.</param>
+public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas) : ITableFormat
+{
+    /// <inheritdoc/>
+    public string Name => format;
+
+    /// <inheritdoc/>
+    public async ValueTask<Snapshot> LoadSnapshotAsync(
+        LakeTable table, SnapshotSelector at, Snapshot? known, CancellationToken cancellationToken = default)
+    {
+        FolderListing listing = await FolderListing.ListAsync(table.Root, cancellationToken);
+        if (listing.Files.Count == 0)
+        {
+            throw LakeException.NotFound("The folder has no data files", table.Root.Location);
+        }
+
+        string id = listing.Id;
+        DateTimeOffset committedAt = listing.Files.Max(f => f.ModifiedAt);
+        CheckSelector(table, at, id, committedAt);
+        if (known is FolderSnapshot same && same.Id.Text == id)
+        {
+            return same;
+        }
+
+        FolderSchema found = await schemas.ReadSchemaAsync(table, listing.Files, cancellationToken);
+        // A partition column hides one of the same name inside the files; names differ in more than case.
+        var columns = new Schema.Builder();
+        var fileColumns = new Schema.Builder();
+        foreach (Field field in found.Schema.FieldsList.Where(f => !listing.PartitionColumns.Contains(f.Name, StringComparer.OrdinalIgnoreCase)))
+        {
+            columns.Field(field);
+            fileColumns.Field(field);
+        }
+
+        foreach (Field field in listing.PartitionFields())
+        {
+            columns.Field(field);
+        }
+
+        return new FolderSnapshot(listing.Files, fileColumns.Build(), found.RowCount)
+        {
+            Table = table,
+            Id = new SnapshotId(id),
+            CommittedAt = committedAt,
+            Schema = columns.Build(),
+            PartitionColumns = listing.PartitionColumns,
+        };
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default)
+        => (await FolderListing.ListAsync(known.Table.Root, cancellationToken)).Id != known.Id.Text;
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default)
+    {
+        FolderListing listing = await FolderListing.ListAsync(table.Root, cancellationToken);
+        return listing.Files.Count == 0 ? [] : [new SnapshotInfo(new SnapshotId(listing.Id), listing.Files.Max(f => f.ModifiedAt), "LISTING", null, null)];
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<SnapshotDiff> DiffAsync(Snapshot from, Snapshot to, CancellationToken cancellationToken = default)
+    {
+        var (older, newer) = ((FolderSnapshot)from, (FolderSnapshot)to);
+        var before = older.Files.Select(f => (f.Path, f.SizeBytes, f.ETag)).ToHashSet();
+        var after = newer.Files.Select(f => (f.Path, f.SizeBytes, f.ETag)).ToHashSet();
+        // A file that was rewritten under its name is both removed and added.
+        return ValueTask.FromResult(new SnapshotDiff
+        {
+            From = from.Id,
+            To = to.Id,
+            Added = [.. newer.EnumerateFiles().Zip(newer.Files).Where(p => !before.Contains((p.Second.Path, p.Second.SizeBytes, p.Second.ETag))).Select(p => p.First)],
+            Removed = [.. older.EnumerateFiles().Zip(older.Files).Where(p => !after.Contains((p.Second.Path, p.Second.SizeBytes, p.Second.ETag))).Select(p => p.First)],
+            SchemaChanged = !SchemaText(from.Schema).SequenceEqual(SchemaText(to.Schema)),
+        });
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<(string Id, Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default)
+    {
+        Snapshot latest = await LoadSnapshotAsync(table, SnapshotSelector.Latest, null, cancellationToken);
+        return [(latest.Id.Text, latest.Schema)];
+    }
+
+    private static void CheckSelector(LakeTable table, SnapshotSelector at, string id, DateTimeOffset committedAt)
+    {
+        bool isThere = at switch
+        {
+            SnapshotSelector.VersionSelector version => version.Text == id,
+            SnapshotSelector.TimestampSelector moment => moment.Timestamp >= committedAt,
+            _ => true,
+        };
+        if (!isThere)
+        {
+            throw LakeException.NotFound("Plain folders keep no history; only the present listing can be read", table.FullName);
+        }
+    }
+
+    private static IEnumerable<string> SchemaText(Schema schema) => schema.FieldsList.Select(f => f.Name + " " + TypeText(f.DataType));
+
+    private static string TypeText(Apache.Arrow.Types.IArrowType type) => type switch
+    {
+        Apache.Arrow.Types.NestedType nested => type.Name + "<" + string.Join(",", nested.Fields.Select(f => f.Name + ":" + TypeText(f.DataType))) + ">",
+        Apache.Arrow.Types.Decimal128Type d => $"decimal({d.Precision},{d.Scale})",
+        Apache.Arrow.Types.TimestampType t => $"timestamp({t.Unit}) {t.Timezone}",
+        _ => type.Name,
+    };
+}

@@ -1,0 +1,65 @@
+using Apache.Arrow;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Readers.Folders;
+
+/// <summary>CSV files with a header, read by the engine: types are worked out once, and the rows kept as Parquet with these types.</summary>
+internal sealed class CsvFiles(EngineDatabase engine)
+{
+    internal const string DecoderVersion = "csv-1";
+
+    /// <summary>Column names and types of all files together, by name; every row is looked at.</summary>
+    internal IReadOnlyList<(string Name, string Type)> Describe(IReadOnlyList<string> localPaths, string path)
+    {
+        using DuckDBConnection connection = engine.OpenConnection();
+        return Describe(connection, $"SELECT * FROM read_csv({SqlText.LiteralList(localPaths)}, header = true, union_by_name = true, sample_size = -1)", path);
+    }
+
+    /// <summary>A decoder to Parquet with the given columns, as far as a file has them.</summary>
+    internal FileDecoder Create(Schema schema, IFileMaterializer files) => async (file, targetPath, cancellationToken) =>
+    {
+        await using FileLease lease = await files.OpenAsync([file], null, cancellationToken);
+        string source = SqlText.Literal(lease.LocalPaths[0]);
+        using DuckDBConnection connection = engine.OpenConnection();
+        string[] names = [.. Describe(connection, $"SELECT * FROM read_csv({source}, header = true, all_varchar = true, sample_size = -1)", file.Key).Select(c => c.Name)];
+        string types = string.Join(", ", schema.FieldsList.Where(f => names.Contains(f.Name)).Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(SqlText.TypeOf(f))}"));
+        Run(connection, $"COPY (SELECT * FROM read_csv({source}, header = true, types = {{{types}}}, sample_size = -1)) TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)", file.Key);
+    };
+
+    internal static IReadOnlyList<(string Name, string Type)> Describe(DuckDBConnection connection, string sql, string path)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = "DESCRIBE " + sql;
+        try
+        {
+            using DuckDBDataReader reader = command.ExecuteReader();
+            var columns = new List<(string, string)>();
+            while (reader.Read())
+            {
+                columns.Add((reader.GetString(0), reader.GetString(1)));
+            }
+
+            return columns;
+        }
+        catch (DuckDBException e)
+        {
+            throw LakeException.FormatInvalid($"The files cannot be read: {e.Message}", path, e);
+        }
+    }
+
+    private static void Run(DuckDBConnection connection, string sql, string path)
+    {
+        try
+        {
+            EngineDatabase.Execute(connection, sql);
+        }
+        catch (DuckDBException e)
+        {
+            throw LakeException.FormatInvalid($"The file cannot be read: {e.Message}", path, e);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+using System.Globalization;
+using Apache.Arrow;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Folders;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.DataFiles.Orc;
+using LakeHolo.Readers.DataFiles.SequenceFile;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Folders;
+
+/// <summary>Reads plain folders: Parquet files as they are, the others decoded once; partition values are constants of each file.</summary>
+/// <param name="engine">Reads CSV.</param>
+/// <param name="files">Makes files readable.</param>
+/// <param name="format">parquet, csv, orc or sequencefile.</param>
+public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files, string format) : ITableReader
+{
+    /// <inheritdoc/>
+    public string Format => format;
+
+    /// <inheritdoc/>
+    public async ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
+    {
+        var folder = (FolderSnapshot)snapshot;
+        if (request.View is not null)
+        {
+            throw LakeException.FeatureUnsupported($"Plain folders have no view '{request.View}'", snapshot.Table.FullName);
+        }
+
+        var pruning = new FolderPruning(folder);
+        FolderFile[] live = [.. folder.Files.Where(f => pruning.CanMatch(f, request.Filter))];
+        Field[] fields = [.. folder.Schema.FieldsList.Where(f => request.Columns?.Contains(f.Name, StringComparer.OrdinalIgnoreCase) != false)];
+        var statistics = new ScanStatistics
+        {
+            FilesTotal = folder.FileCount,
+            FilesRead = live.Length,
+            BytesRead = live.Sum(f => f.SizeBytes),
+            FilesPrunedByPartition = folder.FileCount - live.Length,
+        };
+        if (live.Length == 0)
+        {
+            return new TableScan($"SELECT {List(fields, f => $"CAST(NULL AS {SqlText.TypeOf(f)})")} WHERE false", statistics);
+        }
+
+        FileLease lease = await OpenAsync(folder, live, fields, cancellationToken);
+        return new TableScan(Relation(folder, live, fields, lease.LocalPaths), statistics, [lease]);
+    }
+
+    internal static CacheableFile Cacheable(LakeTable table, FolderFile file) => new(table.Root.Store, table.Root.Prefix + file.Path, file.SizeBytes);
+
+    private async ValueTask<FileLease> OpenAsync(FolderSnapshot folder, FolderFile[] live, Field[] fields, CancellationToken cancellationToken)
+    {
+        CacheableFile[] sources = [.. live.Select(f => Cacheable(folder.Table, f))];
+        // The pinned types are part of what a decoded CSV file holds.
+        string columns = string.Join('\u0001', folder.FileSchema.FieldsList.Select(f => f.Name + " " + SqlText.TypeOf(f)));
+        switch (format)
+        {
+            case "parquet":
+                return await files.OpenAsync(sources, [.. fields.Select(f => f.Name).Except(folder.PartitionColumns)], cancellationToken);
+            case "orc":
+                var options = new OrcReadOptions();
+                return await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(options), OrcFileDecoder.Create(options), cancellationToken);
+            case "csv":
+                return await files.OpenDecodedAsync(sources, CsvFiles.DecoderVersion + columns, new CsvFiles(engine).Create(folder.FileSchema, files), cancellationToken);
+            default:
+                string[] names = [.. folder.FileSchema.FieldsList.Select(f => f.Name)];
+                return await files.OpenDecodedAsync(
+                    sources, DelimitedTextDecoder.DecoderVersion + string.Join('\u0001', names), DelimitedTextDecoder.Create(names), cancellationToken);
+        }
+    }
+
+    private string Relation(FolderSnapshot folder, FolderFile[] live, Field[] fields, IReadOnlyList<string> localPaths)
+    {
+        // Lines of text are kept as text; what is no value of its column's type is NULL, as Hive has it.
+        bool isText = format == "sequencefile";
+        string shape = string.Join(", ", folder.FileSchema.FieldsList.Select(f =>
+            $"{SqlText.Literal(f.Name)}: {{name: {SqlText.Literal(f.Name)}, type: {SqlText.Literal(isText ? "VARCHAR" : SqlText.TypeOf(f))}, default_value: NULL}}"));
+        string source = $"read_parquet({SqlText.LiteralList(localPaths)}, schema = MAP {{{shape}}}) r";
+        string Column(Field field)
+        {
+            int partition = folder.PartitionColumns.ToList().FindIndex(p => p == field.Name);
+            string type = SqlText.TypeOf(field);
+            return partition >= 0 ? string.Create(CultureInfo.InvariantCulture, $"CAST(p.v{partition} AS {type})")
+                : isText && type != "VARCHAR" ? $"TRY_CAST(r.{SqlText.Identifier(field.Name)} AS {type})"
+                : $"r.{SqlText.Identifier(field.Name)}";
+        }
+
+        if (fields.Any(f => folder.PartitionColumns.Contains(f.Name)))
+        {
+            string values = string.Join(", ", live.Select((file, i) =>
+                string.Create(CultureInfo.InvariantCulture, $"({i}::UBIGINT, {string.Join(", ", file.Partition.Select(v => SqlText.LiteralOrNull(v) + "::VARCHAR"))})")));
+            string names = string.Join(", ", folder.PartitionColumns.Select((_, i) => string.Create(CultureInfo.InvariantCulture, $"v{i}")));
+            source += $" JOIN (VALUES {values}) p(f, {names}) ON r.file_index = p.f";
+        }
+
+        return $"SELECT {List(fields, Column)} FROM {source}";
+    }
+
+    private static string List(Field[] fields, Func<Field, string> expression) =>
+        fields.Length == 0 ? "1" : string.Join(", ", fields.Select(f => $"{expression(f)} AS {SqlText.Identifier(f.Name)}"));
+}
