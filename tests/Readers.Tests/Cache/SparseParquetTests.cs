@@ -5,6 +5,7 @@ using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Cache.Sparse;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Tests.Shared;
+using Microsoft.Extensions.Time.Testing;
 using ParquetSharp;
 
 namespace LakeHolo.Readers.Tests.Cache;
@@ -207,6 +208,43 @@ public sealed class SparseParquetTests : IDisposable
         AssertSameAnswers(again.LocalPaths[0]);
         LakeException size = await Assert.ThrowsAsync<LakeException>(() => cache.OpenAsync([FileOf("t.parquet") with { SizeBytes = 5 }], null).AsTask());
         Assert.Equal(LakeErrorKind.FormatInvalid, size.Kind);
+    }
+
+    [Fact]
+    public async Task A_rewritten_file_whose_copy_is_complete_is_noticed_when_its_tag_is_asked_for_again()
+    {
+        var time = new FakeTimeProvider();
+        File.WriteAllText(_source.File("a"), "old");
+        using var cache = new DiskCache(new DiskCacheOptions { Directory = _cacheFolder.Path, RevalidateAfter = TimeSpan.FromMinutes(5) }, time);
+        await (await cache.OpenAsync([FileOf("a")], null)).DisposeAsync();
+        File.WriteAllText(_source.File("a"), "newer");
+
+        time.Advance(TimeSpan.FromMinutes(6));
+        await using FileLease lease = await cache.OpenAsync([FileOf("a")], null);
+
+        Assert.Equal("newer", File.ReadAllText(lease.LocalPaths[0]));
+    }
+
+    [Fact]
+    public async Task Many_at_once_with_a_small_budget_read_exactly_what_they_lease()
+    {
+        string[] names = [.. Enumerable.Range(0, 12).Select(i => $"f{i}")];
+        foreach (string name in names)
+        {
+            File.WriteAllText(_source.File(name), string.Concat(Enumerable.Repeat(name + ";", 10_000)));
+        }
+
+        using DiskCache cache = NewCache(budgetBytes: 12 * 40_000); // room for most, not for all
+        await Parallel.ForAsync(0, 200, new ParallelOptions { MaxDegreeOfParallelism = 6 }, async (i, token) =>
+        {
+            string name = names[new Random(i).Next(names.Length)];
+            await using FileLease lease = await cache.OpenAsync([FileOf(name)], null, token);
+            Assert.Equal(await File.ReadAllBytesAsync(_source.File(name), token), await File.ReadAllBytesAsync(lease.LocalPaths[0], token));
+        });
+
+        Assert.InRange(cache.Counts.SizeBytes, 1, 12 * 40_000);
+        Assert.Equal(cache.Counts.FetchedBytes - cache.Counts.EvictedBytes, cache.Counts.SizeBytes);
+        Assert.Equal(200, cache.Counts.Hits + cache.Counts.Misses);
     }
 
     [Fact]
