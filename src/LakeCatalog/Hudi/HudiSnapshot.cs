@@ -31,8 +31,8 @@ public sealed class HudiSnapshot : Snapshot
     /// <summary>Metadata of the completed commits up to <see cref="Instant"/> that are still on the active timeline, by instant.</summary>
     public required IReadOnlyDictionary<string, CommitMetadata> Commits { get; init; }
 
-    /// <summary>Schema-on-read history (JSON), newest valid; null without.</summary>
-    public string? SchemaHistoryJson { get; init; }
+    /// <summary>Schema versions of a table with schema-on-read; null without.</summary>
+    public SchemaHistory? SchemaHistory { get; init; }
 
     /// <summary>Facts that the next snapshot of this table reuses.</summary>
     internal HudiMetadataCache Cache { get; init; } = HudiMetadataCache.Empty;

@@ -70,6 +70,7 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             Instant = until,
             ExcludedInstants = excluded,
             Columns = columns,
+            SchemaHistory = await ReadSchemaHistoryAsync(timeline, commits, until, cancellationToken),
             Slices = slices,
             ReadOptimizedSlices = baseFiles,
             Commits = commits,
@@ -117,6 +118,31 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
         IEnumerable<HudiColumn> dropped = properties.PartitionFields.Where(p => columns.All(c => c.Name != p))
             .Select(p => created.FirstOrDefault(c => c.Name == p) ?? new HudiColumn(new Field(p, StringType.Default, true), null, null));
         return [.. columns, .. dropped];
+    }
+
+    // The newest history of a completed commit holds every version up to then.
+    private async ValueTask<SchemaHistory?> ReadSchemaHistoryAsync(
+        HudiTimeline timeline, Dictionary<string, CommitMetadata> commits, string until, CancellationToken cancellationToken)
+    {
+        string? newest = null;
+        string newestTime = "";
+        await foreach (ObjectEntry entry in _root.Store.ListAsync(_root.Key(".hoodie/.schema/"), recursive: false, cancellationToken: cancellationToken))
+        {
+            string time = entry.Name.Split('.', '_')[0];
+            if (entry.Name.EndsWith(".schemacommit", StringComparison.Ordinal) && entry.SizeBytes > 0 && timeline.IsCommitted(time)
+                && string.CompareOrdinal(time, newestTime) > 0)
+            {
+                (newest, newestTime) = (entry.Key, time);
+            }
+        }
+
+        if (newest is null)
+        {
+            string? latest = commits.OrderByDescending(c => c.Key, StringComparer.Ordinal).Select(c => c.Value.LatestSchema).FirstOrDefault(s => !string.IsNullOrEmpty(s));
+            return latest is null ? null : SchemaHistory.Parse(System.Text.Encoding.UTF8.GetBytes($$"""{"schemas":[{{latest}}]}"""), until, _root.Location);
+        }
+
+        return SchemaHistory.Parse(await _root.Store.ReadAsync(newest, cancellationToken: cancellationToken), until, newest);
     }
 
     private async ValueTask<Dictionary<(string Partition, string FileId), List<HudiFile>>> ListGroupsAsync(CancellationToken cancellationToken)

@@ -3,6 +3,7 @@ using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Hudi;
@@ -17,19 +18,20 @@ internal static class ColumnSql
     /// <param name="source">Its type in the file.</param>
     /// <param name="target">The table's type.</param>
     /// <param name="column">The column's name, for messages.</param>
+    /// <param name="names">Names of nested fields in the file.</param>
     /// <param name="depth">Nesting so far, 0 for a column.</param>
-    public static string Convert(string expression, EngineType source, IArrowType target, string column, int depth = 0) => target switch
+    public static string Convert(string expression, EngineType source, IArrowType target, string column, ColumnMap names, int depth = 0) => target switch
     {
-        StructType s when source.Name == "STRUCT" => Struct(expression, source, s, column, depth),
-        ListType l when source.Name == "LIST" => List(expression, source, l, column, depth),
-        MapType m when source.Name == "MAP" => Map(expression, source, m, column, depth),
+        StructType s when source.Name == "STRUCT" => Struct(expression, source, s, column, names, depth),
+        ListType l when source.Name == "LIST" => List(expression, source, l, column, names, depth),
+        MapType m when source.Name == "MAP" => Map(expression, source, m, column, names, depth),
         StructType or ListType or MapType => throw Refused(source, target, column),
         _ => Scalar(expression, source, target, column),
     };
 
-    private static string Struct(string expression, EngineType source, StructType target, string column, int depth)
+    private static string Struct(string expression, EngineType source, StructType target, string column, ColumnMap names, int depth)
     {
-        if (SqlText.TypeOf(target) == TextOf(source))
+        if (SqlText.TypeOf(target) == TextOf(source) && names == ColumnMap.Empty)
         {
             return expression;
         }
@@ -37,28 +39,29 @@ internal static class ColumnSql
         var fields = new StringBuilder();
         foreach (Field field in target.Fields)
         {
-            EngineType? found = Find(source.Children, field.Name, column, out string name);
+            string name = "";
+            EngineType? found = names.SourceOf(field.Name) is { } inFile ? Find(source.Children, inFile, column, out name) : null;
             string value = found is null
                 ? $"CAST(NULL AS {SqlText.TypeOf(field.DataType)})"
-                : Convert($"struct_extract({expression}, {SqlText.Literal(name)})", found, field.DataType, column + "." + field.Name, depth + 1);
+                : Convert($"struct_extract({expression}, {SqlText.Literal(name)})", found, field.DataType, column + "." + field.Name, names.ChildrenOf(field.Name), depth + 1);
             fields.Append(fields.Length == 0 ? "" : ", ").Append(SqlText.Identifier(field.Name)).Append(" := ").Append(value);
         }
 
         return $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({fields}) END";
     }
 
-    private static string List(string expression, EngineType source, ListType target, string column, int depth)
+    private static string List(string expression, EngineType source, ListType target, string column, ColumnMap names, int depth)
     {
         string item = string.Create(CultureInfo.InvariantCulture, $"x{depth}");
-        string value = Convert(item, source.Children[0].Type, target.ValueDataType, column, depth + 1);
+        string value = Convert(item, source.Children[0].Type, target.ValueDataType, column, names.ChildrenOf("item"), depth + 1);
         return value == item ? expression : $"list_transform({expression}, lambda {item}: {value})";
     }
 
-    private static string Map(string expression, EngineType source, MapType target, string column, int depth)
+    private static string Map(string expression, EngineType source, MapType target, string column, ColumnMap names, int depth)
     {
         string entry = string.Create(CultureInfo.InvariantCulture, $"x{depth}");
-        string key = Convert(entry + ".key", source.Children[0].Type, target.KeyField.DataType, column, depth + 1);
-        string value = Convert(entry + ".value", source.Children[1].Type, target.ValueField.DataType, column, depth + 1);
+        string key = Convert(entry + ".key", source.Children[0].Type, target.KeyField.DataType, column, ColumnMap.Empty, depth + 1);
+        string value = Convert(entry + ".value", source.Children[1].Type, target.ValueField.DataType, column, names.ChildrenOf("value"), depth + 1);
         return key == entry + ".key" && value == entry + ".value"
             ? expression
             : $"map_from_entries(list_transform(map_entries({expression}), lambda {entry}: struct_pack(key := {key}, value := {value})))";

@@ -22,7 +22,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         FileLease lease = await files.OpenAsync(sources, null, cancellationToken);
         leases.Add(lease);
         using DuckDBConnection connection = engine.OpenConnection();
-        return [.. based.Select((s, i) => Readable(snapshot, connection, s.Base!.Path, s.Base.SizeBytes, s.Partition, lease.LocalPaths[i]))];
+        return [.. based.Select((s, i) => Readable(snapshot, connection, s.Base!.Path, s.Base.SizeBytes, s.Partition, s.Base.Instant, lease.LocalPaths[i]))];
     }
 
     /// <summary>The base files of slices by the slices' ordinals; slices without one are missing.</summary>
@@ -83,7 +83,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
             [Source(snapshot, live.Log.File)], decoder, (_, target, token) => DataBlock.WriteParquetAsync(live, target, token), cancellationToken);
         leases.Add(lease);
         using DuckDBConnection connection = engine.OpenConnection();
-        return Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, lease.LocalPaths[0]);
+        return Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0]);
     }
 
     private static async ValueTask<IReadOnlyList<LogFile>> ReadLogsAsync(HudiSnapshot snapshot, FileSlice slice, CancellationToken cancellationToken)
@@ -100,10 +100,10 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         return logs;
     }
 
-    private ReadableFile Readable(HudiSnapshot snapshot, DuckDBConnection connection, string path, long size, string partition, string localPath)
+    private ReadableFile Readable(HudiSnapshot snapshot, DuckDBConnection connection, string path, long size, string partition, string instant, string localPath)
     {
         string identity = SliceScan.Text(size) + ":" + snapshot.Table.Root.Location + "/" + path;
-        return new ReadableFile(localPath, identity, partition, _shapes.Of(connection, identity, localPath));
+        return new ReadableFile(localPath, identity, partition, _shapes.Of(connection, identity, localPath), snapshot.SchemaHistory?.VersionOf(instant));
     }
 
     private static CacheableFile Source(HudiSnapshot snapshot, HudiFile file)

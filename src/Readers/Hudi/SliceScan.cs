@@ -12,7 +12,8 @@ namespace LakeHolo.Readers.Hudi;
 /// <param name="Identity">Key and size of the source.</param>
 /// <param name="Partition">Its partition path.</param>
 /// <param name="Shape">Its columns.</param>
-internal sealed record ReadableFile(string LocalPath, string Identity, string Partition, ParquetShape Shape);
+/// <param name="SchemaVersion">The schema version it was written with, where the table has a schema history; else null.</param>
+internal sealed record ReadableFile(string LocalPath, string Identity, string Partition, ParquetShape Shape, string? SchemaVersion);
 
 /// <summary>SELECTs over files in the table's types.</summary>
 /// <param name="snapshot">Whose columns and partition rules apply.</param>
@@ -20,7 +21,7 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
 {
     /// <summary>Files in groups that one scan can read; the order inside a group is the position of <c>file_index</c>.</summary>
     public IReadOnlyList<IReadOnlyList<ReadableFile>> Group(IEnumerable<ReadableFile> files)
-        => [.. files.GroupBy(f => f.Shape.Signature + (TakesPartitionFromPath(f.Shape) ? f.Partition : ""), StringComparer.Ordinal).Select(g => g.ToList())];
+        => [.. files.GroupBy(f => f.SchemaVersion + "\0" + f.Shape.Signature + "\0" + (TakesPartitionFromPath(f.Shape) ? f.Partition : ""), StringComparer.Ordinal).Select(g => g.ToList())];
 
     /// <summary>FROM clause of a group.</summary>
     public static string From(IReadOnlyList<ReadableFile> group)
@@ -41,10 +42,11 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
     /// <summary>One column's expression.</summary>
     public string Column(ReadableFile file, Field field)
     {
-        EngineType? type = ColumnSql.Find(file.Shape.Columns, field.Name, field.Name, out string name);
-        if (type is not null)
+        ColumnMap names = snapshot.SchemaHistory?.MapFor(file.SchemaVersion) ?? ColumnMap.Empty;
+        string name = "";
+        if (names.SourceOf(field.Name) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, field.Name, out name) is { } type)
         {
-            return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, field.Name);
+            return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, field.Name, names.ChildrenOf(field.Name));
         }
 
         string target = SqlText.TypeOf(field.DataType);

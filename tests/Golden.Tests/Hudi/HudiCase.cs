@@ -76,10 +76,10 @@ internal sealed class HudiCase : IAsyncDisposable
         }
 
         // As text: NaN equals NaN, and -0.0 is not 0.0. Columns of one name may differ in type only where the text is the same.
-        // The order of a map's entries means nothing; an average's type differs between engines.
+        // The order of a map's entries means nothing; an average's type differs between engines, and Flink writes instants without their zone (UTC).
         string columns = string.Join(", ", left.Select(c => types[c].StartsWith("MAP(", StringComparison.Ordinal) && !types[c].EndsWith(']')
             ? $"CAST(list_sort(map_entries({SqlText.Identifier(c)})) AS VARCHAR) AS {SqlText.Identifier(c)}"
-            : types[c].StartsWith("DECIMAL(", StringComparison.Ordinal)
+            : types[c].StartsWith("DECIMAL(", StringComparison.Ordinal) || types[c] is "TIMESTAMP" or "TIMESTAMP WITH TIME ZONE"
                 ? $"CAST(CAST({SqlText.Identifier(c)} AS {types[c]}) AS VARCHAR) AS {SqlText.Identifier(c)}"
                 : $"CAST({SqlText.Identifier(c)} AS VARCHAR) AS {SqlText.Identifier(c)}"));
         string ours = $"SELECT {columns} FROM ({relation})";

@@ -12,6 +12,13 @@ public sealed class HudiGoldenTests
     public static TheoryData<string> Cases =>
         [.. Directory.EnumerateFiles(HudiCase.Folder, "*.zip").Select(f => Path.GetFileNameWithoutExtension(f)!).Order(StringComparer.Ordinal)];
 
+    /// <summary>Reads whose expected rows are a known fault of the engine that made them. They must go on differing, or the list is stale.</summary>
+    private static readonly Dictionary<string, string> Disagreements = new()
+    {
+        ["flink_mor_bucket_compacted/expected/instant-20261123093734700.parquet"] =
+            "Hudi 1.1.1 places version 6 log files by the modification time of copied timeline files: time travel to before a pending compaction loses committed log rows",
+    };
+
     [Theory]
     [MemberData(nameof(Cases))]
     public async Task A_table_gives_the_rows_that_its_engine_gives_or_is_refused_by_name(string name)
@@ -31,7 +38,9 @@ public sealed class HudiGoldenTests
             foreach (JsonElement read in golden.Definition.GetProperty("reads").EnumerateArray())
             {
                 string? problem = await Read(golden, read);
-                if (problem is not null)
+                bool isDisputed = Disagreements.ContainsKey($"{name}/{read.GetProperty("expected").GetString()}");
+                Assert.True(!isDisputed || problem is not null, "a disputed read agrees: take it off the list");
+                if (problem is not null && !isDisputed)
                 {
                     problems.Add(read.GetProperty("expected").GetString() + ": " + problem);
                 }
