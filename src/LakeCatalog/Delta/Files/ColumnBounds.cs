@@ -122,8 +122,8 @@ public sealed class ColumnBounds
         _ => (min ? TextMin : TextMax)[row].AsSpan().SequenceCompareTo((byte[])value),
     };
 
-    // The engine's order: -0.0 equals 0.0, NaN equals NaN and is above everything.
-    private static int CompareDoubles(double left, double right) => double.IsNaN(left)
+    /// <summary>The engine's order: -0.0 equals 0.0, NaN equals NaN and is above everything.</summary>
+    public static int CompareDoubles(double left, double right) => double.IsNaN(left)
         ? (double.IsNaN(right) ? 0 : 1)
         : double.IsNaN(right) ? -1 : left < right ? -1 : left > right ? 1 : 0;
 
@@ -273,14 +273,15 @@ public sealed class ColumnBounds
 
     private bool ParseDouble(int row, string text, bool isMin)
     {
-        if (!DeltaText.TryParseDouble(text, out double value))
+        // A bound of NaN tells nothing: some writers let one NaN spoil the minimum.
+        if (!DeltaText.TryParseDouble(text, out double value) || double.IsNaN(value))
         {
             return false;
         }
 
         // A float's shortest text read as a double lies beside the float's own value, and a column widened from float keeps such texts.
         double single = (float)value;
-        (isMin ? DoubleMin : DoubleMax)[row] = double.IsNaN(value) ? value : isMin ? Math.Min(value, single) : Math.Max(value, single);
+        (isMin ? DoubleMin : DoubleMax)[row] = isMin ? Math.Min(value, single) : Math.Max(value, single);
         return true;
     }
 

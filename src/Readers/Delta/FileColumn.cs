@@ -1,0 +1,88 @@
+using LakeHolo.LakeCatalog.Delta.Schema;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Readers.Delta;
+
+/// <summary>How a column, or a part of one, stands in files: its name there, and what turns the stored value into the table's.</summary>
+internal sealed record FileColumn
+{
+    /// <summary>The table's type.</summary>
+    public required DeltaType Type { get; init; }
+
+    /// <summary>Its name in the files; null if they lack it.</summary>
+    public required string? FileName { get; init; }
+
+    /// <summary>Parts of a struct (in the table's order), a list (the element) or a map (key and value).</summary>
+    public IReadOnlyList<FileColumn> Parts { get; init; } = [];
+
+    /// <summary>Text stored without the annotation that tells it from bytes.</summary>
+    public bool IsUnmarkedText { get; init; }
+
+    /// <summary>How a variant is stored: plain or shredded; null for other types.</summary>
+    public string? Variant { get; init; }
+
+    /// <summary>Columns found by their physical names, in files that are trusted to hold the table's types or such as the engine casts exactly.</summary>
+    public static FileColumn ByName(DeltaField field) => ByName(field.Type, field.PhysicalName);
+
+    /// <summary>The type to read, with the files' names.</summary>
+    public string FileType() => Type switch
+    {
+        DeltaStruct => $"STRUCT({string.Join(", ", Stored().Select(p => $"{SqlText.Identifier(p.FileName!)} {p.FileType()}"))})",
+        DeltaArray => Parts[0].FileType() + "[]",
+        DeltaMap => $"MAP({Parts[0].FileType()}, {Parts[1].FileType()})",
+        _ => IsUnmarkedText ? "BLOB" : DeltaSqlTypes.Logical(Type),
+    };
+
+    /// <summary>SQL that turns the value read into the table's value.</summary>
+    /// <param name="expression">The value read.</param>
+    /// <param name="depth">Number of enclosing lambdas, for their parameters' names.</param>
+    public string Project(string expression, int depth = 0)
+    {
+        if (FileName is null || (Type is DeltaStruct && !Stored().Any()))
+        {
+            return $"CAST(NULL AS {DeltaSqlTypes.Logical(Type)})";
+        }
+
+        if (!NeedsProjection())
+        {
+            return expression;
+        }
+
+        string parameter = $"x{depth}";
+        switch (Type)
+        {
+            case DeltaStruct s:
+                var fields = s.Fields.Zip(Parts, (f, p) =>
+                    $"{SqlText.Identifier(f.Name)} := {p.Project($"struct_extract({expression}, {SqlText.Literal(p.FileName ?? "")})", depth)}");
+                return $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({string.Join(", ", fields)}) END";
+            case DeltaArray:
+                return $"list_transform({expression}, lambda {parameter}: {Parts[0].Project(parameter, depth + 1)})";
+            case DeltaMap:
+                string entry = $"struct_pack(k := {Parts[0].Project(parameter + ".key", depth + 1)}, v := {Parts[1].Project(parameter + ".value", depth + 1)})";
+                return $"CASE WHEN {expression} IS NULL THEN NULL ELSE map_from_entries(list_transform(map_entries({expression}), lambda {parameter}: {entry})) END";
+            default:
+                return $"decode({expression})";
+        }
+    }
+
+    private static FileColumn ByName(DeltaType type, string name) => new()
+    {
+        Type = type,
+        FileName = type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Void } ? null : name,
+        Parts = type switch
+        {
+            DeltaStruct s => [.. s.Fields.Select(ByName)],
+            DeltaArray a => [ByName(a.Element, "element")],
+            DeltaMap m => [ByName(m.Key, "key"), ByName(m.Value, "value")],
+            _ => [],
+        },
+    };
+
+    private IEnumerable<FileColumn> Stored() => Parts.Where(p => p.FileName is not null);
+
+    private bool NeedsProjection() => IsUnmarkedText || (Type switch
+    {
+        DeltaStruct s => s.Fields.Zip(Parts).Any(p => p.First.Name != p.Second.FileName || p.Second.NeedsProjection()),
+        _ => Parts.Any(p => p.FileName is null || p.NeedsProjection()),
+    });
+}

@@ -1,0 +1,292 @@
+using System.Globalization;
+using System.Text;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Delta;
+using LakeHolo.LakeCatalog.Delta.Log;
+using LakeHolo.LakeCatalog.Delta.Schema;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Readers.Delta;
+
+/// <summary>A data or change file that a scan reads.</summary>
+internal sealed record ScanFile
+{
+    /// <summary>Canonical path.</summary>
+    public required string Path { get; init; }
+
+    public required long SizeBytes { get; init; }
+
+    /// <summary>Texts, in the order of the table's partition columns.</summary>
+    public required IReadOnlyList<string?> Partition { get; init; }
+
+    /// <summary>Positions that are left out.</summary>
+    public DeletionVectorDescriptor? Vector { get; init; }
+
+    /// <summary>Positions to which the scan is confined, less those of <see cref="Vector"/>; null for all.</summary>
+    public DeletionVectorDescriptor? Only { get; init; }
+
+    public long BaseRowId { get; init; } = -1;
+
+    public long RowCommitVersion { get; init; } = -1;
+
+    /// <summary>Further constant columns as SQL, in the order of <see cref="FileScan.ExtraColumns"/>.</summary>
+    public IReadOnlyList<string> Extra { get; init; } = [];
+}
+
+/// <summary>Builds the relation over files: one SELECT per layout of files and for files with and without deletions, joined by UNION ALL.</summary>
+internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField> columns)
+{
+    // Up to this many files, constants of files are a CASE; beyond, a join with a list.
+    private const int MaxCaseFiles = 8;
+
+    private readonly List<ScanFile> _files = [];
+
+    /// <summary>Whether row ids and row commit versions are given.</summary>
+    public bool RowIds { get; init; }
+
+    /// <summary>Names of further columns whose values are constants of files.</summary>
+    public IReadOnlyList<string> ExtraColumns { get; init; } = [];
+
+    /// <summary>A text column of the files (physical name) that is given too: the kind of change in change files.</summary>
+    public string? ChangeTypeColumn { get; init; }
+
+    public void Add(ScanFile file) => _files.Add(file);
+
+    /// <summary>Opens files and deletion vectors, and gives the SELECT.</summary>
+    public async ValueTask<string> ToSqlAsync(
+        IFileMaterializer materializer, FileLayouts layouts, DeadPositions deadPositions, List<IAsyncDisposable> leases,
+        CancellationToken cancellationToken)
+    {
+        if (_files.Count == 0)
+        {
+            return Empty();
+        }
+
+        DeltaField[] stored = [.. columns.Where(c => !snapshot.PartitionFields.Contains(c))];
+        IReadOnlyList<string> paths = await OpenFilesAsync(materializer, stored, leases, cancellationToken);
+        DeletionVectorDescriptor[] vectors = [.. _files.SelectMany(f => new[] { f.Vector, f.Only }).OfType<DeletionVectorDescriptor>()];
+        var numbers = new Dictionary<DeletionVectorDescriptor, long>();
+        if (vectors.Length > 0)
+        {
+            (IReadOnlyList<long> loaded, IAsyncDisposable lease) = await deadPositions.OpenAsync(snapshot, vectors, cancellationToken);
+            leases.Add(lease);
+            for (int i = 0; i < vectors.Length; i++)
+            {
+                numbers[vectors[i]] = loaded[i];
+            }
+        }
+
+        var parts = new List<string>();
+        foreach ((FileColumn[] layout, List<int> members) in layouts.Group(snapshot, stored, paths, _files))
+        {
+            foreach (IGrouping<int, int> group in members.GroupBy(i => (_files[i].Vector is null ? 0 : 1) + (_files[i].Only is null ? 0 : 2)))
+            {
+                parts.Add(Select(layout, stored, [.. group], paths, numbers));
+            }
+        }
+
+        return string.Join("\nUNION ALL\n", parts);
+    }
+
+    private async ValueTask<IReadOnlyList<string>> OpenFilesAsync(
+        IFileMaterializer materializer, DeltaField[] stored, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        var opened = new List<CacheableFile>(_files.Count);
+        foreach (ScanFile file in _files)
+        {
+            (IObjectStore store, string key) = snapshot.Locations.Resolve(snapshot.Table.Root, file.Path);
+            if (store.TryGetLocalPath(key) is { } local && !File.Exists(local))
+            {
+                throw LakeException.NotFound("A data file of the table is missing (vacuumed?)", file.Path);
+            }
+
+            opened.Add(new CacheableFile(store, key, file.SizeBytes));
+        }
+
+        // Names in files of id mode, and names that differ in case, are known only from the files.
+        string[] names = [.. stored.Select(c => c.PhysicalName)];
+        FileLease lease = await materializer.OpenAsync(opened, snapshot.MappingMode == ColumnMappingMode.Id || RowIds || ChangeTypeColumn is not null ? null : names, cancellationToken);
+        leases.Add(lease);
+        return lease.LocalPaths;
+    }
+
+    private string Select(
+        FileColumn[] layout, DeltaField[] stored, int[] members, IReadOnlyList<string> paths, Dictionary<DeletionVectorDescriptor, long> numbers)
+    {
+        var constants = new FileConstants(members.Length <= MaxCaseFiles);
+        var outputs = new List<string>();
+        foreach (DeltaField column in columns)
+        {
+            int partition = IndexOf(snapshot.PartitionFields, column);
+            string expression = partition >= 0
+                ? constants.Add([.. members.Select(i => PartitionText.ToSql(_files[i].Partition[partition], column))])
+                : layout[Array.IndexOf(stored, column)].Project("r.c" + Number(Array.IndexOf(stored, column)));
+            outputs.Add($"{expression} AS {SqlText.Identifier(column.Name)}");
+        }
+
+        var mapping = new List<string>();
+        for (int i = 0; i < layout.Length; i++)
+        {
+            if (layout[i].FileName is { } name && layout[i].FileType() is not "STRUCT()")
+            {
+                mapping.Add(MapEntry(name, "c" + Number(i), layout[i].FileType()));
+            }
+        }
+
+        AddRowIds(members, constants, outputs, mapping);
+        if (ChangeTypeColumn is not null)
+        {
+            mapping.Add(MapEntry(ChangeTypeColumn, "change_type", "VARCHAR"));
+            outputs.Add($"r.change_type AS {SqlText.Identifier(ChangeTypeColumn)}");
+        }
+
+        for (int i = 0; i < ExtraColumns.Count; i++)
+        {
+            outputs.Add($"{constants.Add([.. members.Select(m => _files[m].Extra[i])])} AS {SqlText.Identifier(ExtraColumns[i])}");
+        }
+
+        if (mapping.Count == 0)
+        {
+            // The engine needs a column to map; one that no file has costs nothing.
+            mapping.Add(MapEntry("\u0001none", "none", "BOOLEAN"));
+        }
+
+        var sql = new StringBuilder("SELECT ").AppendJoin(", ", outputs)
+            .Append("\nFROM read_parquet(").Append(SqlText.LiteralList(members.Select(i => paths[i])))
+            .Append(", schema = MAP {").AppendJoin(", ", mapping).Append("}, can_have_nan = true, hive_partitioning = false")
+            .Append(FileLayouts.ReadOptions(stored)).Append(") r").Append(constants.Join());
+        AppendPositions(sql, members, numbers);
+        return sql.ToString();
+    }
+
+    private void AddRowIds(int[] members, FileConstants constants, List<string> outputs, List<string> mapping)
+    {
+        if (!RowIds)
+        {
+            return;
+        }
+
+        if (Array.Find(members, i => _files[i].BaseRowId < 0 || _files[i].RowCommitVersion < 0) is var missing && members.Contains(missing)
+            && (_files[missing].BaseRowId < 0 || _files[missing].RowCommitVersion < 0))
+        {
+            throw LakeException.FormatInvalid("Row tracking is enabled, but a file has no baseRowId", _files[missing].Path);
+        }
+
+        string rowId = $"{constants.Add([.. members.Select(i => $"CAST({Number(_files[i].BaseRowId)} AS BIGINT)")])} + r.file_row_number";
+        string version = constants.Add([.. members.Select(i => $"CAST({Number(_files[i].RowCommitVersion)} AS BIGINT)")]);
+        if (snapshot.Options.TryGetValue("delta.rowTracking.materializedRowIdColumnName", out string? idColumn))
+        {
+            mapping.Add(MapEntry(idColumn, "row_id", "BIGINT"));
+            rowId = $"coalesce(r.row_id, {rowId})";
+        }
+
+        if (snapshot.Options.TryGetValue("delta.rowTracking.materializedRowCommitVersionColumnName", out string? versionColumn))
+        {
+            mapping.Add(MapEntry(versionColumn, "row_version", "BIGINT"));
+            version = $"coalesce(r.row_version, {version})";
+        }
+
+        outputs.Add($"{rowId} AS _row_id");
+        outputs.Add($"{version} AS _row_commit_version");
+    }
+
+    // Positions count in the file, whatever the engine skips in it.
+    private void AppendPositions(StringBuilder sql, int[] members, Dictionary<DeletionVectorDescriptor, long> numbers)
+    {
+        string? dead = Positions(members, f => f.Vector, numbers);
+        string? only = Positions(members, f => f.Only, numbers);
+        string[] conditions = [.. new[] { dead is null ? null : $"NOT EXISTS ({dead})", only is null ? null : $"EXISTS ({only})" }.OfType<string>()];
+        if (conditions.Length > 0)
+        {
+            sql.Append("\nWHERE ").AppendJoin(" AND ", conditions);
+        }
+    }
+
+    private string? Positions(int[] members, Func<ScanFile, DeletionVectorDescriptor?> vector, Dictionary<DeletionVectorDescriptor, long> numbers)
+    {
+        var pairs = new List<string>();
+        for (int i = 0; i < members.Length; i++)
+        {
+            if (vector(_files[members[i]]) is { } descriptor)
+            {
+                pairs.Add($"({Number(i)}, {Number(numbers[descriptor])})");
+            }
+        }
+
+        if (pairs.Count == 0)
+        {
+            return null;
+        }
+
+        string dead = $"SELECT m.f, d.pos FROM {DeadPositions.Table} d JOIN (VALUES {string.Join(", ", pairs)}) m(f, dv) ON d.dv = m.dv";
+        return $"SELECT 1 FROM ({dead}) x WHERE x.f = r.file_index AND x.pos = r.file_row_number";
+    }
+
+    private string Empty()
+    {
+        IEnumerable<string> outputs = columns.Select(c => $"CAST(NULL AS {DeltaSqlTypes.Logical(c.Type)}) AS {SqlText.Identifier(c.Name)}");
+        if (RowIds)
+        {
+            outputs = outputs.Concat(["CAST(NULL AS BIGINT) AS _row_id", "CAST(NULL AS BIGINT) AS _row_commit_version"]);
+        }
+
+        return $"SELECT {string.Join(", ", outputs)} WHERE false";
+    }
+
+    private static string MapEntry(string fileName, string name, string type) =>
+        $"{SqlText.Literal(fileName)}: {{name: {SqlText.Literal(name)}, type: {SqlText.Literal(type)}, default_value: NULL}}";
+
+    private static int IndexOf(IReadOnlyList<DeltaField> fields, DeltaField field)
+    {
+        for (int i = 0; i < fields.Count; i++)
+        {
+            if (ReferenceEquals(fields[i], field))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>Values that are constant within a file.</summary>
+    private sealed class FileConstants(bool asCase)
+    {
+        private readonly List<string[]> _columns = [];
+
+        /// <summary>Adds a column of constants, one a file; gives the expression for it.</summary>
+        public string Add(string[] values)
+        {
+            if (values.Distinct().Count() == 1)
+            {
+                return values[0];
+            }
+
+            if (asCase)
+            {
+                IEnumerable<string> cases = values.Select((v, i) => $"WHEN {Number(i)} THEN {v}");
+                return $"CASE r.file_index {string.Join(" ", cases)} END";
+            }
+
+            _columns.Add(values);
+            return "k.k" + Number(_columns.Count - 1);
+        }
+
+        /// <summary>The join that gives the columns, if there are any.</summary>
+        public string Join()
+        {
+            if (_columns.Count == 0)
+            {
+                return string.Empty;
+            }
+
+            IEnumerable<string> rows = Enumerable.Range(0, _columns[0].Length).Select(i => $"({Number(i)}, {string.Join(", ", _columns.Select(c => c[i]))})");
+            IEnumerable<string> names = Enumerable.Range(0, _columns.Count).Select(i => "k" + Number(i));
+            return $"\nJOIN (VALUES {string.Join(", ", rows)}) k(f, {string.Join(", ", names)}) ON k.f = r.file_index";
+        }
+    }
+}
