@@ -1,7 +1,9 @@
+using LakeHolo.LakeCatalog.Delta;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Delta;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi;
 using LakeHolo.Readers.Paimon;
@@ -14,6 +16,6 @@ internal static class TableFormats
 {
     public static (IReadOnlyList<ITableFormat> Formats, IReadOnlyList<ITableReader> Readers) Create(EngineDatabase engine, IFileMaterializer files)
     {
-        return ([new HudiTableFormat(), new PaimonTableFormat()], [new HudiReader(engine, files), new PaimonReader(engine, files)]);
+        return ([new DeltaTableFormat(), new HudiTableFormat(), new PaimonTableFormat()], [new DeltaReader(engine, files), new HudiReader(engine, files), new PaimonReader(engine, files)]);
     }
 }

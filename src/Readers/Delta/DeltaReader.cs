@@ -64,12 +64,49 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         }
         catch
         {
-            foreach (IAsyncDisposable lease in leases)
-            {
-                await lease.DisposeAsync();
-            }
-
+            await DisposeAsync(leases);
             throw;
+        }
+    }
+
+    /// <summary>The change data feed of an inclusive range of versions: the table's columns (as of the range's end), <c>_change_type</c>,
+    /// <c>_commit_version</c> and <c>_commit_timestamp</c>.</summary>
+    /// <param name="snapshot">Any snapshot of the table.</param>
+    /// <param name="from">First version.</param>
+    /// <param name="to">Last version.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    /// <exception cref="LakeException">FeatureUnsupported names the version at which the feed is off, or what else prevents an exact answer.</exception>
+    public async ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
+    {
+        (DeltaSnapshot end, IReadOnlyList<DeltaCommitChanges> commits) =
+            await DeltaChangeFeed.ReadAsync((DeltaSnapshot)snapshot, Version(from), Version(to), cancellationToken);
+        var changes = new DeltaChangeScan(end, commits);
+        var leases = new List<IAsyncDisposable>();
+        try
+        {
+            string changeFiles = await changes.ChangeFiles.ToSqlAsync(files, _layouts, _deadPositions, leases, cancellationToken);
+            string dataFiles = await changes.DataFiles.ToSqlAsync(files, _layouts, _deadPositions, leases, cancellationToken);
+            long count = changes.ChangeFiles.Count + changes.DataFiles.Count;
+            return new TableScan(
+                $"({changeFiles})\nUNION ALL\n({dataFiles})", new ScanStatistics { FilesTotal = count, FilesRead = count, BytesRead = 0 }, leases);
+        }
+        catch
+        {
+            await DisposeAsync(leases);
+            throw;
+        }
+    }
+
+    private static long Version(string text) =>
+        long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long version)
+            ? version
+            : throw LakeException.QueryInvalid($"'{text}' is no version of a Delta table: a number is expected");
+
+    private static async ValueTask DisposeAsync(List<IAsyncDisposable> leases)
+    {
+        foreach (IAsyncDisposable lease in leases)
+        {
+            await lease.DisposeAsync();
         }
     }
 

@@ -52,6 +52,9 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
     /// <summary>A text column of the files (physical name) that is given too: the kind of change in change files.</summary>
     public string? ChangeTypeColumn { get; init; }
 
+    /// <summary>Number of files.</summary>
+    public int Count => _files.Count;
+
     public void Add(ScanFile file) => _files.Add(file);
 
     /// <summary>Opens files and deletion vectors, and gives the SELECT.</summary>
@@ -232,6 +235,12 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
             outputs = outputs.Concat(["CAST(NULL AS BIGINT) AS _row_id", "CAST(NULL AS BIGINT) AS _row_commit_version"]);
         }
 
+        if (ChangeTypeColumn is not null)
+        {
+            outputs = outputs.Append($"CAST(NULL AS VARCHAR) AS {SqlText.Identifier(ChangeTypeColumn)}");
+        }
+
+        outputs = outputs.Concat(ExtraColumns.Select(c => $"NULL AS {SqlText.Identifier(c)}"));
         return $"SELECT {string.Join(", ", outputs)} WHERE false";
     }
 
