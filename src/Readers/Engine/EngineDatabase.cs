@@ -26,7 +26,6 @@ public sealed record EngineOptions
 /// <summary>The embedded engine: one in-memory DuckDB database per process, shared by readers (bulk work on keys and positions) and sessions.</summary>
 public sealed class EngineDatabase : IDisposable
 {
-    private readonly string _connectionString;
     private readonly DuckDBConnection _keeper;
 
     /// <summary>Opens the database, applies the bounds and locks them.</summary>
@@ -34,9 +33,9 @@ public sealed class EngineDatabase : IDisposable
     /// <param name="setting">One more SET statement, before the settings are locked.</param>
     public EngineDatabase(EngineOptions options, string? setting = null)
     {
-        // A named in-memory database is shared by all connections of the process with the same name and lives while one is open.
-        _connectionString = $"DataSource=:memory:lakeholo_{Guid.NewGuid():N}";
-        _keeper = OpenConnection();
+        // The database lives while a connection to it is open. A name after ':memory:' would make it a file in the working folder.
+        _keeper = new DuckDBConnection("DataSource=:memory:");
+        _keeper.Open();
         foreach (string statement in (setting is null ? Settings(options) : Settings(options).Prepend(setting)))
         {
             Execute(_keeper, statement);
@@ -46,7 +45,7 @@ public sealed class EngineDatabase : IDisposable
     /// <summary>Opens a connection; the caller disposes it. One thread at a time.</summary>
     public DuckDBConnection OpenConnection()
     {
-        var connection = new DuckDBConnection(_connectionString);
+        DuckDBConnection connection = _keeper.Duplicate();
         connection.Open();
         return connection;
     }
