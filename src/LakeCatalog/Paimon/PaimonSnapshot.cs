@@ -89,6 +89,25 @@ public sealed class PaimonSnapshot : Snapshot
     public PaimonDeletionVector? DeletionVectorOf(PaimonDataFile file) =>
         DeletionVectors.Count == 0 ? null : DeletionVectors.GetValueOrDefault((Convert.ToBase64String(file.PartitionBytes), file.Bucket, file.Name));
 
+    /// <summary>The same columns over other files, without deletion vectors.</summary>
+    internal PaimonSnapshot WithFiles(IReadOnlyList<PaimonDataFile> files) => new()
+    {
+        Table = Table,
+        Id = Id,
+        CommittedAt = CommittedAt,
+        Schema = Schema,
+        PartitionColumns = PartitionColumns,
+        PrimaryKey = PrimaryKey,
+        Options = Options,
+        Features = Features,
+        Commit = Commit,
+        Branch = Branch,
+        TableSchema = TableSchema,
+        Schemas = Schemas,
+        Files = files,
+        DeletionVectors = new Dictionary<(string, int, string), PaimonDeletionVector>(),
+    };
+
     /// <inheritdoc/>
     public override IEnumerable<DataFileInfo> EnumerateFiles() => Files.Select(ToInfo);
 

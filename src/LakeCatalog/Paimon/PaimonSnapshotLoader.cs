@@ -58,7 +58,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
         };
     }
 
-    /// <summary>The added files of a list: what one commit wrote.</summary>
+    /// <summary>The entries of all manifests of a list.</summary>
     public static async ValueTask<IReadOnlyList<ManifestEntry>> ReadEntriesAsync(ManifestReader reader, string list, CancellationToken cancellationToken)
     {
         var entries = new List<ManifestEntry>();

@@ -129,6 +129,10 @@ public sealed record PaimonType
     /// <summary>ARRAY, MAP, ROW, MULTISET, VECTOR.</summary>
     public bool IsNested => Kind is PaimonTypeKind.Array or PaimonTypeKind.Map or PaimonTypeKind.Row or PaimonTypeKind.Multiset or PaimonTypeKind.Vector;
 
+    /// <summary>Timestamps finer than a microsecond, here or in a nested type.</summary>
+    public bool HoldsNanoseconds => (Kind is PaimonTypeKind.Timestamp or PaimonTypeKind.TimestampLtz && Length > 6)
+        || Element?.HoldsNanoseconds == true || Value?.HoldsNanoseconds == true || Fields.Any(f => f.Type.HoldsNanoseconds);
+
     /// <summary>Whether two types have the same values, names and ids of nested fields included; nullability aside.</summary>
     public bool HasSameValuesAs(PaimonType other) =>
         Kind == other.Kind && Length == other.Length && Scale == other.Scale

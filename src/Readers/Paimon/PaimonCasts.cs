@@ -47,7 +47,10 @@ internal static class PaimonCasts
                 Integer($"CAST(floor(epoch_us({e})::DECIMAL(38,0) / 1000000) AS HUGEINT)", to, fits: false),
             (PaimonTypeKind.Timestamp, PaimonTypeKind.Time) when from.Length <= 6 => $"CAST({e} AS TIME)",
             (PaimonTypeKind.Int or PaimonTypeKind.BigInt, PaimonTypeKind.Timestamp) when to.Length <= 6 => $"make_timestamp(CAST({e} AS BIGINT) * 1000000)",
+            (PaimonTypeKind.Timestamp, _) when to.IsString && from.Length <= 6 => Fit(TimestampText(e, from.Length), to),
             (PaimonTypeKind.Time, PaimonTypeKind.Time) => e,
+            // Not an altered column: files without a type for times hold milliseconds.
+            (PaimonTypeKind.Int, PaimonTypeKind.Time) => $"CAST(make_timestamp(CAST({e} AS BIGINT) * 1000) AS TIME)",
             _ => null,
         };
         return sql ?? throw LakeException.FeatureUnsupported($"The column '{column}' was changed from {from.Text} to {to.Text}; this cast is not supported");
@@ -115,6 +118,14 @@ internal static class PaimonCasts
     private static string StringToBoolean(string e) =>
         $"(CASE WHEN {e} IS NULL THEN NULL WHEN lower({e}) IN ('t', 'true', 'y', 'yes', '1') THEN true WHEN lower({e}) IN ('f', 'false', 'n', 'no', '0') THEN false "
         + $"ELSE error('cannot cast to BOOLEAN: ' || {e}) END)";
+
+    private static string TimestampText(string e, int precision)
+    {
+        string seconds = $"lpad(CAST(year({e}) AS VARCHAR), 4, '0') || strftime({e}, '-%m-%d %H:%M:%S')";
+        return precision == 0
+            ? seconds
+            : string.Create(CultureInfo.InvariantCulture, $"{seconds} || '.' || substr(strftime({e}, '%f'), 1, {precision})");
+    }
 
     private static string? Truncate(string e, PaimonType from, PaimonType to, string target)
     {

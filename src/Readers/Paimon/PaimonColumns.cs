@@ -26,7 +26,8 @@ internal static class PaimonColumns
     /// <param name="fileSchema">The schema of the files.</param>
     /// <param name="partitionIndex">Its place among the partition columns, or -1.</param>
     /// <param name="written">Names of the columns in the files, or null for all of their schema.</param>
-    public static PaimonColumnSource Resolve(PaimonField wanted, PaimonSchema fileSchema, int partitionIndex, IReadOnlyList<string>? written)
+    /// <param name="format">Format of the files.</param>
+    public static PaimonColumnSource Resolve(PaimonField wanted, PaimonSchema fileSchema, int partitionIndex, IReadOnlyList<string>? written, string format)
     {
         if (partitionIndex >= 0)
         {
@@ -39,15 +40,34 @@ internal static class PaimonColumns
             return new PaimonColumnSource($"CAST(NULL AS {TypeOf(wanted)})", null);
         }
 
+        physical = physical with { Type = AsStored(physical.Type, format) };
         return new PaimonColumnSource(Convert("r." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, wanted.Name, 0), physical);
     }
 
     /// <summary>Refuses a column of a type that is not read.</summary>
     public static void CheckReadable(PaimonField field) => CheckReadable(field.Type, field.Name);
 
+    // ORC has no time of day: there it is an integer, milliseconds.
+    private static PaimonType AsStored(PaimonType type, string format)
+    {
+        if (format != "orc")
+        {
+            return type;
+        }
+
+        return type.Kind == PaimonTypeKind.Time
+            ? type with { Kind = PaimonTypeKind.Int, Length = 0 }
+            : type with
+            {
+                Element = type.Element is null ? null : AsStored(type.Element, format),
+                Value = type.Value is null ? null : AsStored(type.Value, format),
+                Fields = [.. type.Fields.Select(f => f with { Type = AsStored(f.Type, format) })],
+            };
+    }
+
     private static void CheckReadable(PaimonType type, string column)
     {
-        if (type.Kind is PaimonTypeKind.Unknown or PaimonTypeKind.Variant or PaimonTypeKind.Blob || (type.Kind == PaimonTypeKind.TimestampLtz && type.Length > 6))
+        if (type.Kind is PaimonTypeKind.Unknown or PaimonTypeKind.Variant or PaimonTypeKind.Blob)
         {
             throw LakeException.FeatureUnsupported($"The column '{column}' has the Paimon type {type.Text}, which is not supported");
         }

@@ -12,9 +12,12 @@ namespace LakeHolo.Readers.Paimon;
 /// <param name="LocalPaths">Their local paths, in the same order.</param>
 internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string>? Written, IReadOnlyList<PaimonDataFile> Files, IReadOnlyList<string> LocalPaths)
 {
+    /// <summary>Format of the files before they were decoded.</summary>
+    public string Format { get; init; } = "parquet";
+
     /// <summary>Sources of columns in these files.</summary>
     public IReadOnlyList<PaimonColumnSource> Resolve(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns) =>
-        [.. columns.Select(c => PaimonColumns.Resolve(c, Schema, IndexOf(snapshot.TableSchema.PartitionKeys, c.Name), Written))];
+        [.. columns.Select(c => PaimonColumns.Resolve(c, Schema, IndexOf(snapshot.TableSchema.PartitionKeys, c.Name), Written, Format))];
 
     /// <summary>A FROM item <c>r</c> of these files (with <c>file_index</c> and <c>file_row_number</c>) and, if the partition is needed, <c>p</c>.</summary>
     /// <param name="snapshot">The snapshot.</param>

@@ -1,6 +1,8 @@
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.DataFiles.Avro;
+using LakeHolo.Readers.DataFiles.Orc;
 
 namespace LakeHolo.Readers.Paimon;
 
@@ -24,7 +26,7 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer)
                 ?? throw LakeException.FormatInvalid($"The data file names schema {group.Key.SchemaId}, which is not there", members[0].Path);
             FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken);
             leases.Add(lease);
-            groups.Add(new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths));
+            groups.Add(new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths) { Format = group.Key.Format });
         }
 
         return groups;
@@ -38,11 +40,34 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer)
         switch (format)
         {
             case "parquet":
+                CheckNanoseconds(schema, columns, files[0]);
                 HashSet<int> ids = [.. columns.Select(c => c.Id)];
                 string[] names = [.. schema.Fields.Where(f => ids.Contains(f.Id)).Select(f => f.Name), PaimonColumns.Sequence, PaimonColumns.ValueKind];
                 return await materializer.OpenAsync(cacheable, names, cancellationToken);
+            case "orc":
+                // The whole file is decoded once, whatever the query needs: the next one will need other columns.
+                var options = new OrcReadOptions
+                {
+                    NanosecondColumns = [.. schema.Fields.Where(f => f.Type.Kind == PaimonTypeKind.Timestamp && f.Type.Length > 6).Select(f => f.Name)],
+                    LegacyInstants = !string.Equals(snapshot.TableSchema.Option("orc.timestamp-ltz.legacy.type"), "false", StringComparison.OrdinalIgnoreCase),
+                };
+                return await materializer.OpenDecodedAsync(cacheable, OrcFileDecoder.DecoderKey(options), OrcFileDecoder.Create(options), cancellationToken);
+            case "avro":
+                return await materializer.OpenDecodedAsync(cacheable, AvroFileDecoder.DecoderKey, AvroFileDecoder.Create(), cancellationToken);
             default:
                 throw LakeException.FeatureUnsupported($"Data files of the format '{format}' are not supported", files[0].Path);
+        }
+    }
+
+    // The engine reads INT96 in microseconds only: what is finer would be lost.
+    private static void CheckNanoseconds(PaimonSchema schema, IReadOnlyList<PaimonField> columns, PaimonDataFile file)
+    {
+        foreach (PaimonField column in columns)
+        {
+            if (schema.Fields.FirstOrDefault(f => f.Id == column.Id) is PaimonField physical && physical.Type.HoldsNanoseconds)
+            {
+                throw LakeException.FeatureUnsupported($"The column '{column.Name}' of type {physical.Type.Text} is stored in nanoseconds in a Parquet file, which is not supported", file.Path);
+            }
         }
     }
 

@@ -68,6 +68,18 @@ internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField
             : $"SELECT {string.Join(", ", columns.Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
     }
 
+    /// <summary>All rows of the snapshot's files, unmerged, behind their kinds.</summary>
+    public async ValueTask<string> BuildChangesAsync(List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, snapshot.Files, columns, leases, cancellationToken);
+        string kind = _isKeyed
+            ? $"CASE r.{PaimonColumns.ValueKind} WHEN 0 THEN '+I' WHEN 1 THEN '-U' WHEN 2 THEN '+U' WHEN 3 THEN '-D' ELSE error('unknown Paimon row kind') END"
+            : "'+I'";
+        IEnumerable<string> parts = groups.Select(g => Select(g, null, null, hasRetracts: false, kind));
+        string names = string.Join(", ", columns.Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"));
+        return groups.Count == 0 ? $"SELECT '' AS rowkind, {names} WHERE false" : string.Join(" UNION ALL ", parts);
+    }
+
     // Unknown counts as yes.
     private bool HasRetracts(PaimonDataFile file) => _isKeyed && file.DeleteRowCount != 0;
 
@@ -84,7 +96,7 @@ internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField
         return groups.Select(g => Select(g, dead, numbers, hasRetracts));
     }
 
-    private string Select(PaimonFileGroup group, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts)
+    private string Select(PaimonFileGroup group, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts, string? kind = null)
     {
         IReadOnlyList<PaimonColumnSource> sources = group.Resolve(snapshot, columns);
         var conditions = new List<string>();
@@ -101,8 +113,9 @@ internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField
                 $"NOT EXISTS (SELECT 1 FROM (SELECT n.i, d.pos FROM {dead} d JOIN (VALUES {map}) n(i, f) ON d.f = n.f) d WHERE d.i = r.file_index AND d.pos = r.file_row_number)");
         }
 
-        string select = string.Join(", ", columns.Select((c, i) => $"{sources[i].Expression} AS {SqlText.Identifier(c.Name)}"));
-        string from = group.From(snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), hasRetracts, MergeSql.NeedsPartition(sources));
+        string rowKind = kind is null ? "" : $"{kind} AS rowkind, ";
+        string select = rowKind + string.Join(", ", columns.Select((c, i) => $"{sources[i].Expression} AS {SqlText.Identifier(c.Name)}"));
+        string from = group.From(snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), hasRetracts || (kind is not null && _isKeyed), MergeSql.NeedsPartition(sources));
         return $"SELECT {select} FROM {from}{(conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions))}";
     }
 

@@ -36,6 +36,7 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
         "listagg" when Column.Type.IsString => ListAgg(acc, x),
         "collect" when Column.Type.Kind == PaimonTypeKind.Array => Collect(acc, x),
         "merge_map" when Column.Type.Kind == PaimonTypeKind.Map => Skip(acc, x, $"map_concat({acc}, {x})"),
+        "merge_map_with_keytime" when Column.Type.Kind == PaimonTypeKind.Map && Column.Type.Value!.Fields.Count > 0 => Skip(acc, x, MergeByTime(acc, x)),
         "nested_update" when IsRowArray && !HasNewNestedOptions => NestedUpdate(acc, x),
         "nested_partial_update" when IsRowArray && NestedKey.Count > 0 => Skip(acc, x, NestedPartialUpdate(acc, x)),
         _ => null,
@@ -140,7 +141,7 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
             appended = $"{acc} || array_to_string(list_transform({fresh}, lambda t: {delimiter} || t), '')";
         }
 
-        return $"CASE WHEN {x} IS NULL OR {x} = '' THEN {acc} WHEN {acc} IS NULL OR {acc} = '' THEN {x} ELSE {appended} END";
+        return $"CASE WHEN {x} IS NULL THEN {acc} WHEN {acc} IS NULL THEN {x} WHEN {x} = '' THEN {acc} WHEN {acc} = '' THEN {x} ELSE {appended} END";
     }
 
     private string Collect(string acc, string x)
@@ -178,6 +179,18 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
             $"{SqlText.Identifier(f.Name)} := list_filter(list_transform(list_filter(c, lambda q: {SameKey("q", "e")}), lambda q: {Member("q", f.Name)}), lambda v: v IS NOT NULL)[-1]");
         string first = $"list_filter(c, lambda e, i: len(list_filter(c[1:i-1], lambda q: {SameKey("q", "e")})) = 0)";
         return Bind(all, $"list_transform({first}, lambda e: struct_pack({string.Join(", ", members)}))");
+    }
+
+    // A NULL row removes its key, a row without a time changes nothing, and a time is newer if its text is larger.
+    private string MergeByTime(string acc, string x)
+    {
+        string field = Options.FieldOption(Column.Name, "ts-field") ?? Column.Type.Value!.Fields[^1].Name;
+        string Time(string row) => $"CAST({Member(row, field)} AS VARCHAR)";
+        string other = $"map_extract_value({x}, e.key)";
+        string mine = $"map_extract_value({acc}, e.key)";
+        string kept = $"NOT map_contains({x}, e.key) OR ({other} IS NOT NULL AND ({Time(other)} IS NULL OR coalesce({Time(other)} <= {Time("e.value")}, false)))";
+        string taken = $"e.value IS NOT NULL AND {Time("e.value")} IS NOT NULL AND coalesce({Time("e.value")} > {Time(mine)}, true)";
+        return $"map_from_entries(list_concat(list_filter(map_entries({acc}), lambda e: {kept}), list_filter(map_entries({x}), lambda e: {taken})))";
     }
 
     private string SameKey(string a, string b) => string.Join(" AND ", NestedKey.Select(k => $"{Member(a, k)} IS NOT DISTINCT FROM {Member(b, k)}"));

@@ -89,7 +89,12 @@ internal sealed class MergeFold
             members.Add($"'c{i}': CAST({(_refused.ContainsKey(_fields[i].Name) ? "a.c" + i : value)} AS {TypeOf(_fields[i])})");
         }
 
-        return Struct(members, $"(x.v IN (1, 3) AND {removed})", i => $"(a.i{i} OR x.v IN (0, 2))");
+        return Struct(members, $"(x.v IN (1, 3) AND {removed})", Started);
+
+        // A row whose group has no sequence does not reach the group's functions.
+        string Started(int i) => _options.Groups.FirstOrDefault(g => g.Has(_fields[i].Name)) is SequenceGroup group
+            ? $"(a.i{i} OR (x.v IN (0, 2) AND {IsValid(group)}))"
+            : $"(a.i{i} OR x.v IN (0, 2))";
     }
 
     private string Struct(List<string> members, string deleted, Func<int, string> started)
