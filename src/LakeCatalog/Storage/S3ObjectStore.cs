@@ -120,10 +120,8 @@ public sealed class S3ObjectStore : IObjectStore
             return content;
         }
 
-        content = GC.AllocateUninitializedArray<byte>((int)size);
-        RangePlan plan = RangePlan.For([new ByteRange(0, size)], 0, _options.MaxRequestBytes);
-        await FetchAsync(key, plan, [content], etag, cancellationToken);
-        return content;
+        byte[][] stretches = await FetchAsync(key, RangePlan.For([new ByteRange(0, size)], 0, _options.MaxRequestBytes), etag, cancellationToken);
+        return stretches[0];
     }
 
     /// <inheritdoc/>
@@ -132,8 +130,7 @@ public sealed class S3ObjectStore : IObjectStore
     {
         ObjectErrors.CheckRanges(ranges, long.MaxValue, PathOf(key));
         RangePlan plan = RangePlan.For(ranges, _options.CoalesceGapBytes, _options.MaxRequestBytes);
-        byte[][] stretches = [.. plan.Stretches.Select(s => GC.AllocateUninitializedArray<byte>((int)s.Length))];
-        await FetchAsync(key, plan, stretches, ifMatch, cancellationToken);
+        byte[][] stretches = await FetchAsync(key, plan, ifMatch, cancellationToken);
         return plan.Slice(ranges, stretches);
     }
 
@@ -185,46 +182,63 @@ public sealed class S3ObjectStore : IObjectStore
         return ValueTask.CompletedTask;
     }
 
-    private async Task FetchAsync(string key, RangePlan plan, byte[][] stretches, string? ifMatch, CancellationToken cancellationToken)
+    private async Task<byte[][]> FetchAsync(string key, RangePlan plan, string? ifMatch, CancellationToken cancellationToken)
     {
+        byte[]?[] stretches = [.. plan.Stretches.Select(s => s.Length == 0 ? [] : (byte[]?)null)];
         string? seen = ifMatch;
         await Parallel.ForEachAsync(
             plan.Parts,
             new ParallelOptions { MaxDegreeOfParallelism = _options.MaxConcurrentRequests, CancellationToken = cancellationToken },
             async (part, token) =>
             {
-                long offset = plan.Stretches[part.Stretch].Offset + part.Start;
-                Memory<byte> target = stretches[part.Stretch].AsMemory(part.Start, part.Length);
-                string etag = await SendAsync(key, t => GetPartAsync(key, offset, target, ifMatch, t), token);
+                string etag = await SendAsync(key, t => GetPartAsync(key, plan.Stretches[part.Stretch], part, stretches, ifMatch, t), token);
                 // Parts of two versions of an object are never put together.
                 if ((Interlocked.CompareExchange(ref seen, etag, null) ?? etag) != etag)
                 {
                     throw ObjectErrors.Rewritten(PathOf(key));
                 }
             });
+        return stretches!;
     }
 
-    private async Task<string> GetPartAsync(string key, long offset, Memory<byte> target, string? ifMatch, S3Try attempt)
+    private async Task<string> GetPartAsync(string key, ByteRange stretch, RangePart part, byte[]?[] stretches, string? ifMatch, S3Try attempt)
     {
+        long offset = stretch.Offset + part.Start;
         var request = new GetObjectRequest
         {
             BucketName = _bucket,
             Key = CheckedKey(key),
-            ByteRange = new Amazon.S3.Model.ByteRange(offset, offset + target.Length - 1),
+            ByteRange = new Amazon.S3.Model.ByteRange(offset, offset + part.Length - 1),
             EtagToMatch = ifMatch is null ? null : $"\"{ifMatch}\"",
         };
         using GetObjectResponse response = await _client.GetObjectAsync(request, attempt.Token);
-        if (response.HttpStatusCode != HttpStatusCode.PartialContent || response.ContentLength != target.Length
-            || response.ContentRange?.StartsWith(string.Create(CultureInfo.InvariantCulture, $"bytes {offset}-"), StringComparison.Ordinal) != true)
+        if (response.HttpStatusCode != HttpStatusCode.PartialContent || response.ContentLength != part.Length
+            || !Holds(response.ContentRange, offset, stretch.Offset + stretch.Length))
         {
             throw LakeException.StorageUnavailable(
-                $"The range at {offset} of {target.Length} bytes was answered with {response.ContentRange ?? "the whole object"}: it reaches past the end",
+                $"The range at {stretch.Offset} of {stretch.Length} bytes was answered with {response.ContentRange ?? "the whole object"}: it reaches past the end",
                 PathOf(key),
                 isTransient: false);
         }
 
-        await ReceiveAsync(response, target, attempt);
+        // Memory is taken only now that the object is known to be so long: lengths come from metadata that may be wrong.
+        byte[] target = Volatile.Read(ref stretches[part.Stretch])
+            ?? Interlocked.CompareExchange(ref stretches[part.Stretch], GC.AllocateUninitializedArray<byte>((int)stretch.Length), null)
+            ?? stretches[part.Stretch]!;
+        await ReceiveAsync(response, target.AsMemory(part.Start, part.Length), attempt);
         return Unquoted(response.ETag);
+    }
+
+    // "bytes 10-19/1000", or '*' for the size where the store does not tell.
+    private static bool Holds(string? contentRange, long offset, long end)
+    {
+        if (contentRange?.StartsWith(string.Create(CultureInfo.InvariantCulture, $"bytes {offset}-"), StringComparison.Ordinal) != true)
+        {
+            return false;
+        }
+
+        ReadOnlySpan<char> size = contentRange.AsSpan(contentRange.LastIndexOf('/') + 1);
+        return size is "*" || (long.TryParse(size, NumberStyles.None, CultureInfo.InvariantCulture, out long total) && total >= end);
     }
 
     private async Task<(byte[]? Content, long SizeBytes, string ETag)> GetWholeAsync(string key, long maxSizeBytes, S3Try attempt)

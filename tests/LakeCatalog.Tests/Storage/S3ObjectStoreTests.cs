@@ -105,6 +105,27 @@ public sealed class S3ObjectStoreTests(S3Server server) : ObjectStoreContract
         }
     }
 
+    [Fact]
+    public void A_profile_that_does_not_exist_is_named()
+    {
+        LakeException e = Assert.Throws<LakeException>(() => new S3ObjectStore("bucket", new S3Options { Profile = "no-such-profile" }));
+
+        Assert.Contains("no-such-profile", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_range_beyond_the_end_takes_no_memory()
+    {
+        string bucket = await server.NewBucketAsync();
+        await server.PutAsync(bucket, "o", Bytes(1000));
+        await using var store = new S3ObjectStore(bucket, server.Options);
+        long before = GC.GetTotalAllocatedBytes();
+
+        await Assert.ThrowsAsync<LakeException>(() => store.ReadRangesAsync("o", [new(0, 1 << 30)]).AsTask());
+
+        Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 1 << 29);
+    }
+
     [Theory]
     [InlineData("s3://bucket/a/b/", "s3://bucket/a/b", "a/b/")]
     [InlineData("s3a://bucket/a", "s3://bucket/a", "a/")]

@@ -114,6 +114,19 @@ public sealed class SparseParquetTests : IDisposable
     }
 
     [Fact]
+    public async Task The_footer_alone_answers_what_needs_no_column()
+    {
+        Write("ROW_GROUP_SIZE 20480");
+        using DiskCache cache = NewCache();
+        await using FileLease lease = await cache.OpenAsync([FileOf("t.parquet")], []);
+        Poison(lease.LocalPaths[0]);
+
+        Assert.Equal([[200_000L]], Ask("SELECT count(*) FROM {0}", lease.LocalPaths[0]));
+        Assert.Equal([[199_999L, 200_000L]], Ask("SELECT max(file_row_number)::BIGINT, count(*) FROM {0}", lease.LocalPaths[0]));
+        Assert.Equal([[5L]], Ask("SELECT count(*) FROM {0} WHERE file_row_number < 5", lease.LocalPaths[0]));
+    }
+
+    [Fact]
     public async Task Only_what_is_needed_is_fetched_and_only_once()
     {
         Write("ROW_GROUP_SIZE 50_000, COMPRESSION uncompressed");
