@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LakeHolo.Cli;
 using LakeHolo.Cli.Commands;
+using LakeHolo.Cli.Demo;
 
 var globals = new Globals();
 var root = new RootCommand($"""
@@ -21,6 +22,12 @@ foreach (Command command in StatementCommands.Create(globals))
     root.Subcommands.Add(command);
 }
 
+foreach (Command command in ServeCommand.Create(globals))
+{
+    root.Subcommands.Add(command);
+}
+
+root.Subcommands.Add(DemoCommand.Create());
 root.Subcommands.Add(VersionCommand.Create());
 ParseResult parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)

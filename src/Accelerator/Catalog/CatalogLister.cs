@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using LakeHolo.Accelerator.Sessions;
 
@@ -29,7 +30,14 @@ internal static class CatalogLister
 
     private static bool Like(string pattern, string text)
     {
-        string regex = "^" + string.Concat(pattern.Select(c => c switch { '%' => ".*", '_' => ".", _ => Regex.Escape(c.ToString()) })) + "$";
-        return Regex.IsMatch(text, regex, RegexOptions.Singleline | RegexOptions.NonBacktracking);
+        var regex = new StringBuilder("^");
+        for (int i = 0; i < pattern.Length; i++)
+        {
+            bool escaped = pattern[i] == '\\' && i + 1 < pattern.Length;
+            char c = escaped ? pattern[++i] : pattern[i];
+            regex.Append(!escaped && c == '%' ? ".*" : !escaped && c == '_' ? "." : Regex.Escape(c.ToString()));
+        }
+
+        return Regex.IsMatch(text, regex.Append('$').ToString(), RegexOptions.Singleline | RegexOptions.NonBacktracking);
     }
 }

@@ -1,13 +1,36 @@
-using LakeHolo.LakeCatalog;
+using Apache.Arrow;
+using LakeHolo.FlightServer.Client;
 
 namespace LakeHolo.Cli.Connections;
 
 /// <summary>A running server, over Flight SQL.</summary>
-internal static class RemoteConnection
+internal sealed class RemoteConnection : IConnection
 {
-    public static ValueTask<IConnection> OpenAsync(Uri server, string? user, string? password, string? token, CancellationToken cancellationToken)
+    private readonly FlightSqlClient _client;
+
+    private RemoteConnection(FlightSqlClient client) => _client = client;
+
+    public string Description => _client.Server.ToString().TrimEnd('/');
+
+    public static async ValueTask<IConnection> OpenAsync(Uri server, string? user, string? password, string? token, CancellationToken cancellationToken)
+        => new RemoteConnection(await FlightSqlClient.ConnectAsync(server, user, password, token, cancellationToken));
+
+    public async ValueTask<IAnswer> ExecuteAsync(string sql, CancellationToken cancellationToken) => new Answer(await _client.ExecuteAsync(sql, cancellationToken));
+
+    public ValueTask DisposeAsync()
     {
-        _ = (user, password, token, cancellationToken);
-        throw LakeException.StorageUnavailable($"No server answers at {server}; start one with 'lakeholo serve', or work alone with --lake LOCATION");
+        _client.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private sealed class Answer(FlightAnswer answer) : IAnswer
+    {
+        public Schema Schema => answer.Schema;
+
+        public ReadOnlyMemory<byte> AppMetadata => answer.AppMetadata;
+
+        public IAsyncEnumerable<RecordBatch> ReadAsync(CancellationToken cancellationToken) => answer.ReadAsync(cancellationToken);
+
+        public ValueTask DisposeAsync() => answer.DisposeAsync();
     }
 }

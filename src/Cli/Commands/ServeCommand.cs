@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Cli.Configuration;
+using LakeHolo.FlightServer;
+using LakeHolo.HotTier;
+using LakeHolo.LakeCatalog;
+using Microsoft.Extensions.Logging;
+
+namespace LakeHolo.Cli.Commands;
+
+/// <summary><c>lakeholo serve</c> and <c>lakeholo hash-password</c>.</summary>
+internal static class ServeCommand
+{
+    public static IEnumerable<Command> Create(Globals globals)
+    {
+        var serve = new Command("serve", """
+            Serve lakes over Arrow Flight SQL until interrupted
+
+            Examples:
+              lakeholo serve --lake /data/lake
+              lakeholo serve --lake shop=s3://bucket/shop --s3-endpoint http://127.0.0.1:9000 --listen grpc://127.0.0.1:31337
+              lakeholo serve --config lakeholo.yaml
+            """);
+        globals.AddTo(serve, settingsInHelp: true);
+        serve.SetAction((parsed, token) => Guard.RunAsync(() => RunAsync(globals.Configure(parsed), token)));
+        yield return serve;
+
+        var hash = new Command("hash-password", """
+            Read a password from standard input and print its hash for the users of lakeholo.yaml
+
+            Examples:
+              lakeholo hash-password < password.txt
+            """);
+        hash.SetAction((_, token) => Guard.RunAsync(async () =>
+        {
+            string? password = await Console.In.ReadLineAsync(token);
+            Console.WriteLine(PasswordHash.Create(string.IsNullOrEmpty(password) ? throw LakeException.QueryInvalid("There is no password on standard input") : password));
+        }));
+        yield return hash;
+    }
+
+    /// <summary>Starts the server of an instance.</summary>
+    public static ValueTask<FlightHost> StartHostAsync(LakeInstance instance, FlightServerOptions options, ILoggerFactory loggers, CancellationToken cancellationToken)
+        => FlightHost.StartAsync(instance.Engine, options, loggers, cancellationToken);
+
+    private static async Task RunAsync(LakeConfiguration configuration, CancellationToken cancellationToken)
+    {
+        if (configuration.Sources.Count == 0)
+        {
+            throw LakeException.QueryInvalid("There is nothing to serve: give --lake LOCATION, or sources in lakeholo.yaml");
+        }
+
+        using ILoggerFactory loggers = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information)
+            .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning));
+        await using LakeInstance instance = await LakeInstance.StartAsync(configuration.ToLakeOptions(), loggers, TimeProvider.System, cancellationToken);
+        var options = new FlightServerOptions
+        {
+            Listen = configuration.Listen,
+            Users = configuration.Users.ToDictionary(u => u.Name, u => u.PasswordHash),
+            Insecure = configuration.Insecure,
+            CertificatePath = configuration.TlsCertificate,
+            KeyPath = configuration.TlsKey,
+        };
+        await using FlightHost host = await StartHostAsync(instance, options, loggers, cancellationToken);
+        instance.StartSync();
+        foreach (LakeSource source in instance.Catalog.Sources)
+        {
+            int tables = instance.Catalog.Tables.Count(t => t.Table.Source == source.Name);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{source.Name}: {tables} tables at {source.Root.Location}"));
+        }
+
+        Console.WriteLine($"Serving Flight SQL on {configuration.Listen}; stop with Ctrl-C");
+        await StoppedAsync(cancellationToken);
+    }
+
+    private static async Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, c =>
+        {
+            c.Cancel = true;
+            stopped.TrySetResult();
+        });
+        using CancellationTokenRegistration interrupt = cancellationToken.Register(() => stopped.TrySetResult());
+        await stopped.Task;
+    }
+}
