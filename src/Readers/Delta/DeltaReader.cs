@@ -31,6 +31,11 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         }
 
         IReadOnlyList<DeltaField> columns = Columns(delta, request.Columns);
+        if (FileLayouts.Has(columns, DeltaPrimitiveKind.Variant))
+        {
+            VariantText.Register(engine);
+        }
+
         PruningResult pruned = new DeltaPruner(delta).Prune(request.Filter);
         var scan = new FileScan(delta, columns) { RowIds = withRowIds };
         foreach ((FileBlock block, int row) in pruned.Files)

@@ -18,9 +18,6 @@ internal sealed record FileColumn
     /// <summary>Text stored without the annotation that tells it from bytes.</summary>
     public bool IsUnmarkedText { get; init; }
 
-    /// <summary>How a variant is stored: plain or shredded; null for other types.</summary>
-    public string? Variant { get; init; }
-
     /// <summary>Columns found by their physical names, in files that are trusted to hold the table's types or such as the engine casts exactly.</summary>
     public static FileColumn ByName(DeltaField field) => ByName(field.Type, field.PhysicalName);
 
@@ -30,6 +27,7 @@ internal sealed record FileColumn
         DeltaStruct => $"STRUCT({string.Join(", ", Stored().Select(p => $"{SqlText.Identifier(p.FileName!)} {p.FileType()}"))})",
         DeltaArray => Parts[0].FileType() + "[]",
         DeltaMap => $"MAP({Parts[0].FileType()}, {Parts[1].FileType()})",
+        DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => "STRUCT(metadata BLOB, value BLOB)",
         _ => IsUnmarkedText ? "BLOB" : DeltaSqlTypes.Logical(Type),
     };
 
@@ -60,6 +58,8 @@ internal sealed record FileColumn
             case DeltaMap:
                 string entry = $"struct_pack(k := {Parts[0].Project(parameter + ".key", depth + 1)}, v := {Parts[1].Project(parameter + ".value", depth + 1)})";
                 return $"CASE WHEN {expression} IS NULL THEN NULL ELSE map_from_entries(list_transform(map_entries({expression}), lambda {parameter}: {entry})) END";
+            case DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant }:
+                return $"CAST({VariantText.Function}(hex(struct_extract({expression}, 'metadata')), hex(struct_extract({expression}, 'value'))) AS JSON)";
             default:
                 return $"decode({expression})";
         }
@@ -82,6 +82,7 @@ internal sealed record FileColumn
 
     private bool NeedsProjection() => IsUnmarkedText || (Type switch
     {
+        DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => true,
         DeltaStruct s => s.Fields.Zip(Parts).Any(p => p.First.Name != p.Second.FileName || p.Second.NeedsProjection()),
         _ => Parts.Any(p => p.FileName is null || p.NeedsProjection()),
     });

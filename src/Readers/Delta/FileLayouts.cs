@@ -50,7 +50,8 @@ internal sealed class FileLayouts
         snapshot.MappingMode == ColumnMappingMode.Id || snapshot.HasTypeWidening || Has(columns, DeltaPrimitiveKind.Variant)
         || (Has(columns, DeltaPrimitiveKind.Binary) && Has(columns, DeltaPrimitiveKind.String));
 
-    private static bool Has(IEnumerable<DeltaField> columns, DeltaPrimitiveKind kind) => columns.Any(c => Has(c.Type, kind));
+    /// <summary>Whether a type occurs in columns, at any depth.</summary>
+    public static bool Has(IEnumerable<DeltaField> columns, DeltaPrimitiveKind kind) => columns.Any(c => Has(c.Type, kind));
 
     private static bool Has(DeltaType type, DeltaPrimitiveKind kind) => type switch
     {
@@ -62,7 +63,7 @@ internal sealed class FileLayouts
     };
 
     private static string Signature(FileColumn column) =>
-        $"{column.FileName}\u001f{column.IsUnmarkedText}\u001f{column.Variant}({string.Join(',', column.Parts.Select(Signature))})";
+        $"{column.FileName}\u001f{column.IsUnmarkedText}({string.Join(',', column.Parts.Select(Signature))})";
 
     private ParquetNode Schema(string localPath)
     {
@@ -129,13 +130,16 @@ internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode sch
 
     private FileColumn ResolveVariant(FileColumn found, ParquetNode node, string column)
     {
-        bool shredded = node.Children.Any(c => c.Name == "typed_value");
-        if (shredded && !snapshot.HasVariantShredding)
+        if (node.Children.Any(c => c.Name == "typed_value"))
         {
-            throw LakeException.FormatInvalid($"The column '{column}' is a shredded variant without the feature variantShredding", path);
+            throw snapshot.HasVariantShredding
+                ? LakeException.FeatureUnsupported($"The column '{column}' holds shredded variants (variantShredding)", path)
+                : LakeException.FormatInvalid($"The column '{column}' is a shredded variant without the feature variantShredding", path);
         }
 
-        throw LakeException.FeatureUnsupported($"The column '{column}' has the type variant", path);
+        return node.Children.Count == 2 && node.Children.Any(c => c.Name == "metadata") && node.Children.Any(c => c.Name == "value")
+            ? found
+            : throw LakeException.FormatInvalid($"The column '{column}' is a variant without metadata and value", path);
     }
 
     private ParquetNode? Find(DeltaField field, ParquetNode parent)

@@ -26,7 +26,7 @@ public class DeltaGoldenTests
         var faults = new List<string>();
         foreach (JsonElement read in golden.Definition.GetProperty("reads").EnumerateArray())
         {
-            if (await FaultAsync(golden, read) is { } fault)
+            if (await FaultAsync(golden, read, DeltaCaseList.Refused.GetValueOrDefault(name)) is { } fault)
             {
                 faults.Add($"{read.GetRawText()}\n{fault}");
             }
@@ -35,12 +35,16 @@ public class DeltaGoldenTests
         Assert.True(faults.Count == 0, string.Join("\n\n", faults));
     }
 
-    private static async Task<string?> FaultAsync(DeltaCase golden, JsonElement read)
+    private static async Task<string?> FaultAsync(DeltaCase golden, JsonElement read, string? refused)
     {
         try
         {
             string? difference = await DifferenceAsync(golden, read);
-            return IsRefused(read) ? $"must be refused: {read.GetProperty("refuse").GetString()}" : difference;
+            return refused is not null ? "was expected to be refused" : IsRefused(read) ? $"must be refused: {read.GetProperty("refuse").GetString()}" : difference;
+        }
+        catch (Exception e) when (refused is not null && (e is LakeException or DuckDB.NET.Data.DuckDBException))
+        {
+            return e.Message.Contains(refused, StringComparison.Ordinal) ? null : $"the refusal '{e.Message}' does not name '{refused}'";
         }
         catch (LakeException e) when (IsRefused(read))
         {
@@ -77,6 +81,14 @@ public class DeltaGoldenTests
             sql = $"WITH t AS ({sql}) {query}";
         }
 
+        string expected = IsRefused(read) ? string.Empty : golden.Expected(read);
+        if (read.TryGetProperty("view", out v) && v.GetString() == "extract")
+        {
+            // Functions of the writer's engine on variants, as the engine has them on JSON; its names of variant schemas have no counterpart.
+            sql = $"SELECT id, v->>'$.a' AS a, TRY_CAST(v->>'$.b[1]' AS DOUBLE) AS b1 FROM ({sql})";
+            expected = $"SELECT id, a, b1 FROM ({expected})";
+        }
+
         if (IsRefused(read))
         {
             // A file may be refused only when it is opened.
@@ -85,7 +97,7 @@ public class DeltaGoldenTests
             return null;
         }
 
-        return RowComparer.Difference(golden.Engine, sql, golden.Expected(read), snapshot.Schema);
+        return RowComparer.Difference(golden.Engine, sql, expected, snapshot.Schema);
     }
 
     private static async Task<string?> ChangesDifferenceAsync(DeltaCase golden, JsonElement read, JsonElement changes)
