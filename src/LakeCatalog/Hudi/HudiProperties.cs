@@ -48,6 +48,9 @@ public sealed class HudiProperties
     /// <summary>Whether folders are named <c>column=value</c>.</summary>
     public bool HiveStylePartitions => Flag("hoodie.datasource.write.hive_style_partitioning", false);
 
+    /// <summary>Whether partition values are percent-encoded in folder names.</summary>
+    public bool UrlEncodesPartitions => Flag("hoodie.datasource.write.partitionpath.urlencode", false);
+
     /// <summary>Whether change logs are written beside the data.</summary>
     public bool IsCdcEnabled => Flag("hoodie.table.cdc.enabled", false);
 

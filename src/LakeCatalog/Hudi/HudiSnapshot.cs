@@ -55,7 +55,7 @@ public sealed class HudiSnapshot : Snapshot
     {
         foreach (FileSlice slice in Slices)
         {
-            IReadOnlyDictionary<string, string?> partition = PartitionPath.Parse(slice.Partition, PartitionColumns) ?? new Dictionary<string, string?>();
+            IReadOnlyDictionary<string, string?> partition = PartitionPath.Parse(slice.Partition, PartitionColumns, Properties.UrlEncodesPartitions) ?? new Dictionary<string, string?>();
             foreach (HudiFile file in slice.Files)
             {
                 yield return new DataFileInfo

@@ -19,6 +19,11 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
         HudiFeatures.Check(properties, _root.Location);
         // The timeline is fixed before data files are listed: a file whose instant it does not know is then not visible.
         HudiTimeline timeline = await ListTimelineAsync(_root, properties, cancellationToken);
+        if (timeline.Instants.FirstOrDefault(i => i is { Action: "restore", IsCompleted: false }) is { } restore)
+        {
+            throw LakeException.FeatureUnsupported($"Hudi: the table cannot be read while it is being restored (restore {restore.Time})", _root.Location);
+        }
+
         (string until, HashSet<string> excluded) = HudiVersionText.Resolve(at, timeline, table);
         SnapshotId id = HudiVersionText.IdOf(until, excluded);
         if (known is not null && known.Timeline.Signature == timeline.Signature && known.Id == id)
@@ -30,8 +35,11 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
         Dictionary<string, CommitMetadata> commits = await metadata.ReadCommitsAsync(
             timeline.Commits.Where(i => string.CompareOrdinal(i.Time, until) <= 0 && !excluded.Contains(i.Time)), cancellationToken);
         IReadOnlyList<(string, string, string)> plans = await metadata.ReadPlansAsync(timeline, cancellationToken);
-        var view = new TimelineView(timeline, until, excluded, commits, plans, new Dictionary<string, string>());
         Dictionary<(string, string), List<HudiFile>> groups = await ListGroupsAsync(cancellationToken);
+        IReadOnlyDictionary<string, string> archived = properties.TimelineLayout == 2
+            ? await TimelineHistory.ReadCompletionsAsync(_root, properties.HistoryFolder, ArchivedDeltaCommits(timeline, groups), cancellationToken)
+            : new Dictionary<string, string>();
+        var view = new TimelineView(timeline, until, excluded, commits, plans, archived);
         var builder = new FileSliceBuilder(view, properties.TimelineLayout == 2);
         var slices = new List<FileSlice>();
         var baseFiles = new List<FileSlice>();
@@ -44,6 +52,11 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
 
             if (builder.Choose(partition, fileId, files) is { } slice && slice.Files.Any())
             {
+                if (slice.Base is { Instant: "00000000000001" or "00000000000000001" } skeleton && properties.Text("hoodie.bootstrap.base.path") is not null)
+                {
+                    throw LakeException.FeatureUnsupported("Hudi: skeleton files of a bootstrap base path are not supported", skeleton.Path);
+                }
+
                 slices.Add(slice);
             }
 
@@ -76,6 +89,20 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             Commits = commits,
             Cache = metadata.ToCache(),
         };
+    }
+
+    // The completion time of an archived delta commit matters only where the group has a base file requested after it.
+    private static HashSet<string> ArchivedDeltaCommits(HudiTimeline timeline, Dictionary<(string, string), List<HudiFile>> groups)
+    {
+        var instants = new HashSet<string>(StringComparer.Ordinal);
+        foreach (List<HudiFile> files in groups.Values)
+        {
+            string newestBase = files.Where(f => f.LogVersion == 0).Select(f => f.Instant).Max(StringComparer.Ordinal) ?? "";
+            instants.UnionWith(files.Where(f => f.LogVersion > 0 && string.CompareOrdinal(f.Instant, newestBase) < 0 && timeline.IsBeforeStart(f.Instant))
+                .Select(f => f.Instant));
+        }
+
+        return instants;
     }
 
     public static async ValueTask<HudiTimeline> ListTimelineAsync(TableRoot root, HudiProperties properties, CancellationToken cancellationToken)

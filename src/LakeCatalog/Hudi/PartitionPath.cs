@@ -9,7 +9,10 @@ public static class PartitionPath
     private const string NullMarker = "__HIVE_DEFAULT_PARTITION__";
 
     /// <summary>Values by column, null for the null marker; null if the path does not fit the columns.</summary>
-    public static IReadOnlyDictionary<string, string?>? Parse(string path, IReadOnlyList<string> columns)
+    /// <param name="path">Partition path.</param>
+    /// <param name="columns">Partition columns, in the path's order.</param>
+    /// <param name="isUrlEncoded">Whether values are percent-encoded (<c>hoodie.datasource.write.partitionpath.urlencode</c>).</param>
+    public static IReadOnlyDictionary<string, string?>? Parse(string path, IReadOnlyList<string> columns, bool isUrlEncoded)
     {
         if (columns.Count == 0)
         {
@@ -31,7 +34,8 @@ public static class PartitionPath
         for (int i = 0; i < fragments.Length; i++)
         {
             string prefix = columns[i] + "=";
-            string text = Unescape(fragments[i].StartsWith(prefix, StringComparison.Ordinal) ? fragments[i][prefix.Length..] : fragments[i]);
+            string text = fragments[i].StartsWith(prefix, StringComparison.Ordinal) ? fragments[i][prefix.Length..] : fragments[i];
+            text = isUrlEncoded ? Unescape(text) : text;
             values[columns[i]] = text is NullMarker ? null : text;
         }
 

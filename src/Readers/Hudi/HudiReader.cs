@@ -36,7 +36,8 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             ? hudi.Schema.FieldsList
             : [.. hudi.Schema.FieldsList.Where(f => request.Columns.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
         FileSlice[] merged = [.. slices.Where(s => s.Logs.Count > 0)];
-        FileSlice[] plain = [.. slices.Where(s => s.Logs.Count == 0)];
+        var pruning = new PartitionPruning(hudi);
+        FileSlice[] plain = [.. slices.Where(s => s.Logs.Count == 0 && pruning.MayMatch(s, request.Filter))];
         var leases = new List<IAsyncDisposable>();
         try
         {
@@ -45,11 +46,11 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             IReadOnlyList<ReadableFile> readable = await _files.OpenBasesAsync(hudi, plain, leases, cancellationToken);
             if (merged.Length > 0)
             {
-                parts.AddRange(await MergeAsync(hudi, scan, merged, fields, leases, cancellationToken));
+                parts.AddRange(await MergeAsync(hudi, scan, merged, i => pruning.MayMatch(merged[i], request.Filter), fields, leases, cancellationToken));
             }
 
             parts.InsertRange(0, scan.Group(readable).Select(g => $"SELECT {scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
-            return new TableScan(parts.Count == 0 ? SliceScan.Nothing(fields) : string.Join(" UNION ALL ", parts), Statistics(slices, slices), leases);
+            return new TableScan(parts.Count == 0 ? SliceScan.Nothing(fields) : string.Join(" UNION ALL ", parts), Statistics(slices, [.. plain, .. merged]), leases);
         }
         catch
         {
@@ -84,16 +85,16 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     }
 
     private async ValueTask<IEnumerable<string>> MergeAsync(
-        HudiSnapshot snapshot, SliceScan scan, FileSlice[] slices, IReadOnlyList<Field> fields, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, SliceScan scan, FileSlice[] slices, Func<int, bool> isNeeded, IReadOnlyList<Field> fields, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         IReadOnlyDictionary<int, ReadableFile> bases = await _files.OpenBasesByOrdinalAsync(snapshot, slices, leases, cancellationToken);
         MergedSlices merge = await _merges.GetAsync(
             MergeCache.KeyOf(snapshot, slices), () => _files.MergeAsync(snapshot, slices, bases, cancellationToken), cancellationToken);
         leases.Add(merge);
         var parts = new List<string>();
-        IEnumerable<IReadOnlyList<ReadableFile>> untouched = scan.Group(bases.Where(b => !merge.SlicesWithDeadRows.Contains(b.Key)).Select(b => b.Value));
+        IEnumerable<IReadOnlyList<ReadableFile>> untouched = scan.Group(bases.Where(b => isNeeded(b.Key) && !merge.SlicesWithDeadRows.Contains(b.Key)).Select(b => b.Value));
         parts.AddRange(untouched.Select(g => $"SELECT {scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
-        var ordinals = bases.Where(b => merge.SlicesWithDeadRows.Contains(b.Key)).ToDictionary(b => b.Value, b => b.Key);
+        var ordinals = bases.Where(b => isNeeded(b.Key) && merge.SlicesWithDeadRows.Contains(b.Key)).ToDictionary(b => b.Value, b => b.Key);
         foreach (IReadOnlyList<ReadableFile> group in scan.Group(ordinals.OrderBy(b => b.Value).Select(b => b.Key)))
         {
             string ordinal = SliceMerger.OrdinalSql([.. group.Select(f => ordinals[f])]).Replace("file_index", "r.file_index", StringComparison.Ordinal);
@@ -109,6 +110,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     private static ScanStatistics Statistics(IReadOnlyList<FileSlice> all, IReadOnlyList<FileSlice> read) => new()
     {
         FilesTotal = all.Sum(s => (long)s.Files.Count()),
+        FilesPrunedByPartition = all.Sum(s => (long)s.Files.Count()) - read.Sum(s => (long)s.Files.Count()),
         FilesRead = read.Sum(s => (long)s.Files.Count()),
         BytesRead = read.Sum(s => s.Files.Sum(f => f.SizeBytes)),
     };

@@ -8,7 +8,8 @@ namespace LakeHolo.Readers.Hudi;
 /// <summary>The columns of a Parquet file as the engine sees them. Files with equal columns share one scan.</summary>
 /// <param name="Signature">Equal for files of equal columns.</param>
 /// <param name="Columns">Top-level columns.</param>
-internal sealed record ParquetShape(string Signature, IReadOnlyList<(string Name, EngineType Type)> Columns);
+/// <param name="MicrosecondInstants">Names of columns stored as UTC instants in microseconds (at any depth, by their own name).</param>
+internal sealed record ParquetShape(string Signature, IReadOnlyList<(string Name, EngineType Type)> Columns, IReadOnlySet<string> MicrosecondInstants);
 
 /// <summary>Looks up shapes, each file once.</summary>
 internal sealed class ParquetShapes
@@ -38,6 +39,22 @@ internal sealed class ParquetShapes
         return _byFile[identity] = _bySignature.GetOrAdd(shape.Signature, shape);
     }
 
+    // The engine's types do not tell milliseconds from microseconds.
+    private static HashSet<string> MicrosecondInstants(DuckDBConnection connection, string localPath)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT DISTINCT name FROM parquet_schema(" + SqlText.Literal(localPath) + ") WHERE converted_type = 'TIMESTAMP_MICROS' "
+            + "OR (logical_type LIKE '%isAdjustedToUTC=1%' AND logical_type LIKE '%MICROS=MicroSeconds()%')";
+        using DuckDBDataReader reader = command.ExecuteReader();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        while (reader.Read())
+        {
+            names.Add(reader.GetString(0));
+        }
+
+        return names;
+    }
+
     private static ParquetShape Describe(DuckDBConnection connection, string localPath)
     {
         try
@@ -53,7 +70,9 @@ internal sealed class ParquetShapes
                 signature.Append(reader.GetString(0)).Append('\0').Append(reader.GetString(1)).Append('\n');
             }
 
-            return new ParquetShape(signature.ToString(), columns);
+            HashSet<string> micros = signature.ToString().Contains("TIMESTAMP", StringComparison.Ordinal) ? MicrosecondInstants(connection, localPath) : [];
+            signature.AppendJoin('\0', micros.Order(StringComparer.Ordinal));
+            return new ParquetShape(signature.ToString(), columns, micros);
         }
         catch (DuckDBException error)
         {

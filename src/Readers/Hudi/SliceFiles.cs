@@ -2,6 +2,7 @@ using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.DataFiles.Orc;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi.Merging;
@@ -11,6 +12,7 @@ namespace LakeHolo.Readers.Hudi;
 /// <summary>Makes base files and log blocks readable for the engine.</summary>
 internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
 {
+    private static readonly OrcReadOptions Orc = new();
     private readonly ParquetShapes _shapes = new();
 
     /// <summary>The base files of slices, in their order.</summary>
@@ -18,11 +20,27 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         FileSlice[] based = [.. slices.Where(s => s.Base is not null)];
-        CacheableFile[] sources = [.. based.Select(s => Source(snapshot, s.Base!))];
-        FileLease lease = await files.OpenAsync(sources, null, cancellationToken);
-        leases.Add(lease);
+        var paths = new string[based.Length];
+        foreach (IGrouping<bool, int> some in Enumerable.Range(0, based.Length).GroupBy(i => based[i].Base!.Extension == "orc"))
+        {
+            int[] indexes = [.. some];
+            CacheableFile[] sources = [.. indexes.Select(i => Source(snapshot, based[i].Base!))];
+            FileLease lease = some.Key
+                ? await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(Orc), OrcFileDecoder.Create(Orc), cancellationToken)
+                : await files.OpenAsync(sources, null, cancellationToken);
+            leases.Add(lease);
+            for (int i = 0; i < indexes.Length; i++)
+            {
+                paths[indexes[i]] = lease.LocalPaths[i];
+            }
+        }
+
         using DuckDBConnection connection = engine.OpenConnection();
-        return [.. based.Select((s, i) => Readable(snapshot, connection, s.Base!.Path, s.Base.SizeBytes, s.Partition, s.Base.Instant, lease.LocalPaths[i]))];
+        return
+        [
+            .. based.Select((s, i) => Readable(snapshot, connection, s.Base!.Path, s.Base.SizeBytes, s.Partition, s.Base.Instant, paths[i]))
+                .Select((f, i) => based[i].Base!.Extension == "orc" ? f with { MicrosecondInstants = new HashSet<string>() } : f),
+        ];
     }
 
     /// <summary>The base files of slices by the slices' ordinals; slices without one are missing.</summary>
@@ -83,7 +101,8 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
             [Source(snapshot, live.Log.File)], decoder, (_, target, token) => DataBlock.WriteParquetAsync(live, target, token), cancellationToken);
         leases.Add(lease);
         using DuckDBConnection connection = engine.OpenConnection();
-        return Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0]);
+        ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0]);
+        return live.Block.Type == LogBlockType.AvroData ? file with { MicrosecondInstants = DataBlock.MicrosecondInstantsOf(live) } : file;
     }
 
     private static async ValueTask<IReadOnlyList<LogFile>> ReadLogsAsync(HudiSnapshot snapshot, FileSlice slice, CancellationToken cancellationToken)

@@ -13,7 +13,11 @@ namespace LakeHolo.Readers.Hudi;
 /// <param name="Partition">Its partition path.</param>
 /// <param name="Shape">Its columns.</param>
 /// <param name="SchemaVersion">The schema version it was written with, where the table has a schema history; else null.</param>
-internal sealed record ReadableFile(string LocalPath, string Identity, string Partition, ParquetShape Shape, string? SchemaVersion);
+internal sealed record ReadableFile(string LocalPath, string Identity, string Partition, ParquetShape Shape, string? SchemaVersion)
+{
+    /// <summary>Columns that the source itself stores as UTC instants in microseconds; a decoder may have brought others to that unit.</summary>
+    public IReadOnlySet<string> MicrosecondInstants { get; init; } = Shape.MicrosecondInstants;
+}
 
 /// <summary>SELECTs over files in the table's types.</summary>
 /// <param name="snapshot">Whose columns and partition rules apply.</param>
@@ -21,7 +25,7 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
 {
     /// <summary>Files in groups that one scan can read; the order inside a group is the position of <c>file_index</c>.</summary>
     public IReadOnlyList<IReadOnlyList<ReadableFile>> Group(IEnumerable<ReadableFile> files)
-        => [.. files.GroupBy(f => f.SchemaVersion + "\0" + f.Shape.Signature + "\0" + (TakesPartitionFromPath(f.Shape) ? f.Partition : ""), StringComparer.Ordinal).Select(g => g.ToList())];
+        => [.. files.GroupBy(f => f.SchemaVersion + "\0" + string.Join(',', f.MicrosecondInstants.Order(StringComparer.Ordinal)) + "\0" + f.Shape.Signature + "\0" + (TakesPartitionFromPath(f.Shape) ? f.Partition : ""), StringComparer.Ordinal).Select(g => g.ToList())];
 
     /// <summary>FROM clause of a group.</summary>
     public static string From(IReadOnlyList<ReadableFile> group)
@@ -46,7 +50,17 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
         string name = "";
         if (names.SourceOf(field.Name) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, field.Name, out name) is { } type)
         {
-            return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, field.Name, names.ChildrenOf(field.Name));
+            string value = SqlText.Identifier(name);
+            switch (snapshot.Columns.FirstOrDefault(c => c.Name == field.Name)?.LogicalType)
+            {
+                // Writers before 1.1 labelled milliseconds as microseconds: the table's schema is right, the stored number counts milliseconds.
+                case "timestamp-millis" when file.MicrosecondInstants.Contains(name):
+                    return $"make_timestamptz(epoch_us({value}) * 1000)";
+                case "local-timestamp-millis" when type.Name == "BIGINT":
+                    return $"make_timestamp({value} * 1000)";
+                default:
+                    return ColumnSql.Convert(value, type, field.DataType, field.Name, names.ChildrenOf(field.Name));
+            }
         }
 
         string target = SqlText.TypeOf(field.DataType);
@@ -55,7 +69,7 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
             return $"CAST(NULL AS {target})";
         }
 
-        IReadOnlyDictionary<string, string?> values = PartitionPath.Parse(file.Partition, snapshot.PartitionColumns)
+        IReadOnlyDictionary<string, string?> values = PartitionPath.Parse(file.Partition, snapshot.PartitionColumns, snapshot.Properties.UrlEncodesPartitions)
             ?? throw LakeException.FormatInvalid($"Hudi: the partition path does not fit the partition columns, which are not in the files", file.Partition);
         return $"CAST({SqlText.LiteralOrNull(values[field.Name])} AS {target})";
     }

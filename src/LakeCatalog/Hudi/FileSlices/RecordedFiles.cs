@@ -15,11 +15,31 @@ internal static class RecordedFiles
         string location)
     {
         var live = slices.ToDictionary(s => (s.Partition, s.FileId));
+        // A log compaction covers log files before it, which a cleaner may then remove.
+        var compacted = new Dictionary<(string, string), string>();
+        foreach ((string instant, CommitMetadata commit) in commits.Where(c => c.Value.Operation == "LOG_COMPACT").OrderBy(c => c.Key, StringComparer.Ordinal))
+        {
+            foreach (WriteStat write in commit.Writes)
+            {
+                compacted[(write.Partition, write.FileId)] = instant;
+            }
+        }
+
         foreach ((string instant, CommitMetadata commit) in commits)
         {
             foreach (WriteStat write in commit.Writes)
             {
+                if (string.CompareOrdinal(instant, compacted.GetValueOrDefault((write.Partition, write.FileId))) < 0)
+                {
+                    continue;
+                }
+
                 string name = write.Path[(write.Path.LastIndexOf('/') + 1)..];
+                if (name.EndsWith("_hudiext", StringComparison.Ordinal))
+                {
+                    throw LakeException.FeatureUnsupported("Hudi: external base files (_hudiext, written by Apache XTable) are not supported", location + "/" + write.Path);
+                }
+
                 if (HudiFileName.TryParse(name) is not { IsCdc: false } file || view.IsReplaced(write.Partition, file.FileId))
                 {
                     continue;

@@ -1,0 +1,97 @@
+using System.Globalization;
+using System.Text.Json;
+using LakeHolo.LakeCatalog.Storage;
+using ParquetSharp;
+using ParquetSharp.IO;
+
+namespace LakeHolo.LakeCatalog.Hudi.Timeline;
+
+/// <summary>The archived timeline of layout 2: <c>_version_</c> names a manifest, the manifest names Parquet files of instants.</summary>
+internal static class TimelineHistory
+{
+    /// <summary>Completion times of archived instants; instants that are not found are missing in the result.</summary>
+    public static async ValueTask<IReadOnlyDictionary<string, string>> ReadCompletionsAsync(
+        TableRoot root, string folder, IReadOnlySet<string> instants, CancellationToken cancellationToken)
+    {
+        var completions = new Dictionary<string, string>(StringComparer.Ordinal);
+        if (instants.Count == 0 || await ReadManifestAsync(root, folder, cancellationToken) is not { } manifest)
+        {
+            return completions;
+        }
+
+        foreach (string name in manifest)
+        {
+            // <min instant>_<max instant>_<level>.parquet
+            string[] parts = name.Split('_');
+            if (parts.Length == 3 && instants.Any(i => string.CompareOrdinal(i, parts[0]) >= 0 && string.CompareOrdinal(i, parts[1]) <= 0))
+            {
+                byte[] file = await root.Store.ReadAsync(root.Key(folder + name), cancellationToken: cancellationToken);
+                AddFrom(file, instants, completions, name);
+            }
+        }
+
+        return completions;
+    }
+
+    private static async ValueTask<IReadOnlyList<string>?> ReadManifestAsync(TableRoot root, string folder, CancellationToken cancellationToken)
+    {
+        // Only a few manifests are retained: one that vanished between the two reads has a successor.
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            string versionKey = root.Key(folder + "_version_");
+            if (await root.Store.HeadAsync(versionKey, cancellationToken) is null)
+            {
+                return null;
+            }
+
+            string text = System.Text.Encoding.UTF8.GetString(await root.Store.ReadAsync(versionKey, maxSizeBytes: 1 << 10, cancellationToken)).Trim();
+            if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int version))
+            {
+                throw LakeException.FormatInvalid($"Hudi: the timeline history's version is '{text}'", versionKey);
+            }
+
+            string manifestKey = root.Key(string.Create(CultureInfo.InvariantCulture, $"{folder}manifest_{version}"));
+            if (await root.Store.HeadAsync(manifestKey, cancellationToken) is null)
+            {
+                continue;
+            }
+
+            using JsonDocument manifest = JsonDocument.Parse(await root.Store.ReadAsync(manifestKey, cancellationToken: cancellationToken));
+            return [.. manifest.RootElement.GetProperty("files").EnumerateArray().Select(f => f.GetProperty("fileName").GetString()!)];
+        }
+
+        return null;
+    }
+
+    private static void AddFrom(byte[] file, IReadOnlySet<string> instants, Dictionary<string, string> completions, string name)
+    {
+        try
+        {
+            using var stream = new MemoryStream(file, writable: false);
+            using var source = new ManagedRandomAccessFile(stream);
+            using var reader = new ParquetFileReader(source);
+            int instantColumn = reader.FileMetaData.Schema.ColumnIndex("instantTime");
+            int completionColumn = reader.FileMetaData.Schema.ColumnIndex("completionTime");
+            for (int group = 0; group < reader.FileMetaData.NumRowGroups; group++)
+            {
+                using RowGroupReader rows = reader.RowGroup(group);
+                int count = checked((int)rows.MetaData.NumRows);
+                using LogicalColumnReader<string> requested = rows.Column(instantColumn).LogicalReader<string>();
+                using LogicalColumnReader<string> completed = rows.Column(completionColumn).LogicalReader<string>();
+                string[] times = requested.ReadAll(count);
+                string[] ends = completed.ReadAll(count);
+                for (int i = 0; i < count; i++)
+                {
+                    if (instants.Contains(times[i]) && ends[i] is { Length: > 0 } end)
+                    {
+                        completions[times[i]] = end;
+                    }
+                }
+            }
+        }
+        catch (ParquetException error)
+        {
+            throw LakeException.FormatInvalid("Hudi: a file of the timeline history is malformed: " + error.Message, name, error);
+        }
+    }
+}
