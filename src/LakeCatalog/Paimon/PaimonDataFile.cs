@@ -33,6 +33,9 @@ public sealed record PaimonDataFile
     /// <summary>Largest key, raw row bytes.</summary>
     public required byte[] MaxKey { get; init; }
 
+    /// <summary>Statistics of the primary key columns that are no partition columns.</summary>
+    public PaimonStatistics KeyStatistics { get; init; } = PaimonStatistics.None;
+
     /// <summary>Statistics of the table's columns.</summary>
     public required PaimonStatistics ValueStatistics { get; init; }
 

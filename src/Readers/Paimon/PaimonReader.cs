@@ -5,7 +5,7 @@ using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
-using LakeHolo.Readers.Paimon.MergeEngines;
+using LakeHolo.Readers.Paimon.Pruning;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon;
@@ -37,19 +37,22 @@ public sealed class PaimonReader : ITableReader, IDisposable
     {
         var paimon = (PaimonSnapshot)snapshot;
         IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);
-        PaimonPruning.Result pruned = PaimonPruning.Prune(paimon, VisibleFiles(paimon, request.View), request.Filter);
+        var pruning = new PaimonPruning(paimon, request.Filter);
+        List<PaimonDataFile> visible = VisibleFiles(paimon, request.View);
+        List<PaimonDataFile> inPartition = [.. visible.Where(pruning.MatchesPartition)];
+        List<PaimonDataFile> candidates = [.. inPartition.Where(pruning.MatchesBucket)];
         var leases = new List<IAsyncDisposable>();
         try
         {
-            ScanPieces pieces = await PlanPiecesAsync(paimon, pruned.Files, request.View, leases, cancellationToken);
+            ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, pruning, request.View, leases, cancellationToken);
             string sql = await new ScanSql(paimon, columns, _engine, _opener).BuildAsync(pieces, leases, cancellationToken);
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.FileCount,
-                FilesRead = pruned.Files.Count,
-                BytesRead = pruned.Files.Sum(f => f.SizeBytes),
-                FilesPrunedByPartition = pruned.ByPartition,
-                FilesPrunedByStatistics = pruned.ByStatistics,
+                FilesRead = pieces.Files.Count,
+                BytesRead = pieces.Files.Sum(f => f.SizeBytes),
+                FilesPrunedByPartition = visible.Count - inPartition.Count,
+                FilesPrunedByStatistics = inPartition.Count - pieces.Files.Count,
             };
             return new TableScan(sql, statistics, leases);
         }
@@ -159,27 +162,28 @@ public sealed class PaimonReader : ITableReader, IDisposable
     }
 
     private async ValueTask<ScanPieces> PlanPiecesAsync(
-        PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, string? view, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, PaimonPruning pruning, string? view, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         var vectors = await new DeletionVectorLoader(snapshot).LoadAsync(files, cancellationToken);
         if (snapshot.PrimaryKey.Count == 0 || view == "ro")
         {
-            return new ScanPieces(files, [], vectors);
+            return new ScanPieces([.. files.Where(pruning.MatchesStatistics)], [], vectors);
         }
 
         var plain = new List<PaimonDataFile>();
         var merged = new List<(string Identity, IReadOnlyList<MergeSection> Sections)>();
         foreach (var bucket in files.GroupBy(f => (Partition: Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
         {
+            // A bucket is merged as a whole, so that all queries share the result; what a query reads of it is pruned by key range afterwards.
             MergePlan plan = MergePlan.Of(snapshot, [.. bucket]);
-            plain.AddRange(plan.Plain);
-            if (plan.Sections.Count > 0)
+            plain.AddRange(plan.Plain.Where(pruning.MatchesStatistics));
+            if (plan.Sections.Any(s => s.Base.Concat(s.Newer).Any(pruning.MatchesStatistics)))
             {
                 merged.Add((MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections), plan.Sections));
             }
         }
 
         IReadOnlyList<MergeCache.Use> uses = merged.Count == 0 ? [] : await _merges.GetAsync(snapshot, merged, vectors, leases, cancellationToken);
-        return new ScanPieces(plain, uses, vectors);
+        return new ScanPieces(plain, [.. uses.Select(u => u with { Files = [.. u.Files.Where(f => pruning.MatchesStatistics(f.File))] })], vectors);
     }
 }

@@ -12,7 +12,11 @@ namespace LakeHolo.Readers.Paimon;
 /// <param name="Merged">Merge results with their files.</param>
 /// <param name="Vectors">Positions that deletion vectors kill.</param>
 internal sealed record ScanPieces(
-    IReadOnlyList<PaimonDataFile> Plain, IReadOnlyList<MergeCache.Use> Merged, IReadOnlyDictionary<PaimonDataFile, List<long>> Vectors);
+    IReadOnlyList<PaimonDataFile> Plain, IReadOnlyList<MergeCache.Use> Merged, IReadOnlyDictionary<PaimonDataFile, List<long>> Vectors)
+{
+    /// <summary>All files that are read.</summary>
+    public IReadOnlyList<PaimonDataFile> Files { get; } = [.. Plain, .. Merged.SelectMany(m => m.Files).Select(f => f.File)];
+}
 
 /// <summary>The relation of a scan: plain files, files with dead positions, merged rows; UNION ALL of as few parts as the schemas allow.</summary>
 internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener)

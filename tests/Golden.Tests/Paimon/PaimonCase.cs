@@ -82,6 +82,21 @@ internal sealed class PaimonCase : IAsyncDisposable
         }
     }
 
+    public List<string> Texts(string sql)
+    {
+        using DuckDBConnection connection = _engine.OpenConnection();
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        using DuckDBDataReader reader = command.ExecuteReader();
+        var texts = new List<string>();
+        while (reader.Read())
+        {
+            texts.Add(reader.GetString(0));
+        }
+
+        return texts;
+    }
+
     public long Count(string relation)
     {
         using DuckDBConnection connection = _engine.OpenConnection();

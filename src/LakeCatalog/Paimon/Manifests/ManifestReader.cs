@@ -122,6 +122,7 @@ internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema)
             RowCount = file.GetLong("_ROW_COUNT"),
             MinKey = file.GetBytesOrNull("_MIN_KEY") ?? [],
             MaxKey = file.GetBytesOrNull("_MAX_KEY") ?? [],
+            KeyStatistics = Statistics(file.GetRecordOrNull("_KEY_STATS")),
             ValueStatistics = Statistics(file.GetRecordOrNull("_VALUE_STATS")),
             MinSequenceNumber = file.GetLongOrNull("_MIN_SEQUENCE_NUMBER") ?? 0,
             MaxSequenceNumber = file.GetLongOrNull("_MAX_SEQUENCE_NUMBER") ?? 0,

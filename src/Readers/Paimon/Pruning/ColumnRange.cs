@@ -1,0 +1,105 @@
+using System.Numerics;
+using System.Text;
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Paimon.Pruning;
+
+/// <summary>What is known of a column's values in a file or partition.</summary>
+/// <param name="Type">Its type.</param>
+/// <param name="Min">Smallest value, or a bound below it; null if all values are NULL.</param>
+/// <param name="Max">Largest value, or a bound above it.</param>
+/// <param name="NullCount">NULLs.</param>
+/// <param name="RowCount">Rows.</param>
+internal sealed record ColumnRange(PaimonType Type, object? Min, object? Max, long NullCount, long RowCount)
+{
+    private bool IsAllNull => NullCount == RowCount;
+
+    /// <summary>Whether a comparison can be true for some row.</summary>
+    public bool MayMatch(ScanComparison comparison, ScanLiteral literal)
+    {
+        if (IsAllNull)
+        {
+            return false;
+        }
+
+        if (ToValue(literal, Type) is not object value)
+        {
+            return true;
+        }
+
+        // NaN is left out of minima and maxima, and it is the largest value; −0.0 equals +0.0.
+        bool isFloat = Type.IsFloating;
+        if (isFloat && (double.IsNaN((double)value) || comparison is ScanComparison.NotEqual or ScanComparison.Greater or ScanComparison.GreaterOrEqual))
+        {
+            return true;
+        }
+
+        int toMin = isFloat ? ((double)value).CompareTo((double)Min!) : PaimonValue.Compare(value, Min);
+        int toMax = isFloat ? ((double)value).CompareTo((double)Max!) : PaimonValue.Compare(value, Max);
+        return comparison switch
+        {
+            ScanComparison.Equal => toMin >= 0 && toMax <= 0,
+            ScanComparison.NotEqual => toMin != 0 || toMax != 0,
+            ScanComparison.Less => toMin > 0,
+            ScanComparison.LessOrEqual => toMin >= 0,
+            ScanComparison.Greater => toMax < 0,
+            _ => toMax <= 0,
+        };
+    }
+
+    public bool MayBeNull => NullCount > 0;
+
+    public bool MayBeNotNull => !IsAllNull;
+
+    /// <summary>Whether a string may begin with a prefix.</summary>
+    public bool MayStartWith(string prefix)
+    {
+        if (IsAllNull || !Type.IsString || Min is not byte[] min || Max is not byte[] max)
+        {
+            return !IsAllNull;
+        }
+
+        byte[] bytes = Encoding.UTF8.GetBytes(prefix);
+        return max.AsSpan().SequenceCompareTo(bytes) >= 0 && min.AsSpan(0, Math.Min(min.Length, bytes.Length)).SequenceCompareTo(bytes) <= 0;
+    }
+
+    /// <summary>A literal as a stored value of a type; null if it is none exactly.</summary>
+    public static object? ToValue(ScanLiteral literal, PaimonType type) => (literal.Value, type.Kind) switch
+    {
+        (bool b, PaimonTypeKind.Boolean) => b,
+        (long n, _) when type.IsInteger => n,
+        (DateOnly d, PaimonTypeKind.Date) => (long)(d.DayNumber - DateOnly.FromDateTime(DateTime.UnixEpoch).DayNumber),
+        (double d, PaimonTypeKind.Double) => d,
+        (double d, PaimonTypeKind.Float) when (float)d == d || double.IsNaN(d) => d,
+        (decimal d, PaimonTypeKind.Decimal) => Scale(new BigInteger(decimal.Truncate(d)), d, type.Scale),
+        (ScanDecimal d, PaimonTypeKind.Decimal) => d.Scale == type.Scale ? d.Unscaled
+            : d.Scale < type.Scale ? d.Unscaled * BigInteger.Pow(10, type.Scale - d.Scale) : null,
+        // CHAR values are padded in some files and not in others.
+        (string s, PaimonTypeKind.VarChar) => Encoding.UTF8.GetBytes(s),
+        (byte[] b, PaimonTypeKind.VarBinary) => b,
+        (ScanTimestamp t, PaimonTypeKind.Timestamp or PaimonTypeKind.TimestampLtz) => ToTimestamp(t.EpochMicros),
+        _ => null,
+    };
+
+    private static PaimonTimestamp ToTimestamp(long micros)
+    {
+        long millis = Math.DivRem(micros, 1000, out long rest);
+        return rest < 0 ? new PaimonTimestamp(millis - 1, (int)(rest + 1000) * 1000) : new PaimonTimestamp(millis, (int)rest * 1000);
+    }
+
+    private static object? Scale(BigInteger whole, decimal value, int scale)
+    {
+        decimal fraction = value - decimal.Truncate(value);
+        int digits = Math.Min(scale, 28);
+        decimal factor = 1;
+        for (int i = 0; i < digits; i++)
+        {
+            factor *= 10;
+        }
+
+        decimal scaled = fraction * factor;
+        return scaled != decimal.Truncate(scaled) ? null
+            : ((whole * new BigInteger(factor)) + new BigInteger(scaled)) * BigInteger.Pow(10, scale - digits);
+    }
+}

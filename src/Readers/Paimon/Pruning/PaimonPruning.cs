@@ -1,0 +1,145 @@
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Paimon.Pruning;
+
+/// <summary>Skips files that cannot hold a row of a filter: by partition, bucket, key range and statistics.</summary>
+/// <remarks>Statistics of ordinary columns prune append tables only. In a primary key table the newest version of a key may lie in another file, so there
+/// only what all versions of a key share may decide: partition, bucket, key.</remarks>
+internal sealed class PaimonPruning
+{
+    private const int MaxKeys = 1000;
+
+    private readonly PaimonSnapshot _snapshot;
+    private readonly ScanFilter? _filter;
+    private readonly IReadOnlyList<string> _bucketKeys;
+    private readonly IReadOnlyList<object[]>? _wantedKeys;
+    private readonly Dictionary<int, HashSet<int>?> _wantedBuckets = [];
+
+    public PaimonPruning(PaimonSnapshot snapshot, ScanFilter? filter)
+    {
+        _snapshot = snapshot;
+        _filter = filter;
+        string? option = snapshot.TableSchema.Option("bucket-key");
+        _bucketKeys = option is null ? snapshot.TableSchema.TrimmedPrimaryKeys : option.Split(',');
+        string function = snapshot.TableSchema.Option("bucket-function.type")?.Trim().ToLowerInvariant() ?? "default";
+        _wantedKeys = filter is not null && function == "default" && _bucketKeys.Count > 0 ? WantedKeys(filter) : null;
+    }
+
+    public bool MatchesPartition(PaimonDataFile file) => FilterPruning.MayMatch(_filter, column =>
+    {
+        for (int i = 0; i < file.Partition.Count; i++)
+        {
+            if (IsColumn(_snapshot.TableSchema.PartitionKeys[i], column))
+            {
+                object? value = file.Partition[i];
+                return new ColumnRange(_snapshot.TableSchema.Field(_snapshot.TableSchema.PartitionKeys[i]).Type, value, value, value is null ? 1 : 0, 1);
+            }
+        }
+
+        return null;
+    });
+
+    public bool MatchesBucket(PaimonDataFile file)
+    {
+        if (_wantedKeys is null || file.TotalBuckets <= 0)
+        {
+            return true;
+        }
+
+        if (!_wantedBuckets.TryGetValue(file.TotalBuckets, out HashSet<int>? buckets))
+        {
+            PaimonType[] types = [.. _bucketKeys.Select(k => _snapshot.TableSchema.Field(k).Type)];
+            int?[] all = [.. _wantedKeys.Select(k => BucketHash.BucketOf(k, types, file.TotalBuckets))];
+            buckets = all.Contains(null) ? null : [.. all.Select(b => b!.Value)];
+            _wantedBuckets[file.TotalBuckets] = buckets;
+        }
+
+        return buckets is null || buckets.Contains(file.Bucket);
+    }
+
+    /// <summary>By key range in a primary key table, by all statistics in an append table.</summary>
+    public bool MatchesStatistics(PaimonDataFile file)
+    {
+        if (_filter is null || !_snapshot.Schemas.TryGetValue(file.SchemaId, out PaimonSchema? schema))
+        {
+            return true;
+        }
+
+        bool isKeyed = _snapshot.PrimaryKey.Count > 0;
+        IReadOnlyList<string> names = isKeyed ? schema.TrimmedPrimaryKeys
+            : file.ValueStatisticsColumns ?? file.WriteColumns ?? [.. schema.Fields.Select(f => f.Name)];
+        Dictionary<string, ColumnRange>? ranges = Ranges(isKeyed ? file.KeyStatistics : file.ValueStatistics, names, schema, file);
+        return ranges is null || FilterPruning.MayMatch(_filter, column =>
+        {
+            PaimonField? wanted = _snapshot.TableSchema.Fields.FirstOrDefault(f => IsColumn(f.Name, column));
+            PaimonField? old = wanted is null ? null : schema.Fields.FirstOrDefault(f => f.Id == wanted.Id);
+            return old is not null && old.Type.HasSameValuesAs(wanted!.Type) ? ranges.GetValueOrDefault(old.Name) : null;
+        });
+    }
+
+    private static Dictionary<string, ColumnRange>? Ranges(PaimonStatistics statistics, IReadOnlyList<string> names, PaimonSchema schema, PaimonDataFile file)
+    {
+        // Some writers leave statistics out in ways of their own; whatever does not fit is no statistics.
+        if (names.Count == 0 || file.RowCount < 0 || statistics.NullCounts.Count != names.Count
+            || BinaryRow.Arity(statistics.MinValues) != names.Count || BinaryRow.Arity(statistics.MaxValues) != names.Count)
+        {
+            return null;
+        }
+
+        if (!names.All(n => schema.Fields.Any(f => f.Name == n)))
+        {
+            return null;
+        }
+
+        PaimonType[] types = [.. names.Select(n => schema.Field(n).Type)];
+        object?[] min = BinaryRow.Decode(statistics.MinValues, types, file.Path);
+        object?[] max = BinaryRow.Decode(statistics.MaxValues, types, file.Path);
+        var ranges = new Dictionary<string, ColumnRange>();
+        for (int i = 0; i < names.Count; i++)
+        {
+            long nulls = statistics.NullCounts[i] ?? -1;
+            bool isEmpty = min[i] is null && max[i] is null;
+            bool isKnown = nulls >= 0 && nulls <= file.RowCount && (nulls == file.RowCount ? isEmpty : min[i] is not null && max[i] is not null);
+            if (isKnown && !(min[i] is double low && double.IsNaN(low)) && !(max[i] is double high && double.IsNaN(high))
+                && (isEmpty || PaimonValue.Compare(min[i], max[i]) <= 0))
+            {
+                ranges[names[i]] = new ColumnRange(types[i], min[i], max[i], nulls, file.RowCount);
+            }
+        }
+
+        return ranges;
+    }
+
+    private static bool IsColumn(string name, string wanted) => string.Equals(name, wanted, StringComparison.OrdinalIgnoreCase);
+
+    // Every combination of values that the bucket key may have, or null if the filter does not bind all its columns.
+    private List<object[]>? WantedKeys(ScanFilter filter)
+    {
+        ScanFilter[] parts = filter is ScanFilter.And and ? [.. and.Parts] : [filter];
+        List<object[]> keys = [[]];
+        foreach (string column in _bucketKeys)
+        {
+            PaimonField? field = _snapshot.TableSchema.Fields.FirstOrDefault(f => f.Name == column);
+            IReadOnlyList<ScanLiteral>? literals = parts.Select(p => p switch
+            {
+                ScanFilter.Compare { Operator: ScanComparison.Equal } compare when IsColumn(column, compare.Column) => [compare.Value],
+                ScanFilter.In list when IsColumn(column, list.Column) => list.Values,
+                _ => null,
+            }).FirstOrDefault(l => l is not null);
+            object?[] values = field is null || literals is null ? [null] : [.. literals.Select(l => ColumnRange.ToValue(l, field.Type))];
+            if (values.Contains(null) || (long)values.Length * keys.Count > MaxKeys || !IsTypeUnchanged(field!))
+            {
+                return null;
+            }
+
+            keys = [.. keys.SelectMany(k => values.Select(v => (object[])[.. k, v!]))];
+        }
+
+        return keys;
+    }
+
+    // The hash depends on the type that the row was written with.
+    private bool IsTypeUnchanged(PaimonField field) =>
+        _snapshot.Schemas.Values.All(s => s.Fields.FirstOrDefault(f => f.Id == field.Id)?.Type.HasSameValuesAs(field.Type) ?? true);
+}
