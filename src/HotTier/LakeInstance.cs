@@ -42,7 +42,7 @@ public sealed class LakeInstance : IAsyncDisposable
         _cache = new DiskCache(new DiskCacheOptions { Directory = cache, BudgetBytes = options.CacheBytes });
         (IReadOnlyList<ITableFormat> formats, IReadOnlyList<ITableReader> readers) = TableFormats.Create(_database, _cache);
         Catalog = new CatalogService(options.Sources, formats, options.Layers, time);
-        var lake = new LakeTableSource(readers, time);
+        var lake = new LakeTableSource(readers, _database, time);
         _store = new HotStore(hot, _database);
         _tier = new HotTierController(_store, Catalog, lake, options.MaxConcurrentBuilds, time, _logger);
         Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, time), lake], _tier, options.Limits, time);

@@ -187,11 +187,28 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             $"{table.Table.FullName} has no hot copy that may answer (tier = '{options.Tier}', max_staleness = {options.MaxStaleness}); PROMOTE it or SET tier = 'auto'");
     }
 
-    private Task<BoundTable> ChangesAsync(
+    private async Task<BoundTable> ChangesAsync(
         QuerySession session, IReadOnlyList<string> arguments, StatementPins pins, ReadOptions options, CancellationToken cancellationToken)
     {
-        _ = (session, arguments, pins, options, cancellationToken, catalog);
-        throw LakeException.FeatureUnsupported("table_changes is not available yet");
+        if (arguments.Count != 3)
+        {
+            throw LakeException.QueryInvalid("table_changes takes three constants: table_changes('schema.table', from, to)");
+        }
+
+        string[] name = arguments[0].Split('.');
+        CatalogTable table = catalog.Resolve(
+            name.Length > 2 ? name[^3] : string.Empty, name.Length > 1 ? name[^2] : string.Empty, name[^1],
+            session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"));
+        var request = new TableRequest(table, SnapshotSelector.Latest, null, pins, options);
+        foreach (ITableSource source in sources)
+        {
+            if (await source.TryResolveChangesAsync(request, arguments[1], arguments[2], cancellationToken) is { } version)
+            {
+                return new BoundTable(version.Schema, version, null);
+            }
+        }
+
+        throw LakeException.FeatureUnsupported($"table_changes: nobody tells the changes of {table.Table.FullName}");
     }
 
     private SnapshotSelector Selector(SyntaxTree.TableReference reference)

@@ -11,6 +11,11 @@ public interface ITableSource
     /// <summary>Decides whether this source serves a reference of a statement, and pins what it will serve.</summary>
     /// <returns>Null if another source has to.</returns>
     ValueTask<ITableVersion?> TryResolveAsync(TableRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Serves <c>table_changes('t', from, to)</c>.</summary>
+    /// <returns>Null if another source has to.</returns>
+    ValueTask<ITableVersion?> TryResolveChangesAsync(TableRequest request, string from, string to, CancellationToken cancellationToken = default)
+        => ValueTask.FromResult<ITableVersion?>(null);
 }
 
 /// <summary>A reference to a table in a statement.</summary>

@@ -1,13 +1,15 @@
 using System.Collections.Frozen;
 using Apache.Arrow;
+using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Accelerator.Sources;
 
 /// <summary>Serves every table from the lake itself.</summary>
-public sealed class LakeTableSource(IEnumerable<ITableReader> readers, TimeProvider time) : ITableSource
+public sealed class LakeTableSource(IEnumerable<ITableReader> readers, EngineDatabase engine, TimeProvider time) : ITableSource
 {
     private readonly FrozenDictionary<string, ITableReader> _readers = readers.ToFrozenDictionary(r => r.Format, StringComparer.Ordinal);
 
@@ -17,6 +19,19 @@ public sealed class LakeTableSource(IEnumerable<ITableReader> readers, TimeProvi
         Snapshot snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
         bool latest = request.At is SnapshotSelector.LatestSelector;
         return new LakeVersion(Reader(request.Table.Table.Format), snapshot, request.View, latest ? request.Table.CheckedAt ?? time.GetUtcNow() : null);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<ITableVersion?> TryResolveChangesAsync(TableRequest request, string from, string to, CancellationToken cancellationToken = default)
+    {
+        Snapshot snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
+        ITableReader reader = Reader(request.Table.Table.Format);
+        await using TableScan scan = await reader.PlanChangesAsync(snapshot, from, to, cancellationToken);
+        using DuckDBConnection connection = engine.OpenConnection();
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = $"SELECT * FROM ({scan.Sql}) LIMIT 0";
+        using Apache.Arrow.Ipc.IArrowArrayStream stream = command.ExecuteArrowStream();
+        return new ChangesVersion(reader, snapshot, stream.Schema, from, to);
     }
 
     /// <summary>The relation of a snapshot, for a hot copy.</summary>
@@ -42,5 +57,23 @@ public sealed class LakeTableSource(IEnumerable<ITableReader> readers, TimeProvi
 
         public ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default)
             => reader.PlanAsync(snapshot, request with { View = view }, cancellationToken);
+    }
+
+    private sealed class ChangesVersion(ITableReader reader, Snapshot snapshot, Schema schema, string from, string to) : ITableVersion
+    {
+        public string Tier => "lake";
+
+        public LakeTable Table => snapshot.Table;
+
+        public SnapshotId Id => snapshot.Id;
+
+        public DateTimeOffset? CommittedAt => snapshot.CommittedAt;
+
+        public DateTimeOffset? KnownNewestAt => null;
+
+        public Schema Schema => schema;
+
+        public ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default)
+            => reader.PlanChangesAsync(snapshot, from, to, cancellationToken);
     }
 }

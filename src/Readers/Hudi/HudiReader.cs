@@ -64,19 +64,20 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     /// <param name="from">Exclusive start: a requested time (table version 6) or a completion time (version 8 and later); zeros for the beginning.</param>
     /// <param name="to">Inclusive end, counted alike.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
-    public async ValueTask<TableScan> PlanChangesAsync(HudiSnapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
+    public async ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
     {
-        if (!snapshot.Properties.PopulatesMetaFields)
+        var hudi = (HudiSnapshot)snapshot;
+        if (!hudi.Properties.PopulatesMetaFields)
         {
             throw LakeException.FeatureUnsupported("Hudi: changes of a table without meta fields (hoodie.populate.meta.fields=false) are not supported", snapshot.Table.FullName);
         }
 
         TableScan all = await PlanAsync(snapshot, ScanRequest.All, cancellationToken);
         string time = SqlText.Identifier("_hoodie_commit_time");
-        IEnumerable<string> instants = snapshot.Timeline.Commits
+        IEnumerable<string> instants = hudi.Timeline.Commits
             .Where(i => string.CompareOrdinal(i.CompletionTime ?? i.Time, from) > 0 && string.CompareOrdinal(i.CompletionTime ?? i.Time, to) <= 0)
             .Select(i => i.Time);
-        string start = snapshot.Timeline.Commits.FirstOrDefault()?.Time ?? to;
+        string start = hudi.Timeline.Commits.FirstOrDefault()?.Time ?? to;
         return new TableScan(
             $"SELECT * FROM ({all.Sql}) WHERE list_contains({SqlText.LiteralList(instants)}::VARCHAR[], {time})"
             + $" OR ({time} < {SqlText.Literal(start)} AND {time} > {SqlText.Literal(from)} AND {time} <= {SqlText.Literal(to)})",

@@ -70,20 +70,21 @@ public sealed class PaimonReader : ITableReader, IDisposable
     /// <param name="cancellationToken">Observed inside storage reads.</param>
     /// <remarks>From changelog files where the table's producer wrote them, else the rows its commits added; between two tags the states are compared: +I is a
     /// row that is new or changed, -D the old row of a key that is gone. Commits of kind OVERWRITE bring no changes, as in Paimon's own incremental read.</remarks>
-    public async ValueTask<TableScan> PlanChangesAsync(PaimonSnapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
+    public async ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
     {
-        PaimonChanges changes = await PaimonChanges.LoadAsync(snapshot, from, to, cancellationToken);
+        var paimon = (PaimonSnapshot)snapshot;
+        PaimonChanges changes = await PaimonChanges.LoadAsync(paimon, from, to, cancellationToken);
         if (changes.Changes is null)
         {
             return await CompareAsync(changes.Before!, changes.After!, cancellationToken);
         }
 
-        IReadOnlyList<PaimonField> columns = SelectColumns(snapshot, null);
+        IReadOnlyList<PaimonField> columns = SelectColumns(paimon, null);
         var leases = new List<IAsyncDisposable>();
         try
         {
             string sql = await new ScanSql(changes.Changes, columns, _engine, _opener).BuildChangesAsync(leases, cancellationToken);
-            return new TableScan(sql, new ScanStatistics { FilesTotal = snapshot.FileCount, FilesRead = changes.Changes.FileCount, BytesRead = changes.Changes.SizeBytes }, leases);
+            return new TableScan(sql, new ScanStatistics { FilesTotal = paimon.FileCount, FilesRead = changes.Changes.FileCount, BytesRead = changes.Changes.SizeBytes }, leases);
         }
         catch
         {

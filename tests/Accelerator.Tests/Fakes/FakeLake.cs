@@ -50,7 +50,7 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
         TableRoot root = new(new LocalFolderStore(_directory), string.Empty);
         Catalog = new CatalogService([new LakeSource { Name = "lake", Root = root }], [this], [], TimeProvider.System);
         await Catalog.SyncAsync(Catalog.Sources[0]);
-        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], TimeProvider.System)], null, new ExecutionLimits(), TimeProvider.System);
+        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, new ExecutionLimits(), TimeProvider.System);
         return this;
     }
 

@@ -46,10 +46,22 @@ public sealed class SampleLakeCopy : IAsyncDisposable
 
     public static IEnumerable<string> QueryNames => Directory.GetFiles(Path.Combine(FindHome(), "queries"), "*.sql").Select(f => Path.GetFileNameWithoutExtension(f)!).Order();
 
-    public static async Task<SampleLakeCopy> StartAsync()
+    /// <summary>Counts what is asked of storage.</summary>
+    internal CountingStore Store { get; private set; } = null!;
+
+    /// <summary>Starts an instance; tables can be copied to further places before (from, to, relative to the lake).</summary>
+    public static async Task<SampleLakeCopy> StartAsync(Action<List<(string From, string To)>>? copies = null)
     {
         var copy = new SampleLakeCopy();
-        var root = new TableRoot(new LocalFolderStore(copy.LakeDirectory), string.Empty);
+        var wanted = new List<(string From, string To)>();
+        copies?.Invoke(wanted);
+        foreach ((string from, string to) in wanted)
+        {
+            copy.CopyTable(from, to);
+        }
+
+        copy.Store = new CountingStore(new LocalFolderStore(copy.LakeDirectory));
+        var root = new TableRoot(copy.Store, string.Empty);
         var options = new LakeOptions
         {
             Sources = [new LakeSource { Name = "shop", Root = root }],
@@ -133,6 +145,8 @@ public sealed class SampleLakeCopy : IAsyncDisposable
         rows.Sort(StringComparer.Ordinal);
         return rows;
     }
+
+    public void CopyTable(string from, string to) => CopyDirectory(Path.Combine(LakeDirectory, from), Path.Combine(LakeDirectory, to));
 
     /// <summary>Plays an update step: data files first, then the commits, then what a cleaner removed.</summary>
     public void Play(int step)

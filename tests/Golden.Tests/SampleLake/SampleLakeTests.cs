@@ -78,6 +78,12 @@ public sealed class SampleLakeTests : IAsyncLifetime
         Assert.True(wrong.Count == 0, string.Join("\n", wrong));
     }
 
+    [Theory]
+    [InlineData("SELECT count(DISTINCT product_id) > 0, count(*) FILTER (WHERE _commit_version NOT BETWEEN 3 AND 5) FROM table_changes('dwd.products', 3, 5)", "true|0|")]
+    [InlineData("SELECT count(*) FROM dwd.products AT (VERSION => 3)", "240|")]
+    [InlineData("SELECT column_name FROM dwd.\"order_items$schemas\" WHERE column_name = 'unit_price_eur' LIMIT 1", "unit_price_eur|")]
+    public async Task History_can_be_asked(string sql, string expected) => Assert.Equal([expected], await _lake.RowsAsync(sql));
+
     private async Task CheckQueriesAsync(List<string> wrong, string tier)
     {
         foreach (string name in SampleLakeCopy.QueryNames)
