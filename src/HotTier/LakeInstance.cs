@@ -3,6 +3,7 @@ using LakeHolo.Accelerator;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Folders;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
@@ -40,7 +41,8 @@ public sealed class LakeInstance : IAsyncDisposable
             AllowedDirectories = [.. options.Engine.AllowedDirectories, hot, cache, spill, .. options.Sources.Select(s => LocalDirectory(s.Root)).OfType<string>()],
         });
         _cache = new DiskCache(new DiskCacheOptions { Directory = cache, BudgetBytes = options.CacheBytes });
-        (IReadOnlyList<ITableFormat> formats, IReadOnlyList<ITableReader> readers) = TableFormats.Create(_database, _cache);
+        (IReadOnlyList<ITableFormat> formats, IReadOnlyList<ITableReader> readers) = TableFormats.Create(
+            _database, _cache, new FolderOptions { Columns = options.FolderColumns });
         Catalog = new CatalogService(options.Sources, formats, options.Layers, time);
         var lake = new LakeTableSource(readers, _database, time);
         _store = new HotStore(hot, _database);

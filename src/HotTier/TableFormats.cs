@@ -1,10 +1,12 @@
 using LakeHolo.LakeCatalog.Delta;
+using LakeHolo.LakeCatalog.Folders;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Delta;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Folders;
 using LakeHolo.Readers.Hudi;
 using LakeHolo.Readers.Paimon;
 using LakeHolo.Readers.Scanning;
@@ -14,8 +16,13 @@ namespace LakeHolo.HotTier;
 /// <summary>The table formats that this program knows; a new one is a line here.</summary>
 internal static class TableFormats
 {
-    public static (IReadOnlyList<ITableFormat> Formats, IReadOnlyList<ITableReader> Readers) Create(EngineDatabase engine, IFileMaterializer files)
+    public static (IReadOnlyList<ITableFormat> Formats, IReadOnlyList<ITableReader> Readers) Create(
+        EngineDatabase engine, IFileMaterializer files, FolderOptions folders)
     {
-        return ([new DeltaTableFormat(), new HudiTableFormat(), new PaimonTableFormat()], [new DeltaReader(engine, files), new HudiReader(engine, files), new PaimonReader(engine, files)]);
+        string[] plain = ["parquet", "csv", "orc", "sequencefile"];
+        var schemas = new FolderSchemaSource(engine, files, folders);
+        return (
+            [new DeltaTableFormat(), new HudiTableFormat(), new PaimonTableFormat(), .. plain.Select(f => new FolderTableFormat(f, schemas))],
+            [new DeltaReader(engine, files), new HudiReader(engine, files), new PaimonReader(engine, files), .. plain.Select(f => new FolderReader(engine, files, f))]);
     }
 }

@@ -6,7 +6,7 @@ namespace LakeHolo.LakeCatalog.Folders;
 /// <summary>What the files of plain folders do not tell themselves.</summary>
 public sealed record FolderOptions
 {
-    /// <summary>Columns of SequenceFile tables, by <c>schema.table</c> (or <c>source.schema.table</c>): <c>sku STRING, product_id INT, price DECIMAL(10,2)</c>.
+    /// <summary>Columns of tables of SequenceFiles, or of CSV files without a header, by <c>schema.table</c> (or <c>source.schema.table</c>): <c>sku STRING, product_id INT, price DECIMAL(10,2)</c>.
     /// Types: STRING, VARCHAR, BOOLEAN, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), DATE, TIMESTAMP.</summary>
     public IReadOnlyDictionary<string, string> Columns { get; init; } = new Dictionary<string, string>();
 

@@ -22,6 +22,9 @@ public sealed class FolderSnapshot : Snapshot
     /// <summary>Columns that are read from the files, without the partition columns.</summary>
     public Schema FileSchema { get; }
 
+    /// <summary>Whether names and types come from the configuration; CSV files have no header then.</summary>
+    public bool HasConfiguredColumns { get; internal init; }
+
     /// <inheritdoc/>
     public override long FileCount => Files.Count;
 

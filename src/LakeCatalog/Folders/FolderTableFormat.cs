@@ -51,6 +51,7 @@ public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas
             CommittedAt = committedAt,
             Schema = columns.Build(),
             PartitionColumns = listing.PartitionColumns,
+            HasConfiguredColumns = found.IsConfigured,
         };
     }
 

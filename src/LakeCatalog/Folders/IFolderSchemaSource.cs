@@ -17,4 +17,5 @@ public interface IFolderSchemaSource
 /// <summary>Columns of a folder's files.</summary>
 /// <param name="Schema">Their names and types.</param>
 /// <param name="RowCount">Exact number of rows, or null.</param>
-public sealed record FolderSchema(Schema Schema, long? RowCount);
+/// <param name="IsConfigured">The columns come from the configuration; CSV files have no header then.</param>
+public sealed record FolderSchema(Schema Schema, long? RowCount, bool IsConfigured = false);

@@ -19,12 +19,19 @@ internal sealed class CsvFiles(EngineDatabase engine)
         return Describe(connection, $"SELECT * FROM read_csv({SqlText.LiteralList(localPaths)}, header = true, union_by_name = true, sample_size = -1)", path);
     }
 
-    /// <summary>A decoder to Parquet with the given columns, as far as a file has them.</summary>
-    internal FileDecoder Create(Schema schema, IFileMaterializer files) => async (file, targetPath, cancellationToken) =>
+    /// <summary>A decoder to Parquet with the given columns: by name as far as a file has them, or all of them in order if files have no header.</summary>
+    internal FileDecoder Create(Schema schema, bool hasNoHeader, IFileMaterializer files) => async (file, targetPath, cancellationToken) =>
     {
         await using FileLease lease = await files.OpenAsync([file], null, cancellationToken);
         string source = SqlText.Literal(lease.LocalPaths[0]);
         using DuckDBConnection connection = engine.OpenConnection();
+        if (hasNoHeader)
+        {
+            string all = string.Join(", ", schema.FieldsList.Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(SqlText.TypeOf(f))}"));
+            Run(connection, $"COPY (SELECT * FROM read_csv({source}, header = false, columns = {{{all}}})) TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)", file.Key);
+            return;
+        }
+
         string[] names = [.. Describe(connection, $"SELECT * FROM read_csv({source}, header = true, all_varchar = true, sample_size = -1)", file.Key).Select(c => c.Name)];
         string types = string.Join(", ", schema.FieldsList.Where(f => names.Contains(f.Name)).Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(SqlText.TypeOf(f))}"));
         Run(connection, $"COPY (SELECT * FROM read_csv({source}, header = true, types = {{{types}}}, sample_size = -1)) TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)", file.Key);

@@ -63,7 +63,7 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
                 var options = new OrcReadOptions();
                 return await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(options), OrcFileDecoder.Create(options), cancellationToken);
             case "csv":
-                return await files.OpenDecodedAsync(sources, CsvFiles.DecoderVersion + columns, new CsvFiles(engine).Create(folder.FileSchema, files), cancellationToken);
+                return await files.OpenDecodedAsync(sources, CsvFiles.DecoderVersion + folder.HasConfiguredColumns + columns, new CsvFiles(engine).Create(folder.FileSchema, folder.HasConfiguredColumns, files), cancellationToken);
             default:
                 string[] names = [.. folder.FileSchema.FieldsList.Select(f => f.Name)];
                 return await files.OpenDecodedAsync(

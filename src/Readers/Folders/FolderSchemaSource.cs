@@ -25,6 +25,11 @@ public sealed class FolderSchemaSource(EngineDatabase engine, IFileMaterializer 
     /// <inheritdoc/>
     public async ValueTask<FolderSchema> ReadSchemaAsync(LakeTable table, IReadOnlyList<FolderFile> folderFiles, CancellationToken cancellationToken = default)
     {
+        if (table.Format is "csv" or "sequencefile" && options?.ColumnsOf(table) is { } configured)
+        {
+            return new FolderSchema(configured, null, IsConfigured: true);
+        }
+
         switch (table.Format)
         {
             case "parquet":
@@ -38,9 +43,7 @@ public sealed class FolderSchemaSource(EngineDatabase engine, IFileMaterializer 
             case "orc":
                 return await UnionAsync(table, folderFiles, ReadOrcAsync, cancellationToken);
             case "sequencefile":
-                return options?.ColumnsOf(table) is { } configured
-                    ? new FolderSchema(configured, null)
-                    : await UnionAsync(table, folderFiles, ReadSequenceFileAsync, cancellationToken);
+                return await UnionAsync(table, folderFiles, ReadSequenceFileAsync, cancellationToken);
             default:
                 throw LakeException.FeatureUnsupported($"Folders of {table.Format} files are not supported", table.FullName);
         }
