@@ -104,8 +104,7 @@ public sealed class LakeInstance : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private static string? LocalDirectory(TableRoot root) =>
-        root.Store.Root.IsFile ? root.Store.Root.LocalPath : null;
+    private static string? LocalDirectory(TableRoot root) => root.Store.TryGetLocalPath(string.Empty);
 
     private async Task SyncLoopAsync(LakeSource source, CancellationToken cancellationToken)
     {

@@ -122,18 +122,26 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
     {
         ObjectEntry version = await VersionOfAsync(file, cancellationToken);
         string name = CacheNames.ForDecoded(file, version, decoderKey);
-        (CacheEntry entry, bool hit) = await _index.AcquireAsync(name, (e, token) => DecodeAsync(e, file, decode, token), cancellationToken);
+        (CacheEntry entry, bool hit) = await _index.AcquireAsync(name, (e, token) => DecodeAsync(e, file, version, decode, token), cancellationToken);
         CountOpened(hit);
         return (entry.Path, entry);
     }
 
-    private async Task DecodeAsync(CacheEntry entry, CacheableFile file, FileDecoder decode, CancellationToken cancellationToken)
+    private async Task DecodeAsync(CacheEntry entry, CacheableFile file, ObjectEntry version, FileDecoder decode, CancellationToken cancellationToken)
     {
         await _decodes.WaitAsync(cancellationToken);
         string temporary = _index.NewTemporaryPath();
         try
         {
             await decode(file, temporary, cancellationToken);
+            if ((await _fetcher.HeadAsync(file, cancellationToken)).ETag != version.ETag)
+            {
+                // The entry's name promises the version that was asked for; what was decoded may be another.
+                _versions.TryRemove(VersionKey(file), out _);
+                throw new LakeException(
+                    LakeErrorKind.NotFound, "The file was rewritten while it was being read", file.Store.Root.OriginalString + file.Key, isTransient: true);
+            }
+
             using (var written = new FileStream(temporary, FileMode.Open, FileAccess.ReadWrite))
             {
                 written.Flush(flushToDisk: true); // else a power cut may leave the name with an empty file

@@ -48,7 +48,7 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
         return new TableScan(Relation(folder, live, fields, lease.LocalPaths), statistics, [lease]);
     }
 
-    internal static CacheableFile Cacheable(LakeTable table, FolderFile file) => new(table.Root.Store, table.Root.Prefix + file.Path, file.SizeBytes);
+    internal static CacheableFile Cacheable(LakeTable table, FolderFile file) => new(table.Root.Store, table.Root.Prefix + file.Path, file.SizeBytes, file.ETag);
 
     private async ValueTask<FileLease> OpenAsync(FolderSnapshot folder, FolderFile[] live, Field[] fields, CancellationToken cancellationToken)
     {

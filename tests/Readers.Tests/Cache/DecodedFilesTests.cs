@@ -71,6 +71,23 @@ public sealed class DecodedFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_source_that_is_rewritten_while_it_is_decoded_is_not_kept()
+    {
+        File.WriteAllText(_source.File("a.orc"), "one");
+        using DiskCache cache = NewCache();
+
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => cache.OpenDecodedAsync([FileOf("a.orc")], "v1", (_, target, _) =>
+        {
+            File.WriteAllText(_source.File("a.orc"), "other");
+            File.WriteAllText(target, "decoded other");
+            return ValueTask.CompletedTask;
+        }).AsTask());
+
+        Assert.Equal((LakeErrorKind.NotFound, true), (e.Kind, e.IsTransient));
+        Assert.Equal(0, cache.Counts.SizeBytes);
+    }
+
+    [Fact]
     public async Task A_failed_or_abandoned_decode_leaves_nothing_and_the_next_one_succeeds()
     {
         File.WriteAllText(_source.File("a.orc"), "x");
