@@ -1,5 +1,5 @@
 // usage: node query.js PORT FOLDER < requests: runs each request ({name, sql}, one JSON a line) by a Flight SQL client written in Rust and writes its answer, an
-// Arrow IPC stream, to FOLDER/name.arrow; prints a line {name, error} for each request that failed.
+// Arrow IPC file, to FOLDER/name.arrow; prints a line {name, error} for each request that failed.
 const { createFlightSqlClient } = require("@lakehouse-rs/flight-sql-client");
 const fs = require("node:fs");
 const path = require("node:path");

@@ -22,7 +22,12 @@ internal sealed class ParquetRows(Stream stream) : IRowWriter
 
     public ValueTask WriteAsync(RecordBatch batch, CancellationToken cancellationToken)
     {
-        _writer!.WriteBufferedRecordBatch(batch);
+        // Batches without rows may come without buffers, which the writer does not take.
+        if (batch.Length > 0)
+        {
+            _writer!.WriteBufferedRecordBatch(batch);
+        }
+
         return ValueTask.CompletedTask;
     }
 

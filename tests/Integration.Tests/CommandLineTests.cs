@@ -1,0 +1,94 @@
+using LakeHolo.Integration.Tests.Harness;
+using LakeHolo.Tests.Shared;
+
+namespace LakeHolo.Integration.Tests;
+
+/// <summary>The command line as a process: what it prints, and what it ends with.</summary>
+public sealed class CommandLineTests(LocalLake lake) : IClassFixture<LocalLake>
+{
+    [Fact]
+    public async Task Tables_lists_every_table_with_its_format()
+    {
+        Outcome tables = await lake.Server.RunAsync("tables");
+        Assert.Equal(0, tables.ExitCode);
+        Assert.Equal(18, tables.Output.TrimEnd('\n').Split('\n').Length - 1);
+        Assert.Contains("dwd.orders,dwd,paimon,", tables.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Inspect_shows_columns_and_history()
+    {
+        Outcome inspect = await lake.Server.RunAsync("inspect", "dwd.order_items");
+        Assert.True(inspect.ExitCode == 0, inspect.Errors);
+        Assert.Contains("unit_price_eur", inspect.Output, StringComparison.Ordinal);
+        Assert.Contains("deletion", inspect.Output, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Fact]
+    public async Task A_lake_is_queried_alone_without_a_server()
+    {
+        using var data = new TemporaryFolder();
+        Outcome alone = await CommandLine.LakeholoAsync("query", "SELECT count(*) AS n FROM dwd.products", "--lake", SampleLake.Lake, "--data-dir", data.Path, "--format", "json");
+        Assert.True(alone.ExitCode == 0, alone.Errors);
+        Assert.Equal("{\"n\":240}\n", alone.Output);
+    }
+
+    [Fact]
+    public async Task Promote_demote_refresh_status_and_sync_say_what_they_did()
+    {
+        Outcome promoted = await lake.Server.RunAsync("promote", "dwd.products");
+        Assert.Contains("promoted", promoted.Output, StringComparison.Ordinal);
+        Outcome status = await lake.Server.RunAsync("status");
+        Assert.Contains("shop.dwd.products", status.Output, StringComparison.Ordinal);
+        Outcome refreshed = await lake.Server.RunAsync("refresh", "dwd.products");
+        Assert.Contains("unchanged", refreshed.Output, StringComparison.Ordinal);
+        Outcome demoted = await lake.Server.RunAsync("demote", "dwd.products");
+        Assert.Contains("demoted", demoted.Output, StringComparison.Ordinal);
+        Outcome synced = await lake.Server.RunAsync("sync");
+        Assert.Contains("shop,18,", synced.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, "query", "SELEC 1")]
+    [InlineData(1, "query", "SELECT * FROM read_parquet('/etc/passwd')")]
+    [InlineData(1, "query", "DROP TABLE dwd.products")]
+    [InlineData(2, "query", "SELECT 1", "--formt", "csv")]
+    [InlineData(2, "quary", "SELECT 1")]
+    [InlineData(3, "query", "SELECT * FROM dwd.product")]
+    [InlineData(3, "promote", "dwd.nothing")]
+    public async Task What_goes_wrong_has_an_exit_code_and_one_message(int expected, string command, params string[] arguments)
+    {
+        Outcome outcome = await lake.Server.RunAsync(command, arguments);
+        Assert.True(outcome.ExitCode == expected, $"{outcome.ExitCode}: {outcome.Output}{outcome.Errors}");
+        Assert.StartsWith("lakeholo: ", outcome.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", outcome.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_is_said_so()
+    {
+        Outcome outcome = await CommandLine.LakeholoAsync("query", "SELECT 1", "--server", "grpc://127.0.0.1:1");
+        Assert.Equal(5, outcome.ExitCode);
+        Assert.Contains("lakeholo serve", outcome.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_for_everybody_without_users_does_not_start_unless_told_to()
+    {
+        using var data = new TemporaryFolder();
+        Outcome outcome = await CommandLine.LakeholoAsync("serve", "--lake", SampleLake.Lake, "--data-dir", data.Path, "--listen", "grpc://0.0.0.0:39999");
+        Assert.NotEqual(0, outcome.ExitCode);
+        Assert.Contains("insecure", outcome.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_stops_cleanly_when_asked_to_and_frees_its_data_folder()
+    {
+        await using var server = new LakeServer(SampleLake.Lake);
+        await server.StartAsync();
+        Assert.Equal(["240"], await server.RowsAsync("SELECT count(*) FROM dwd.products"));
+        Assert.Equal(0, await server.StopAsync());
+        await server.StartAsync();
+        Assert.Equal(["240"], await server.RowsAsync("SELECT count(*) FROM dwd.products"));
+    }
+}

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using LakeHolo.Integration.Tests.Harness;
+using LakeHolo.Tests.Shared;
+
+namespace LakeHolo.Integration.Tests;
+
+/// <summary>The hot tier's state survives an end at any moment.</summary>
+public sealed class KilledWhilePromoting : IAsyncLifetime
+{
+    private const int Kills = 20;
+
+    // dwd.orders and its like take the longest to build, the small ones make many moments of publishing.
+    private const string Counts = """
+        SELECT * FROM (SELECT 1, count(*), sum(amount_eur) FROM dwd.order_items UNION ALL SELECT 2, count(*), sum(amount) FROM ods.payments
+        UNION ALL SELECT 3, count(*), NULL FROM dws.product_daily UNION ALL SELECT 4, count(*), NULL FROM dwd.products UNION ALL SELECT 5, count(*), NULL FROM ads.revenue_dashboard) ORDER BY 1
+        """;
+
+    private static readonly TimeSpan RestartLimit = TimeSpan.FromSeconds(5);
+
+    private readonly TemporaryFolder _folder = new();
+    private LakeServer _server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        SampleLake.CopyTo(_folder.File("lake"));
+        _server = new LakeServer(_folder.File("lake"));
+        await _server.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task A_kill_at_any_moment_leaves_right_answers_and_a_quick_restart()
+    {
+        string[] expected = await _server.RowsAsync($"SET tier = 'lake'; {Counts}");
+        var random = new Random(20261101);
+        var restarts = new List<TimeSpan>();
+        int hot = 0;
+        for (int kill = 0; kill < Kills; kill++)
+        {
+            if (kill % 4 == 0)
+            {
+                await _server.RunAsync("demote", "*.*");
+            }
+
+            using (Process promote = Process.Start(CommandLine.Lakeholo(["promote", "*.*", "--server", _server.Url]))!)
+            {
+                promote.WaitForExit(random.Next(300, 2500));
+                await _server.KillAsync();
+                await promote.WaitForExitAsync();
+            }
+
+            restarts.Add(await _server.StartAsync());
+            Assert.Equal(expected, await _server.RowsAsync(Counts));
+            string[] states = await _server.RowsAsync("SELECT state, count(*) FROM lakeholo.hot_tables GROUP BY state");
+            Assert.All(states.Where(s => s.Length > 0), s => Assert.StartsWith("ready,", s, StringComparison.Ordinal));
+            hot += states.Count(s => s.Length > 0);
+        }
+
+        Assert.InRange(restarts.Max(), TimeSpan.Zero, RestartLimit);
+        Assert.NotEqual(0, hot);
+    }
+}
