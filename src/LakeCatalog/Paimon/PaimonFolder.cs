@@ -62,6 +62,23 @@ internal sealed class PaimonFolder(TableRoot root, string branch)
 
     public ValueTask<List<long>> ListSnapshotIdsAsync(CancellationToken cancellationToken) => ListNumbersAsync("snapshot", "snapshot-", cancellationToken);
 
+    /// <summary>The ETag of each snapshot's file, by id.</summary>
+    public async ValueTask<IReadOnlyDictionary<long, string>> ListSnapshotTagsAsync(CancellationToken cancellationToken)
+    {
+        const string prefix = "snapshot-";
+        var tags = new Dictionary<long, string>();
+        await foreach (ObjectEntry entry in root.Store.ListAsync(root.Key($"{Prefix}snapshot/"), recursive: false, cancellationToken: cancellationToken))
+        {
+            if (entry.Name.StartsWith(prefix, StringComparison.Ordinal)
+                && long.TryParse(entry.Name.AsSpan(prefix.Length), System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long id))
+            {
+                tags[id] = entry.ETag;
+            }
+        }
+
+        return tags;
+    }
+
     public async ValueTask<IReadOnlyList<string>> ListNamesAsync(string folder, string prefix, CancellationToken cancellationToken)
     {
         var names = new List<string>();

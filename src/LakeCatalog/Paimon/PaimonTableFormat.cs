@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using LakeHolo.LakeCatalog.Snapshots;
 
@@ -10,6 +11,9 @@ public sealed class PaimonTableFormat : ITableFormat
 {
     private const string BranchMark = "$branch_";
     private const string BranchVersion = "branch_";
+
+    /// <summary>The ETag of a snapshot's file, once it was seen to hold that snapshot.</summary>
+    private readonly ConditionalWeakTable<PaimonSnapshot, string> _tags = [];
 
     /// <inheritdoc/>
     public string Name => "paimon";
@@ -57,10 +61,26 @@ public sealed class PaimonTableFormat : ITableFormat
             return await folder.FindLatestAsync(cancellationToken) is not null;
         }
 
-        // After a rollback the id may stand for another commit.
-        return await folder.Root.Store.HeadAsync(folder.SnapshotPath(commit.Id + 1), cancellationToken) is not null
-            || await folder.TryReadCommitAsync(commit.Id, cancellationToken) is not PaimonCommit current
-            || current.DeltaManifestList != commit.DeltaManifestList || current.BaseManifestList != commit.BaseManifestList;
+        // One listing tells a newer snapshot, and whether the file of this one is still what it was: after a rollback its id may stand for another commit.
+        IReadOnlyDictionary<long, string> snapshots = await folder.ListSnapshotTagsAsync(cancellationToken);
+        if (snapshots.Count == 0 || snapshots.Keys.Max() != commit.Id)
+        {
+            return true;
+        }
+
+        if (_tags.TryGetValue(snapshot, out string? tag))
+        {
+            return tag != snapshots[commit.Id];
+        }
+
+        if (await folder.TryReadCommitAsync(commit.Id, cancellationToken) is not PaimonCommit current
+            || current.DeltaManifestList != commit.DeltaManifestList || current.BaseManifestList != commit.BaseManifestList)
+        {
+            return true;
+        }
+
+        _tags.AddOrUpdate(snapshot, snapshots[commit.Id]);
+        return false;
     }
 
     /// <inheritdoc/>

@@ -42,6 +42,13 @@ public sealed class SampleLakeTests : IAsyncLifetime
             {
                 List<string> expected = _lake.Expected($"tables/{table}.parquet");
                 List<string> actual = await _lake.RowsAsync($"SELECT * FROM {table}");
+
+                // ORC's TIMESTAMP is a wall clock time; Spark, which wrote the expectation, reads it as an instant in its session's zone, UTC.
+                if (table == "ods.legacy_returns")
+                {
+                    expected = [.. expected.Select(l => l.Replace("+00|", "|", StringComparison.Ordinal))];
+                }
+
                 return expected.SequenceEqual(actual) ? null : Difference(expected, actual);
             });
         }

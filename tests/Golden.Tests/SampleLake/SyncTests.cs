@@ -22,6 +22,7 @@ public sealed class SyncTests
         });
         LakeSource source = lake.Instance.Catalog.Sources[0];
         await lake.Instance.Catalog.SyncAsync(source);
+        await lake.Instance.Catalog.SyncAsync(source);
         lake.Store.TakeRequests();
 
         SyncRun run = await lake.Instance.Catalog.SyncAsync(source);
