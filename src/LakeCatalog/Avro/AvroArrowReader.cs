@@ -40,16 +40,16 @@ public sealed class AvroArrowReader
         _path = pathForErrors;
         var factory = new AvroColumnFactory(pathForErrors);
         _columns = [.. writerSchema.Fields.Select(f => columns is null || columns.Contains(f.Name) ? factory.Create(f.Type, f.Name) : null)];
-        var schema = new Schema.Builder();
+        var fields = new List<Field>();
         for (int i = 0; i < _columns.Length; i++)
         {
             if (_columns[i] is { } column)
             {
-                schema.Field(new Field(writerSchema.Fields[i].Name, column.Inner.Type, nullable: true));
+                fields.Add(new Field(writerSchema.Fields[i].Name, column.Inner.Type, nullable: true));
             }
         }
 
-        Schema = schema.Build();
+        Schema = new Schema(fields, null);
     }
 
     /// <summary>Schema of the batches.</summary>
@@ -293,6 +293,11 @@ internal sealed class AvroColumnFactory(string path)
 
     private AvroStructColumn Struct(AvroSchema schema, string name)
     {
+        if (schema.Fields.Count == 0)
+        {
+            throw Refused(name, $"the record '{schema.FullName}' without fields");
+        }
+
         if (_open.Contains(schema))
         {
             throw Refused(name, $"the type '{schema.FullName}', which contains itself");

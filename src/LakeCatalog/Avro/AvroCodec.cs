@@ -34,7 +34,7 @@ internal static class AvroCodec
                 _ => Snappy(block.Span, path),
             };
         }
-        catch (Exception e) when (e is InvalidDataException or ZstdException or ArgumentException or EndOfStreamException or IndexOutOfRangeException)
+        catch (Exception e) when (e is InvalidDataException or IOException or ZstdException or ArgumentException or IndexOutOfRangeException)
         {
             throw LakeException.FormatInvalid($"An Avro block does not decompress with {codec}: {e.Message}", path, e);
         }

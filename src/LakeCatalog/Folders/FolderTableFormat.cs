@@ -30,26 +30,14 @@ public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas
         }
 
         FolderSchema found = await schemas.ReadSchemaAsync(table, listing.Files, cancellationToken);
-        // A partition column hides one of the same name inside the files; names differ in more than case.
-        var columns = new Schema.Builder();
-        var fileColumns = new Schema.Builder();
-        foreach (Field field in found.Schema.FieldsList.Where(f => !listing.PartitionColumns.Contains(f.Name, StringComparer.OrdinalIgnoreCase)))
-        {
-            columns.Field(field);
-            fileColumns.Field(field);
-        }
-
-        foreach (Field field in listing.PartitionFields())
-        {
-            columns.Field(field);
-        }
-
-        return new FolderSnapshot(listing.Files, fileColumns.Build(), found.RowCount)
+        // A partition column hides one of the same name inside the files; names that differ in case alone are the same.
+        Field[] columns = [.. found.Schema.FieldsList.Where(f => !listing.PartitionColumns.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
+        return new FolderSnapshot(listing.Files, new Schema(columns, null), found.RowCount)
         {
             Table = table,
             Id = new SnapshotId(id),
             CommittedAt = committedAt,
-            Schema = columns.Build(),
+            Schema = new Schema([.. columns, .. listing.PartitionFields()], null),
             PartitionColumns = listing.PartitionColumns,
             HasConfiguredColumns = found.IsConfigured,
         };

@@ -20,7 +20,7 @@ internal static class OrcCompression
         {
             return DecompressChunks(format, stream, path);
         }
-        catch (Exception e) when (e is InvalidDataException or ZstdException or ArgumentException or IndexOutOfRangeException or EndOfStreamException)
+        catch (Exception e) when (e is InvalidDataException or IOException or ZstdException or ArgumentException or IndexOutOfRangeException)
         {
             throw LakeException.FormatInvalid($"An ORC chunk does not decompress with {format.Compression}: {e.Message}", path, e);
         }

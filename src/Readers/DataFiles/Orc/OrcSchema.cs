@@ -7,16 +7,7 @@ namespace LakeHolo.Readers.DataFiles.Orc;
 /// <summary>From ORC types to Arrow types.</summary>
 internal sealed class OrcSchema(IReadOnlyList<OrcType> types, OrcReadOptions options, string path)
 {
-    internal Schema Build()
-    {
-        var schema = new Schema.Builder();
-        foreach ((string name, int id) in SelectedFields(types, options.Columns))
-        {
-            schema.Field(FieldOf(name, id, TypeOf(id, name)));
-        }
-
-        return schema.Build();
-    }
+    internal Schema Build() => new([.. SelectedFields(types, options.Columns).Select(f => FieldOf(f.Name, f.Id, TypeOf(f.Id, f.Name)))], null);
 
     internal static IEnumerable<(string Name, int Id)> SelectedFields(IReadOnlyList<OrcType> types, IReadOnlyCollection<string>? columns) =>
         types[0].FieldNames.Select((name, i) => (name, types[0].Children[i])).Where(f => columns is null || columns.Contains(f.name));
@@ -65,8 +56,8 @@ internal sealed class OrcSchema(IReadOnlyList<OrcType> types, OrcReadOptions opt
             OrcKind.List => new ListType(FieldOf("element", type.Children[0], TypeOf(type.Children[0], column))),
             OrcKind.Map => new MapType(
                 new Field("key", TypeOf(type.Children[0], column), nullable: false), FieldOf("value", type.Children[1], TypeOf(type.Children[1], column))),
-            OrcKind.Struct => new StructType([.. type.Children.Select((child, i) => FieldOf(type.FieldNames[i], child, TypeOf(child, column)))]),
-            _ => throw LakeException.FeatureUnsupported($"The ORC column '{column}' is a union, which is not supported", path),
+            OrcKind.Struct when type.Children.Count > 0 => new StructType([.. type.Children.Select((child, i) => FieldOf(type.FieldNames[i], child, TypeOf(child, column)))]),
+            _ => throw LakeException.FeatureUnsupported($"The ORC column '{column}' is or holds {(type.Kind == OrcKind.Union ? "a union" : "a struct without fields")}, which is not supported", path),
         };
     }
 

@@ -183,7 +183,7 @@ internal sealed class SequenceFileReader
 
             return target.ToArray();
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw LakeException.FormatInvalid($"A SequenceFile block does not decompress: {e.Message}", _path, e);
         }
