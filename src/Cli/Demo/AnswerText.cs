@@ -40,7 +40,15 @@ internal static class AnswerText
     {
         for (int row = 0; row < batch.Length; row++)
         {
-            lines.Add(string.Join('|', Enumerable.Range(0, batch.ColumnCount).Select(c => CellText.Of(batch.Column(c), row)?.TrimEnd('Z') ?? "NULL")));
+            lines.Add(string.Join('|', Enumerable.Range(0, batch.ColumnCount).Select(c => Cell(batch.Column(c), row))));
         }
+    }
+
+    /// <summary>Numbers by value: the scale of a decimal is its type's, and files of text have no types.</summary>
+    private static string Cell(IArrowArray array, int row)
+    {
+        string text = CellText.Of(array, row)?.TrimEnd('Z') ?? "NULL";
+        bool hasFraction = array is Decimal128Array or DoubleArray or FloatArray && text.Contains('.', StringComparison.Ordinal) && !text.Contains('E', StringComparison.Ordinal);
+        return hasFraction ? text.TrimEnd('0').TrimEnd('.') : text;
     }
 }

@@ -7,6 +7,7 @@ using LakeHolo.Accelerator.Sessions;
 using LakeHolo.HotTier;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Tests.Shared;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace LakeHolo.Golden.Tests.SampleLake;
@@ -194,7 +195,7 @@ public sealed class SampleLakeCopy : IAsyncDisposable
         var line = new StringBuilder();
         foreach (string? cell in cells)
         {
-            line.Append(cell ?? "NULL").Append('|');
+            line.Append(ValueText.Of(cell)).Append('|');
         }
 
         return line.ToString();

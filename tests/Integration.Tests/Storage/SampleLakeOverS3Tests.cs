@@ -103,7 +103,7 @@ public sealed class SampleLakeOverS3Tests(S3Server server) : IAsyncLifetime
             {
                 for (int r = 0; r < batch.Length; r++)
                 {
-                    rows.Add(string.Join('|', Enumerable.Range(0, batch.ColumnCount).Select(c => ((StringArray)batch.Column(c)).GetString(r) ?? "NULL")));
+                    rows.Add(string.Join('|', Enumerable.Range(0, batch.ColumnCount).Select(c => ValueText.Of(((StringArray)batch.Column(c)).GetString(r)))));
                 }
             }
         }
@@ -122,7 +122,7 @@ public sealed class SampleLakeOverS3Tests(S3Server server) : IAsyncLifetime
         var rows = new List<string>();
         while (reader.Read())
         {
-            rows.Add(string.Join('|', Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? "NULL" : reader.GetString(i))));
+            rows.Add(string.Join('|', Enumerable.Range(0, reader.FieldCount).Select(i => ValueText.Of(reader.IsDBNull(i) ? null : reader.GetString(i)))));
         }
 
         rows.Sort(StringComparer.Ordinal);
