@@ -1,11 +1,15 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Grpc.AspNetCore.Server;
 using LakeHolo.Accelerator.Sessions;
+using LakeHolo.FlightServer.Metadata;
 using LakeHolo.FlightServer.Sessions;
 using LakeHolo.FlightServer.Statements;
 using LakeHolo.LakeCatalog;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,97 +17,154 @@ using Microsoft.Extensions.Logging;
 
 namespace LakeHolo.FlightServer;
 
-/// <summary>A listening Flight SQL server.</summary>
+/// <summary>The running Flight SQL server: Kestrel in front of a query service. Disposing it stops it; the service stays the caller's.</summary>
 public sealed class FlightHost : IAsyncDisposable
 {
-    private const int MaxRequestBytes = 64 << 20;
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(10);
 
-    private readonly WebApplication _application;
-    private readonly StatementRegistry _statements;
+    private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
-    private FlightHost(WebApplication application, StatementRegistry statements)
+    private readonly WebApplication _app;
+    private readonly ITimer _sweep;
+
+    private FlightHost(WebApplication app, ITimer sweep, FlightServerOptions options)
     {
-        _application = application;
-        _statements = statements;
+        _app = app;
+        _sweep = sweep;
+        string[] addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
+        Address = new Uri(addresses[0].Replace("http", "grpc", StringComparison.Ordinal).Replace("grpcs", "grpc+tls", StringComparison.Ordinal));
+        MonitoringAddress = options.Monitoring is null ? null : new Uri(addresses[1]);
     }
 
+    /// <summary>Where clients connect, with the port that was chosen.</summary>
+    public Uri Address { get; }
+
+    /// <summary>Where <c>/healthz</c>, <c>/readyz</c> and <c>/metrics</c> are, if anywhere.</summary>
+    public Uri? MonitoringAddress { get; }
+
+    internal SessionStore Sessions => _app.Services.GetRequiredService<SessionStore>();
+
+    internal StatementStore Statements => _app.Services.GetRequiredService<StatementStore>();
+
     /// <summary>Starts listening.</summary>
-    /// <param name="queries">The engine.</param>
-    /// <param name="options">Address, users, certificate.</param>
-    /// <param name="loggers">Where it logs.</param>
-    /// <param name="cancellationToken">Until it listens.</param>
-    /// <exception cref="LakeException">QueryInvalid: an address that others can reach without users and without <see cref="FlightServerOptions.Insecure"/>;
-    /// StorageUnavailable: the address is taken or not this machine's.</exception>
-    public static async ValueTask<FlightHost> StartAsync(IQueryService queries, FlightServerOptions options, ILoggerFactory loggers, CancellationToken cancellationToken = default)
+    /// <exception cref="LakeException">QueryInvalid with all faults of the options, a server that everybody could reach without login among them;
+    /// StorageUnavailable when the address is taken or not this machine's.</exception>
+    public static ValueTask<FlightHost> StartAsync(IQueryService service, FlightServerOptions options, ILoggerFactory loggers, CancellationToken cancellationToken = default) =>
+        StartAsync(service, options, loggers, TimeProvider.System, cancellationToken);
+
+    internal static async ValueTask<FlightHost> StartAsync(
+        IQueryService service, FlightServerOptions options, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellationToken)
     {
-        (IPAddress address, int port) = Address(options);
-        string[] badHashes = [.. options.Users.Where(u => !PasswordHash.IsValid(u.Value)).Select(u => u.Key)];
-        if (badHashes.Length > 0)
+        string[] faults = [.. options.Faults()];
+        if (faults.Length > 0)
         {
-            throw LakeException.QueryInvalid($"The password hash of {string.Join(", ", badHashes)} is not one that 'lakeholo hash-password' prints");
+            throw LakeException.QueryInvalid("The server's settings are wrong: " + string.Join("; ", faults));
         }
 
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.Limits.Http2.MaxStreamsPerConnection = 1000;
-            kestrel.Limits.Http2.InitialConnectionWindowSize = 8 << 20;
-            kestrel.Limits.Http2.InitialStreamWindowSize = 4 << 20;
-            kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Limits.MinRequestBodyDataRate = null;
-            kestrel.Limits.MinResponseDataRate = null;
-            kestrel.Listen(address, port, listen =>
-            {
-                listen.Protocols = HttpProtocols.Http2;
-                if (options.CertificatePath is not null)
-                {
-                    using X509Certificate2 pem = X509Certificate2.CreateFromPemFile(options.CertificatePath, options.KeyPath);
-                    listen.UseHttps(X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null));
-                }
-            });
-        });
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(k => Listen(k, options));
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton(service).AddSingleton(options).AddSingleton(time);
+        builder.Services.AddSingleton<SessionStore>().AddSingleton<StatementStore>().AddSingleton<MetadataCommands>();
+        builder.Services.AddSingleton<ActionHandler>().AddSingleton<PutHandler>().AddSingleton<FlightSqlService>().AddSingleton<ErrorInterceptor>();
+        builder.Services.AddGrpc(g => Configure(g, options));
         builder.Services.AddSingleton(loggers);
-        builder.Services.AddGrpc(grpc => grpc.MaxReceiveMessageSize = MaxRequestBytes);
-        var statements = new StatementRegistry(options, TimeProvider.System);
-        builder.Services.AddSingleton(new FlightService(queries, new SessionRegistry(queries, options, TimeProvider.System), statements));
-        WebApplication application = builder.Build();
-        application.MapGrpcService<FlightService>();
+        WebApplication app = builder.Build();
+        app.UseRouting();
+        app.MapGrpcService<FlightSqlService>();
+        if (options.Monitoring is not null)
+        {
+            MapMonitoring(app);
+        }
+
         try
         {
-            await application.StartAsync(cancellationToken);
-            return new FlightHost(application, statements);
+            await app.StartAsync(cancellationToken);
         }
         catch (IOException e)
         {
-            await application.DisposeAsync();
+            await app.DisposeAsync();
             throw LakeException.StorageUnavailable($"Cannot listen on {options.Listen}: {e.Message}; choose another address with --listen", isTransient: false, innerException: e);
         }
+
+        SessionStore sessions = app.Services.GetRequiredService<SessionStore>();
+        ITimer sweep = time.CreateTimer(static s => ((SessionStore)s!).Sweep(), sessions, SweepInterval, SweepInterval);
+        var host = new FlightHost(app, sweep, options);
+        Log.Listening(app.Services.GetRequiredService<ILogger<FlightHost>>(), host.Address.ToString());
+        return host;
     }
+
+    /// <summary>Completes when the server was stopped.</summary>
+    public Task WaitForShutdownAsync(CancellationToken cancellationToken = default) => Microsoft.Extensions.Hosting.HostingAbstractionsHostExtensions.WaitForShutdownAsync(_app, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5));
-        await _application.StopAsync(patience.Token);
-        await _application.DisposeAsync();
-        await _statements.DisposeAsync();
+        await _sweep.DisposeAsync();
+        using var patience = new CancellationTokenSource(StopPatience);
+        await _app.StopAsync(patience.Token);
+        await Sessions.CloseAllAsync();
+        await _app.DisposeAsync();
     }
 
-    private static (IPAddress Address, int Port) Address(FlightServerOptions options)
+    private static void Configure(GrpcServiceOptions grpc, FlightServerOptions options)
     {
-        string host = options.Listen.Host.Trim('[', ']');
-        IPAddress address = host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-            ? IPAddress.Loopback
-            : IPAddress.TryParse(host, out IPAddress? parsed)
-                ? parsed
-                : throw LakeException.QueryInvalid($"listen: expected an IP address or localhost, not '{host}'");
-        if (!IPAddress.IsLoopback(address) && options.Users.Count == 0 && !options.Insecure)
-        {
-            throw LakeException.QueryInvalid(
-                $"{options.Listen} can be reached by others, and there are no users: configure users in lakeholo.yaml, listen on 127.0.0.1, or say --insecure true");
-        }
+        grpc.MaxReceiveMessageSize = options.MaxReceiveBytes;
+        grpc.EnableDetailedErrors = false;
+        grpc.Interceptors.Add<ErrorInterceptor>();
+    }
 
-        return (address, options.Listen.Port);
+    private static void Listen(KestrelServerOptions kestrel, FlightServerOptions options)
+    {
+        KestrelServerLimits limits = kestrel.Limits;
+        limits.MaxResponseBufferSize = 2 << 20;
+        limits.MaxRequestBodySize = null;
+        limits.MinRequestBodyDataRate = null;
+        limits.MinResponseDataRate = null;
+        limits.Http2.MaxStreamsPerConnection = 1_000;
+        limits.Http2.InitialConnectionWindowSize = 8 << 20;
+        limits.Http2.InitialStreamWindowSize = 4 << 20;
+        limits.Http2.MaxRequestHeaderFieldSize = 64 << 10;
+        limits.MaxRequestHeadersTotalSize = 128 << 10;
+
+        // Load balancers drop connections that are idle for a few minutes, and drivers do not ping.
+        limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(60);
+        kestrel.Listen(FlightServerOptions.AddressOf(options.Listen)!, Math.Max(0, options.Listen.Port), listen =>
+        {
+            // Without TLS there is no negotiation, so HTTP/2 has to be the only protocol.
+            listen.Protocols = HttpProtocols.Http2;
+            if (options.CertificatePath is not null)
+            {
+                listen.UseHttps(LoadCertificate(options));
+            }
+        });
+        if (options.Monitoring is { } monitoring)
+        {
+            kestrel.Listen(FlightServerOptions.AddressOf(monitoring)!, monitoring.Port, listen => listen.Protocols = HttpProtocols.Http1);
+        }
+    }
+
+    private static X509Certificate2 LoadCertificate(FlightServerOptions options)
+    {
+        // A key that lives only in memory does not serve on every platform; one from PKCS#12 does.
+        using X509Certificate2 pem = X509Certificate2.CreateFromPemFile(options.CertificatePath!, options.KeyPath);
+        return X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
+    }
+
+    private static void MapMonitoring(WebApplication app)
+    {
+        app.MapGet("/healthz", static context => context.Response.WriteAsync("ok\n"));
+        app.MapGet("/readyz", static context => context.Response.WriteAsync("ready\n"));
+        app.MapGet("/metrics", static context =>
+        {
+            SessionStore sessions = context.RequestServices.GetRequiredService<SessionStore>();
+            StatementStore statements = context.RequestServices.GetRequiredService<StatementStore>();
+            context.Response.ContentType = "text/plain; version=0.0.4";
+            return context.Response.WriteAsync(
+                $"# TYPE lakeholo_flight_sessions gauge\nlakeholo_flight_sessions {sessions.Count}\n"
+                + $"# TYPE lakeholo_flight_open_results gauge\nlakeholo_flight_open_results {statements.ResultCount}\n"
+                + $"# TYPE lakeholo_flight_prepared_statements gauge\nlakeholo_flight_prepared_statements {statements.PreparedCount}\n"
+                + $"# TYPE process_working_set_bytes gauge\nprocess_working_set_bytes {Environment.WorkingSet}\n");
+        });
     }
 }

@@ -1,13 +1,22 @@
+using System.Net;
+using LakeHolo.FlightServer.Sessions;
+
 namespace LakeHolo.FlightServer;
 
-/// <summary>How the server listens and whom it lets in.</summary>
+/// <summary>How the server listens, whom it lets in, and its bounds.</summary>
 public sealed record FlightServerOptions
 {
-    /// <summary><c>grpc://host:port</c> or <c>grpc+tls://host:port</c>.</summary>
+    /// <summary><c>grpc://host:port</c> or <c>grpc+tls://host:port</c>, the host an IP address or localhost; port 0 for any free one.</summary>
     public required Uri Listen { get; init; }
 
-    /// <summary>Users by name, with hashed passwords (<see cref="PasswordHash"/>). Without users everybody is let in, on loopback.</summary>
+    /// <summary>Where <c>/healthz</c>, <c>/readyz</c> and <c>/metrics</c> are served over HTTP/1.1 (<c>http://host:port</c>); null for nowhere.</summary>
+    public Uri? Monitoring { get; init; }
+
+    /// <summary>Users by name, with hashed passwords (<see cref="PasswordHash"/>). Without users and tokens everybody is let in, on loopback.</summary>
     public IReadOnlyDictionary<string, string> Users { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Users by the SHA-256 (64 hex digits) of a bearer token that never expires.</summary>
+    public IReadOnlyDictionary<string, string> Tokens { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Serve on other addresses than loopback without users.</summary>
     public bool Insecure { get; init; }
@@ -18,7 +27,7 @@ public sealed record FlightServerOptions
     /// <summary>PEM file of its key.</summary>
     public string? KeyPath { get; init; }
 
-    /// <summary>How long a token, a prepared statement or an unread result is kept after its last use.</summary>
+    /// <summary>How long a session, its token and its prepared statements are kept after their last use.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
     /// <summary>How long rows wait to be fetched; their statement holds its place meanwhile.</summary>
@@ -26,4 +35,59 @@ public sealed record FlightServerOptions
 
     /// <summary>Prepared statements of one session.</summary>
     public int MaxPreparedStatements { get; init; } = 1000;
+
+    /// <summary>Results of one session that were started and not read to the end.</summary>
+    public int MaxOpenResults { get; init; } = 100;
+
+    /// <summary>Sessions at once.</summary>
+    public int MaxSessions { get; init; } = 10_000;
+
+    /// <summary>Largest message from a client, in bytes.</summary>
+    public int MaxReceiveBytes { get; init; } = 64 << 20;
+
+    internal bool RequiresLogin => Users.Count > 0 || Tokens.Count > 0;
+
+    /// <summary>The address behind a host name of the options; null when it is neither an IP address nor localhost.</summary>
+    internal static IPAddress? AddressOf(Uri uri)
+    {
+        string host = uri.Host.Trim('[', ']');
+        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ? IPAddress.Loopback : IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : null;
+    }
+
+    /// <summary>All faults at once.</summary>
+    internal IEnumerable<string> Faults()
+    {
+        foreach (Uri uri in Monitoring is null ? [Listen] : new[] { Listen, Monitoring })
+        {
+            if (AddressOf(uri) is not { } address)
+            {
+                yield return $"listen: expected an IP address or localhost, not '{uri.Host}'";
+            }
+            else if (uri == Listen && !IPAddress.IsLoopback(address) && !RequiresLogin && !Insecure)
+            {
+                yield return $"{Listen} can be reached by others, and there are no users: configure users in lakeholo.yaml, listen on 127.0.0.1, or say --insecure true";
+            }
+        }
+
+        foreach ((string name, string hash) in Users)
+        {
+            if (name.Length == 0 || name.Contains(':', StringComparison.Ordinal))
+            {
+                yield return $"the user name '{name}' is empty or has a colon";
+            }
+
+            if (!PasswordHash.IsValid(hash))
+            {
+                yield return $"the password hash of {name} is not one that 'lakeholo hash-password' prints";
+            }
+        }
+
+        foreach ((string name, string hash) in Tokens)
+        {
+            if (hash.Length != 64 || !hash.All(char.IsAsciiHexDigit))
+            {
+                yield return $"the token hash of {name} is not 64 hex digits";
+            }
+        }
+    }
 }

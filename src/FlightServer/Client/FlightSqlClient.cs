@@ -66,7 +66,7 @@ public sealed class FlightSqlClient : IDisposable
     {
         try
         {
-            var descriptor = new FlightDescriptor { Type = FlightDescriptor.Types.DescriptorType.Cmd, Cmd = AnyMessage.Pack(new CommandStatementQuery { Query = sql }) };
+            var descriptor = new FlightDescriptor { Type = FlightDescriptor.Types.DescriptorType.Cmd, Cmd = Commands.Pack(new CommandStatementQuery { Query = sql }) };
             FlightInfo info = await _calls.AsyncUnaryCall(FlightMethods.GetFlightInfo, null, Options(cancellationToken), descriptor);
             Schema schema = EncodedSchema.Decode(info.Schema.Memory);
             AsyncServerStreamingCall<FlightFrame>? call = info.Endpoint.Count == 0

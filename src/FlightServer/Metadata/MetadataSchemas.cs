@@ -3,7 +3,7 @@ using Apache.Arrow.Types;
 
 namespace LakeHolo.FlightServer.Metadata;
 
-/// <summary>Schemas of the metadata commands, exact in names, types and nullability: ADBC compares them whole.</summary>
+/// <summary>The schemas of the metadata commands: drivers compare them whole, so names, order, types and nullability are exactly these.</summary>
 internal static class MetadataSchemas
 {
     public static readonly Schema Catalogs = Of(Text("catalog_name", false));
@@ -12,20 +12,21 @@ internal static class MetadataSchemas
 
     public static readonly Schema Tables = Of(Text("catalog_name", true), Text("db_schema_name", true), Text("table_name", false), Text("table_type", false));
 
-    public static readonly Schema TablesWithSchemas = Of([.. Tables.FieldsList, new Field("table_schema", BinaryType.Default, false)]);
+    public static readonly Schema TablesWithSchema = Of([.. Tables.FieldsList, new Field("table_schema", BinaryType.Default, false)]);
 
     public static readonly Schema TableTypes = Of(Text("table_type", false));
 
     public static readonly Schema PrimaryKeys = Of(
-        Text("catalog_name", true), Text("db_schema_name", true), Text("table_name", false), Text("column_name", false), Int("key_sequence", false), Text("key_name", true));
+        Text("catalog_name", true), Text("db_schema_name", true), Text("table_name", false), Text("column_name", false),
+        new Field("key_sequence", Int32Type.Default, false), Text("key_name", true));
 
-    /// <summary>Of exported keys, imported keys and cross references: always empty, lake tables have no foreign keys.</summary>
     public static readonly Schema ForeignKeys = Of(
-        Text("pk_catalog_name", true), Text("pk_db_schema_name", true), Text("pk_table_name", false), Text("pk_column_name", false), Text("fk_catalog_name", true),
-        Text("fk_db_schema_name", true), Text("fk_table_name", false), Text("fk_column_name", false), Int("key_sequence", false), Text("fk_key_name", true),
-        Text("pk_key_name", true), new Field("update_rule", UInt8Type.Default, false), new Field("delete_rule", UInt8Type.Default, false));
+        Text("pk_catalog_name", true), Text("pk_db_schema_name", true), Text("pk_table_name", false), Text("pk_column_name", false),
+        Text("fk_catalog_name", true), Text("fk_db_schema_name", true), Text("fk_table_name", false), Text("fk_column_name", false),
+        new Field("key_sequence", Int32Type.Default, false), Text("fk_key_name", true), Text("pk_key_name", true),
+        new Field("update_rule", UInt8Type.Default, false), new Field("delete_rule", UInt8Type.Default, false));
 
-    public static readonly Schema XdbcTypes = Of(
+    public static readonly Schema XdbcTypeInfo = Of(
         Text("type_name", false), Int("data_type", false), Int("column_size", true), Text("literal_prefix", true), Text("literal_suffix", true),
         new Field("create_params", new ListType(new Field("item", StringType.Default, false)), true), Int("nullable", false), Bool("case_sensitive", false), Int("searchable", false),
         Bool("unsigned_attribute", true), Bool("fixed_prec_scale", false), Bool("auto_increment", true), Text("local_type_name", true), Int("minimum_scale", true),

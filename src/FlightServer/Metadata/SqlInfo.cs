@@ -52,7 +52,7 @@ internal static class SqlInfo
 
         IArrowArray[] children =
         [
-            CatalogRows.Text(texts), new BooleanArray.Builder().AppendRange(flags).Build(), new Int64Array.Builder().AppendRange(longs).Build(),
+            new StringArray.Builder().AppendRange(texts).Build(), new BooleanArray.Builder().AppendRange(flags).Build(), new Int64Array.Builder().AppendRange(longs).Build(),
             new Int32Array.Builder().AppendRange(ints).Build(), Lists(lists), NoConversions(),
         ];
         var value = new DenseUnionArray(Values, codes.Length, children, new ArrowBuffer(types), new ArrowBuffer(System.Runtime.InteropServices.MemoryMarshal.AsBytes(offsets.AsSpan()).ToArray()));

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace LakeHolo.FlightServer;
+
+/// <summary>Log messages; event ids from 5000.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(5000, LogLevel.Information, "Flight SQL listens on {Address}")]
+    public static partial void Listening(ILogger logger, string address);
+
+    [LoggerMessage(5001, LogLevel.Information, "Session {Session} of {User} from {Address} with {Client}")]
+    public static partial void SessionOpened(ILogger logger, string session, string user, string address, string client);
+
+    [LoggerMessage(5002, LogLevel.Warning, "Login refused for {Peer}: {Reason}")]
+    public static partial void LoginRefused(ILogger logger, string peer, string reason);
+
+    [LoggerMessage(5003, LogLevel.Error, "Call {Method} failed, error id {ErrorId}")]
+    public static partial void CallFailed(ILogger logger, Exception exception, string method, string errorId);
+
+    [LoggerMessage(5004, LogLevel.Debug, "Statement ended unread: {Reason}")]
+    public static partial void StatementEnded(ILogger logger, string reason);
+}

@@ -1,0 +1,162 @@
+using System.Buffers.Text;
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Apache.Arrow;
+using Grpc.Core;
+using LakeHolo.Accelerator.Sessions;
+using LakeHolo.FlightServer.Sessions;
+using LakeHolo.FlightServer.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace LakeHolo.FlightServer.Statements;
+
+/// <summary>Prepared statements and started results by handle. Handles are random and of use only to the user who got them.</summary>
+internal sealed class StatementStore(IQueryService service, FlightServerOptions options, TimeProvider time, ILogger<StatementStore> logger)
+{
+    /// <summary>As hard to guess as a key.</summary>
+    private const int HandleBytes = 24;
+
+    private readonly ConcurrentDictionary<string, (ClientSession Session, StatementResult Result)> _results = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (ClientSession Session, PreparedStatement Statement)> _prepared = new(StringComparer.Ordinal);
+
+    public int ResultCount => _results.Count;
+
+    public int PreparedCount => _prepared.Count;
+
+    public async ValueTask<(IPreparedQuery Query, EncodedSchema Schema)> DescribeAsync(ClientSession session, string sql, CancellationToken cancellationToken)
+    {
+        IPreparedQuery query = await service.PrepareAsync(session.Query, sql, cancellationToken);
+        return (query, new EncodedSchema(WireSchema.For(query.ResultSchema, session.ClientName)));
+    }
+
+    public async ValueTask<PreparedStatement> PrepareAsync(ClientSession session, string sql, CancellationToken cancellationToken)
+    {
+        if (session.Statements.Count >= options.MaxPreparedStatements)
+        {
+            throw new RpcException(new Status(StatusCode.ResourceExhausted, $"The session holds {options.MaxPreparedStatements} prepared statements, its limit: close some"));
+        }
+
+        (IPreparedQuery query, EncodedSchema schema) = await DescribeAsync(session, sql, cancellationToken);
+        var statement = new PreparedStatement(NewHandle(), sql, query, schema) { LastUsed = time.GetUtcNow() };
+        _prepared[statement.Handle] = (session, statement);
+        session.Statements[statement.Handle] = statement;
+        return statement;
+    }
+
+    public PreparedStatement FindPrepared(ClientSession session, string handle)
+    {
+        if (_prepared.TryGetValue(handle, out (ClientSession Session, PreparedStatement Statement) found) && found.Session.User == session.User)
+        {
+            found.Statement.LastUsed = time.GetUtcNow();
+            return found.Statement;
+        }
+
+        throw new RpcException(new Status(StatusCode.NotFound, "The prepared statement is gone: it was closed, was idle too long, or was never this user's"));
+    }
+
+    public async ValueTask ClosePreparedAsync(ClientSession session, string handle)
+    {
+        PreparedStatement statement = FindPrepared(session, handle);
+        RemovePrepared(handle);
+
+        // A cursor that was closed before anybody read it; what is being read goes on.
+        foreach ((string key, (ClientSession _, StatementResult result)) in _results.Where(r => r.Value.Result.Owner == statement && !r.Value.Result.IsTaken))
+        {
+            await EndAsync(key, result);
+        }
+    }
+
+    /// <summary>Starts a statement; the handle is its ticket.</summary>
+    public (string Handle, StatementResult Result) Start(
+        ClientSession session, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, PreparedStatement? owner)
+    {
+        if (session.Results.Count >= options.MaxOpenResults)
+        {
+            throw new RpcException(new Status(StatusCode.ResourceExhausted, $"The session has {options.MaxOpenResults} results open, its limit: read or close some"));
+        }
+
+        string handle = NewHandle();
+        var result = new StatementResult(session, query, schema, rows, time.GetUtcNow()) { Owner = owner };
+        _results[handle] = (session, result);
+        session.Results[handle] = result;
+        return (handle, result);
+    }
+
+    /// <summary>The result behind a ticket, for its one reader, who ends it.</summary>
+    public StatementResult Take(ClientSession session, string handle) =>
+        FindResult(session, handle) is { } result && result.TryTake()
+            ? result
+            : throw new RpcException(new Status(StatusCode.NotFound, "There is no such result: it was read (once is all), cancelled, not fetched in time, or was never this user's"));
+
+    public StatementResult? FindResult(ClientSession session, string handle) =>
+        _results.TryGetValue(handle, out (ClientSession Session, StatementResult Result) found) && found.Session.User == session.User ? found.Result : null;
+
+    public async ValueTask EndAsync(string handle, StatementResult result)
+    {
+        if (_results.TryRemove(handle, out (ClientSession Session, StatementResult Result) entry))
+        {
+            entry.Session.Results.TryRemove(handle, out _);
+        }
+
+        await result.DisposeAsync();
+    }
+
+    /// <summary>Stops and forgets every result.</summary>
+    public async ValueTask EndAllAsync()
+    {
+        foreach ((string handle, (ClientSession _, StatementResult result)) in _results)
+        {
+            await EndAsync(handle, result);
+        }
+    }
+
+    public void CloseAll(ClientSession session)
+    {
+        foreach (string handle in session.Statements.Keys)
+        {
+            RemovePrepared(handle);
+        }
+
+        foreach ((string handle, StatementResult result) in session.Results)
+        {
+            End(handle, result, "session closed");
+        }
+    }
+
+    public void Sweep(ClientSession session, DateTimeOffset now)
+    {
+        foreach ((string handle, PreparedStatement statement) in session.Statements)
+        {
+            if (now - statement.LastUsed > options.IdleTimeout)
+            {
+                RemovePrepared(handle);
+            }
+        }
+
+        foreach ((string handle, StatementResult result) in session.Results)
+        {
+            if (!result.IsTaken && now - result.Created > options.ResultTimeout)
+            {
+                End(handle, result, "not read in time");
+            }
+        }
+    }
+
+    private static string NewHandle() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(HandleBytes));
+
+    private void RemovePrepared(string handle)
+    {
+        if (_prepared.TryRemove(handle, out (ClientSession Session, PreparedStatement Statement) entry))
+        {
+            entry.Session.Statements.TryRemove(handle, out _);
+        }
+    }
+
+    private void End(string handle, StatementResult result, string reason)
+    {
+        Log.StatementEnded(logger, reason);
+        EndAsync(handle, result).AsTask().ContinueWith(
+            static (t, s) => Log.CallFailed((ILogger)s!, t.Exception!, "end of a statement", string.Empty), logger,
+            CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+}
