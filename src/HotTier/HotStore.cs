@@ -32,7 +32,17 @@ internal sealed class HotStore : IDisposable
         Directory.CreateDirectory(directory);
         _lock = Lock(directory);
         _connection = engine.OpenConnection();
-        IReadOnlyList<HotCopyRecord> records = HotManifest.Read(directory);
+        IReadOnlyList<HotCopyRecord> records;
+        try
+        {
+            records = HotManifest.Read(directory);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+
         DeleteStrays(records);
         foreach (HotCopyRecord record in records)
         {

@@ -37,6 +37,12 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             }
 
             string text = tree.ToSql(connection);
+            if (text.StartsWith("DESCRIBE ", StringComparison.OrdinalIgnoreCase) || text.StartsWith("SUMMARIZE ", StringComparison.OrdinalIgnoreCase))
+            {
+                // As a statement of its own it cannot stand where a query can.
+                text = $"SELECT * FROM ({text})";
+            }
+
             string planned = text;
             var names = new string[tables.Length];
             for (int i = 0; i < tables.Length; i++)

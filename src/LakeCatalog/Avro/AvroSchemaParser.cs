@@ -153,7 +153,12 @@ internal sealed class AvroSchemaParser
         };
         return new AvroSchema(AvroKind.Fixed)
         {
-            FullName = fullName, Aliases = aliases, FixedSize = size, LogicalType = valid ? logical : null, Precision = precision, Scale = scale,
+            FullName = fullName,
+            Aliases = aliases,
+            FixedSize = size,
+            LogicalType = valid ? logical : null,
+            Precision = precision,
+            Scale = scale,
         };
     }
 

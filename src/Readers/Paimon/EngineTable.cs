@@ -6,14 +6,14 @@ namespace LakeHolo.Readers.Paimon;
 /// <summary>Tables of this reader in the engine: dead positions and merged rows. Dropped when nobody uses them any more.</summary>
 internal sealed class EngineTable(EngineDatabase engine, string name) : IDisposable
 {
-    private static long Counter;
+    private static long _counter;
 
     /// <summary>Qualified name.</summary>
     public string Name { get; } = name;
 
     /// <summary>A new name; the table is not made yet.</summary>
     public static EngineTable Reserve(EngineDatabase engine, string kind) =>
-        new(engine, $"paimon_rows.{kind}_{Interlocked.Increment(ref Counter).ToString(System.Globalization.CultureInfo.InvariantCulture)}");
+        new(engine, $"paimon_rows.{kind}_{Interlocked.Increment(ref _counter).ToString(System.Globalization.CultureInfo.InvariantCulture)}");
 
     public static void CreateSchema(EngineDatabase engine)
     {

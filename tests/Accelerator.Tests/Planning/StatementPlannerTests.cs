@@ -43,6 +43,9 @@ public sealed class StatementPlannerTests : IAsyncLifetime
     [InlineData("VALUES (1, 'a')", "1|a")]
     [InlineData("SELECT sum(id) FROM (SELECT id FROM dwd.orders UNION ALL SELECT 1)", "4951")]
     [InlineData("SELECT name FROM lakeholo.tables WHERE schema = 'dws'", "customers")]
+    [InlineData("SELECT count(*) FROM (DESCRIBE dwd.orders)", "5")]
+    [InlineData("DESCRIBE SELECT id FROM dwd.orders", "id|BIGINT|YES|NULL|NULL|NULL")]
+    [InlineData("SELECT column_name FROM (SUMMARIZE SELECT id FROM dwd.orders)", "id")]
     [InlineData("SELECT snapshot FROM dwd.\"orders$snapshots\"", "1")]
     [InlineData("SELECT count(*) FROM dwd.\"orders$files\"", "1")]
     public async Task Queries_answer_over_rewritten_names(string sql, string expected)

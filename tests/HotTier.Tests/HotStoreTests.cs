@@ -1,0 +1,147 @@
+using Apache.Arrow;
+using Apache.Arrow.Types;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.HotTier.Tests;
+
+public sealed class HotStoreTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("lakeholo-hot-").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public async Task A_published_copy_is_found_again_after_a_restart_at_its_snapshot()
+    {
+        using (EngineDatabase engine = Engine())
+        using (var store = new HotStore(_directory, engine))
+        {
+            await PromoteAsync(store, "7", "SELECT 1 AS id UNION ALL SELECT 2");
+        }
+
+        using EngineDatabase restarted = Engine();
+        using var again = new HotStore(_directory, restarted);
+        HotCopy copy = again.Find(Table)!;
+        Assert.Equal(("7", 2L), (copy.Snapshot.Text, copy.Record.Rows));
+        Assert.Equal(2L, Count(restarted, copy));
+    }
+
+    [Fact]
+    public async Task A_replaced_copy_is_deleted_when_its_last_reader_leaves()
+    {
+        using EngineDatabase engine = Engine();
+        using var store = new HotStore(_directory, engine);
+        HotCopy old = await PromoteAsync(store, "1", "SELECT 1 AS id");
+        IAsyncDisposable reader = old.TryHold(DateTimeOffset.UnixEpoch)!;
+
+        HotCopy current = await PromoteAsync(store, "2", "SELECT 1 AS id UNION ALL SELECT 2");
+
+        Assert.Same(current, store.Find(Table));
+        Assert.Equal(1L, Count(engine, old));
+        Assert.Null(old.TryHold(DateTimeOffset.UnixEpoch));
+        await reader.DisposeAsync();
+        Assert.False(File.Exists(Path.Combine(_directory, old.Record.File)));
+        Assert.True(File.Exists(Path.Combine(_directory, current.Record.File)));
+    }
+
+    [Fact]
+    public async Task A_build_that_was_not_published_leaves_nothing_behind_after_a_restart()
+    {
+        using (EngineDatabase engine = Engine())
+        using (var store = new HotStore(_directory, engine))
+        {
+            await PromoteAsync(store, "1", "SELECT 1 AS id");
+            await store.BuildAsync(Snapshot("2"), "SELECT 1 AS id", _ => { }, default);
+            Assert.Equal(2, Directory.GetFiles(_directory, "*.duckdb").Length);
+        }
+
+        using EngineDatabase restarted = Engine();
+        using var again = new HotStore(_directory, restarted);
+        Assert.Equal("1", again.Find(Table)!.Snapshot.Text);
+        Assert.Single(Directory.GetFiles(_directory, "*.duckdb"));
+    }
+
+    [Fact]
+    public async Task A_copy_whose_file_is_damaged_is_as_good_as_none()
+    {
+        string file;
+        using (EngineDatabase engine = Engine())
+        using (var store = new HotStore(_directory, engine))
+        {
+            file = Path.Combine(_directory, (await PromoteAsync(store, "1", "SELECT 1 AS id")).Record.File);
+        }
+
+        await File.WriteAllBytesAsync(file, new byte[4096]);
+        using EngineDatabase restarted = Engine();
+        using var again = new HotStore(_directory, restarted);
+        Assert.Null(again.Find(Table));
+        Assert.Empty(again.Copies);
+    }
+
+    [Fact]
+    public async Task A_list_that_cannot_be_understood_is_refused_and_nothing_is_deleted()
+    {
+        using (EngineDatabase engine = Engine())
+        using (var store = new HotStore(_directory, engine))
+        {
+            await PromoteAsync(store, "1", "SELECT 1 AS id");
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(_directory, "hot.json"), "{ \"version\": 1, \"copies\": [");
+        using EngineDatabase restarted = Engine();
+        LakeException refusal = Assert.Throws<LakeException>(() => new HotStore(_directory, restarted));
+        Assert.Equal(LakeErrorKind.FormatInvalid, refusal.Kind);
+        Assert.Single(Directory.GetFiles(_directory, "*.duckdb"));
+    }
+
+    [Fact]
+    public void A_folder_is_used_by_one_process_at_a_time()
+    {
+        using EngineDatabase engine = Engine();
+        using var store = new HotStore(_directory, engine);
+        LakeException refusal = Assert.Throws<LakeException>(() => new HotStore(_directory, engine));
+        Assert.Equal(LakeErrorKind.ResourcesExhausted, refusal.Kind);
+    }
+
+    private LakeTable Table { get; } = new("lake", "dwd", "orders", "delta", new TableRoot(new LocalFolderStore(Path.GetTempPath()), "dwd/orders/"));
+
+    private EngineDatabase Engine() => new(new EngineOptions { Threads = 1, AllowedDirectories = [_directory] });
+
+    private async Task<HotCopy> PromoteAsync(HotStore store, string snapshot, string rows)
+    {
+        HotBuild build = await store.BuildAsync(Snapshot(snapshot), rows, _ => { }, default);
+        return store.Publish(build, Snapshot(snapshot), DateTimeOffset.UnixEpoch);
+    }
+
+    private FakeSnapshot Snapshot(string id) => new()
+    {
+        Table = Table,
+        Id = new SnapshotId(id),
+        CommittedAt = null,
+        Schema = new Schema([new Field("id", Int32Type.Default, true)], null),
+        PartitionColumns = [],
+    };
+
+    private static long Count(EngineDatabase engine, HotCopy copy)
+    {
+        using DuckDBConnection connection = engine.OpenConnection();
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = $"SELECT count(*) FROM {copy.Alias}.{HotStore.RowsTable}";
+        return (long)command.ExecuteScalar()!;
+    }
+
+    private sealed class FakeSnapshot : Snapshot
+    {
+        public override long FileCount => 0;
+
+        public override long SizeBytes => 0;
+
+        public override long? RowCount => null;
+
+        public override IEnumerable<DataFileInfo> EnumerateFiles() => [];
+    }
+}
