@@ -18,11 +18,15 @@ namespace LakeHolo.Accelerator;
 /// <summary>SQL in, Arrow out: the one implementation of <see cref="IQueryService"/>.</summary>
 public sealed class LakeEngine : IQueryService, IDisposable
 {
+    /// <summary>How long what a statement was bound to at preparing counts as its start.</summary>
+    private static readonly TimeSpan FreshFor = TimeSpan.FromMilliseconds(200);
+
     private readonly PlanningEngine _planning = new();
     private readonly CatalogService _catalog;
     private readonly ITierController? _tier;
     private readonly StatementPlanner _planner;
     private readonly StatementExecutor _executor;
+    private readonly TimeProvider _time;
 
     /// <summary>Puts the parts together.</summary>
     /// <param name="engine">The engine that runs statements; stays the caller's.</param>
@@ -36,6 +40,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
     {
         _catalog = catalog;
         _tier = tier;
+        _time = time;
         _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log));
         _executor = new StatementExecutor(engine, _planner, Log, limits, time);
     }
@@ -173,6 +178,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
     private sealed class PreparedSelect(LakeEngine engine, string sql, BoundStatement bound) : IPreparedQuery
     {
         private readonly int _parameterCount = bound.ParameterCount;
+        private readonly long _boundAt = engine._time.GetTimestamp();
         private BoundStatement? _fresh = bound;
 
         public Schema ResultSchema { get; } = bound.ResultSchema;
@@ -186,9 +192,10 @@ public sealed class LakeEngine : IQueryService, IDisposable
         {
             IReadOnlyList<object?> values = ParameterValues.Read(parameters, parameterRow, _parameterCount);
 
-            // What preparing pinned serves the execution that follows at once; later ones bind anew.
+            // What preparing pinned serves the execution that follows at once; any later one binds anew, to the snapshots of its own start.
+            bool isFresh = engine._time.GetElapsedTime(_boundAt) <= FreshFor;
             return await engine._executor.RunAsync(
-                session, sql, () => Interlocked.Exchange(ref _fresh, null) is { } fresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, cancellationToken),
+                session, sql, () => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, cancellationToken),
                 string.Empty, values, cancellationToken);
         }
     }

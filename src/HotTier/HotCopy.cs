@@ -23,6 +23,9 @@ public sealed record HotCopyRecord
     /// <summary>The snapshot that it holds.</summary>
     public required string Snapshot { get; init; }
 
+    /// <summary>That snapshot's <see cref="LakeCatalog.Snapshots.Snapshot.Identity"/>: what the copy is compared by.</summary>
+    public required string Identity { get; init; }
+
     /// <summary>When that was committed.</summary>
     public DateTimeOffset? CommittedAt { get; init; }
 
@@ -65,6 +68,9 @@ internal sealed class HotCopy(HotCopyRecord record, string alias, Apache.Arrow.S
     public DateTimeOffset? LastUsedAt { get; private set; }
 
     public long Hits => Interlocked.Read(ref _hits);
+
+    /// <summary>Whether the copy holds a snapshot, with the columns that it has now.</summary>
+    public bool Holds(Snapshot snapshot) => snapshot.Identity == Record.Identity && HotStore.ColumnTexts(snapshot.Schema).SequenceEqual(Record.Columns);
 
     /// <summary>Holds the copy for a reader; null if it is on its way out.</summary>
     public IAsyncDisposable? TryHold(DateTimeOffset now)

@@ -117,6 +117,7 @@ internal sealed class HotStore : IDisposable
             Location = snapshot.Table.Root.Location,
             File = build.File,
             Snapshot = snapshot.Id.Text,
+            Identity = snapshot.Identity,
             CommittedAt = snapshot.CommittedAt,
             BuiltAt = now,
             Rows = build.Rows,

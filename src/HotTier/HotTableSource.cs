@@ -19,11 +19,11 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
 
         DateTimeOffset now = time.GetUtcNow();
         bool latest = request.At is SnapshotSelector.LatestSelector;
-        bool youngEnough = latest && (request.Options.Tier == "hot" || (request.Options.MaxStaleness > TimeSpan.Zero && now - copy.KnownNewestAt <= request.Options.MaxStaleness));
+        bool youngEnough = latest && request.Options.MaxStaleness > TimeSpan.Zero && now - copy.KnownNewestAt <= request.Options.MaxStaleness;
         if (!youngEnough)
         {
             Snapshot snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
-            if (snapshot.Id != copy.Snapshot || !HotStore.ColumnTexts(snapshot.Schema).SequenceEqual(copy.Record.Columns))
+            if (!copy.Holds(snapshot))
             {
                 return Refuse(request);
             }

@@ -63,7 +63,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
                 continue;
             }
 
-            if (table.LastError is null && table.Newest is { } newest && newest.Id != copy.Snapshot)
+            if (table.LastError is null && table.Newest is { } newest && !copy.Holds(newest))
             {
                 TierOutcome outcome = await BuildAsync(table, "refreshed", cancellationToken);
                 if (outcome.Error is { } error)
@@ -155,7 +155,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
     private async Task<TierOutcome> BuildCoreAsync(CatalogTable table, string state, Work work, long started, CancellationToken cancellationToken)
     {
         Snapshot snapshot = await catalog.LoadSnapshotAsync(table, SnapshotSelector.Latest, synced: false, cancellationToken);
-        if (store.Find(table.Table) is { } current && current.Snapshot == snapshot.Id && HotStore.ColumnTexts(snapshot.Schema).SequenceEqual(current.Record.Columns))
+        if (store.Find(table.Table) is { } current && current.Holds(snapshot))
         {
             current.KnownNewestAt = time.GetUtcNow();
             return Outcome(table, "unchanged", current.Record, started);

@@ -209,7 +209,7 @@ public sealed class CatalogService
             Snapshot? before = table.Newest;
             Snapshot newest = await table.Format.LoadSnapshotAsync(table.Table, SnapshotSelector.Latest, before, cancellationToken);
             table.Learn(newest, Now);
-            return before is null || before.Id != newest.Id ? CheckOutcome.Changed : CheckOutcome.Unchanged;
+            return before is null || before.Identity != newest.Identity ? CheckOutcome.Changed : CheckOutcome.Unchanged;
         }
         catch (LakeException e)
         {

@@ -12,6 +12,9 @@ public sealed class DeltaSnapshot : Snapshot
     /// <summary>The version.</summary>
     public required long Version { get; init; }
 
+    /// <inheritdoc/>
+    public override string Identity => $"{Id.Text}/{Metadata.Id}/{LastCommitTag}";
+
     /// <summary>The live files.</summary>
     public required DeltaFileList Files { get; init; }
 

@@ -28,8 +28,8 @@ public sealed class PaimonSnapshot : Snapshot
     internal IReadOnlyDictionary<string, IReadOnlyList<Manifests.ManifestEntry>> Manifests { get; init; } =
         new Dictionary<string, IReadOnlyList<Manifests.ManifestEntry>>();
 
-    /// <summary>Ids come again after a rollback, with other content; this tells them apart.</summary>
-    public string Identity => Commit is null ? "" : $"{Commit.Id}/{Commit.BaseManifestList}/{Commit.DeltaManifestList}/{TableSchema.Id}";
+    /// <inheritdoc/>
+    public override string Identity => Commit is null ? "" : $"{Commit.Id}/{Commit.BaseManifestList}/{Commit.DeltaManifestList}/{TableSchema.Id}";
 
     /// <inheritdoc/>
     public override long FileCount => Files.Count;

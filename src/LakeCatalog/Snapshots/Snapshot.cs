@@ -12,6 +12,10 @@ public abstract class Snapshot
     /// <summary>The version.</summary>
     public required SnapshotId Id { get; init; }
 
+    /// <summary>Text that differs for snapshots of different content, also where the format gives an <see cref="Id"/> out again: after a rollback, or for a
+    /// table made anew in the same place. What is derived from a snapshot and kept (a hot copy) is compared by it.</summary>
+    public virtual string Identity => Id.Text;
+
     /// <summary>When it was committed, where the format knows.</summary>
     public required DateTimeOffset? CommittedAt { get; init; }
 

@@ -24,6 +24,8 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
 
     public int Loads { get; private set; }
 
+    public ManualTime Time { get; } = new();
+
     public LakeEngine Engine { get; private set; } = null!;
 
     public CatalogService Catalog { get; private set; } = null!;
@@ -50,7 +52,7 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
         TableRoot root = new(new LocalFolderStore(_directory), string.Empty);
         Catalog = new CatalogService([new LakeSource { Name = "lake", Root = root }], [this], [], TimeProvider.System);
         await Catalog.SyncAsync(Catalog.Sources[0]);
-        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, new ExecutionLimits(), TimeProvider.System);
+        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, new ExecutionLimits(), Time);
         return this;
     }
 

@@ -76,6 +76,18 @@ public sealed class StatementPlannerTests : IAsyncLifetime
         Assert.Equal("(SELECT max(id) FROM dwd.orders)", prepared.ResultSchema.FieldsList[0].Name);
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(60, 1)]
+    public async Task A_prepared_statement_sees_the_snapshots_of_its_executions_start(int secondsLater, int loads)
+    {
+        Accelerator.Sessions.IPreparedQuery prepared = await _lake.Engine.PrepareAsync(_lake.Session, "SELECT count(*) FROM dwd.orders", default);
+        int before = _lake.Loads;
+        _lake.Time.Advance(TimeSpan.FromSeconds(secondsLater));
+        await (await prepared.ExecuteAsync(_lake.Session, null, 0, default)).DisposeAsync();
+        Assert.Equal(loads, _lake.Loads - before);
+    }
+
     [Fact]
     public async Task A_table_is_loaded_once_a_statement()
     {

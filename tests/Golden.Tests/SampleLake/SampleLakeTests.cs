@@ -85,6 +85,25 @@ public sealed class SampleLakeTests : IAsyncLifetime
         Assert.True(wrong.Count == 0, string.Join("\n", wrong));
     }
 
+    [Fact]
+    public async Task A_table_made_anew_at_the_same_version_is_not_answered_from_the_old_ones_copy()
+    {
+        await _lake.ManageAsync("PROMOTE TABLE ads.revenue_dashboard");
+        await _lake.ManageAsync("SET tier = 'hot'");
+        Assert.Equal(["732|"], await _lake.RowsAsync("SELECT count(*) FROM ads.revenue_dashboard"));
+        string commit = Directory.GetFiles(Path.Combine(_lake.LakeDirectory, "ads", "revenue_dashboard", "_delta_log"), "*0.json").Single();
+        string[] lines = await File.ReadAllLinesAsync(commit);
+        await File.WriteAllLinesAsync(commit, lines.Where(l => !l.StartsWith("{\"add\"", StringComparison.Ordinal)));
+
+        await Assert.ThrowsAsync<LakeCatalog.LakeException>(() => _lake.RowsAsync("SELECT count(*) FROM ads.revenue_dashboard"));
+
+        await _lake.ManageAsync("SET tier = 'auto'");
+        Assert.Equal(["0|"], await _lake.RowsAsync("SELECT count(*) FROM ads.revenue_dashboard"));
+        await _lake.ManageAsync("REFRESH TABLE ads.revenue_dashboard");
+        await _lake.ManageAsync("SET tier = 'hot'");
+        Assert.Equal(["0|"], await _lake.RowsAsync("SELECT count(*) FROM ads.revenue_dashboard"));
+    }
+
     [Theory]
     [InlineData("SELECT count(DISTINCT product_id) > 0, count(*) FILTER (WHERE _commit_version NOT BETWEEN 3 AND 5) FROM table_changes('dwd.products', 3, 5)", "true|0|")]
     [InlineData("SELECT count(*) FROM dwd.products AT (VERSION => 3)", "240|")]
