@@ -123,6 +123,7 @@ internal static class DeltaFeatures
         {
             string handling = name switch
             {
+                "variantShredding" or "variantShredding-preview" => "refused when a shredded file is read",
                 _ when Read.Contains(name) => "read",
                 "rowTracking" or "inCommitTimestamp" or "changeDataFeed" => "read",
                 _ => "ignored (writers only)",
