@@ -46,14 +46,14 @@ internal sealed class RangeFetcher(long bufferBytes) : IDisposable
 
     /// <summary>Fetches one range and hands its bytes over while they are in memory.</summary>
     public async Task FetchAsync(
-        CacheableFile file, string etag, ByteRange range, Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask> take, CancellationToken cancellationToken)
+        CacheableFile file, string etag, ByteRange range, Func<ReadOnlyMemory<byte>, ValueTask> take, CancellationToken cancellationToken)
     {
         await _buffers.WaitAsync(cancellationToken);
         try
         {
             IReadOnlyList<ReadOnlyMemory<byte>> bytes = await file.Store.ReadRangesAsync(file.Key, [range], etag.Length == 0 ? null : etag, cancellationToken);
             Count(range.Length);
-            await take(bytes[0], cancellationToken);
+            await take(bytes[0]);
         }
         finally
         {

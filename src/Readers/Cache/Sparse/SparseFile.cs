@@ -227,9 +227,10 @@ internal sealed class SparseFile : IDisposable
                 }
             }
 
-            async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken token)
+            async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes)
             {
-                await RandomAccess.WriteAsync(Handle, bytes, range.Offset, token);
+                // Not cancelled when a request beside it fails: what was paid for is kept.
+                await RandomAccess.WriteAsync(Handle, bytes, range.Offset, CancellationToken.None);
                 var segment = new Segment(range.Offset, range.Length, XxHash3.HashToUInt64(bytes.Span));
                 lock (_lock)
                 {
