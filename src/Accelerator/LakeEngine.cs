@@ -59,6 +59,8 @@ public sealed class LakeEngine : IQueryService, IDisposable
             case ManagementStatement.Explain explain:
                 await _planner.BindAsync(session, explain.Query, cancellationToken);
                 return new PreparedExplain(this, sql, explain.Query);
+            case ManagementStatement.Show show:
+                return new PreparedSelect(this, show.Query, await _planner.BindAsync(session, show.Query, cancellationToken));
             case { } statement:
                 return new PreparedManagement(this, statement);
             default:

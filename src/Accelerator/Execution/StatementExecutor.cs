@@ -57,7 +57,7 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
             await AdmitAsync(cancellationToken);
             statement.Ended = Release;
             _running[statement.Id] = statement;
-            PlannedStatement plan = await PlanAsync(bind, cancellationToken);
+            PlannedStatement plan = await PlanAsync(bind, parameters, cancellationToken);
             statement.Planned(plan);
             return await StartAsync(statement, plan, prefix, parameters, cancellationToken);
         }
@@ -98,13 +98,14 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
 
     /// <summary>Binds and plans. What vanished between the two (a hot copy that was replaced, files that a cleaner took) is looked for again in a newer
     /// snapshot; nothing was sent yet.</summary>
-    private async ValueTask<PlannedStatement> PlanAsync(Func<ValueTask<BoundStatement>> bind, CancellationToken cancellationToken)
+    private async ValueTask<PlannedStatement> PlanAsync(
+        Func<ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                return await planner.PlanAsync(await bind(), cancellationToken);
+                return await planner.PlanAsync(await bind(), parameters, cancellationToken);
             }
             catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound && e.IsTransient && attempt < MaxPlanAttempts)
             {

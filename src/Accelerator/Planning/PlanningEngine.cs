@@ -59,7 +59,7 @@ internal sealed class PlanningEngine : IDisposable
     /// <exception cref="LakeException">QueryInvalid with the engine's message.</exception>
     public static IReadOnlyList<(string Name, string Type)> Describe(DuckDBConnection connection, string sql, int parameters)
     {
-        using DuckDBCommand command = Bindable(connection, "DESCRIBE " + sql, parameters);
+        using DuckDBCommand command = Bindable(connection, "DESCRIBE " + sql, new object?[parameters]);
         try
         {
             using DuckDBDataReader reader = command.ExecuteReader();
@@ -73,7 +73,7 @@ internal sealed class PlanningEngine : IDisposable
         }
         catch (DuckDBException e)
         {
-            throw LakeException.QueryInvalid(e.Message, e);
+            throw LakeException.QueryInvalid(UserMessage(e), e);
         }
     }
 
@@ -87,11 +87,14 @@ internal sealed class PlanningEngine : IDisposable
     }
 
     /// <summary>What each table of this engine has to give for a statement: columns and pushed-down filters, by table name.</summary>
+    /// <param name="connection">A connection of this engine.</param>
+    /// <param name="sql">The statement.</param>
+    /// <param name="parameters">The values of its markers: filters are pushed down as constants, so that a prepared lookup prunes as a written one does.</param>
     public static IReadOnlyDictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> Needs(
-        DuckDBConnection connection, string sql, int parameters)
+        DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
     {
         using DuckDBCommand command = Bindable(connection, "EXPLAIN (FORMAT JSON) " + sql, parameters);
-        using DuckDBDataReader reader = command.ExecuteReader();
+        using DuckDBDataReader reader = Read(command);
         var needs = new Dictionary<string, (IReadOnlyList<string>, IReadOnlyList<string>)>(StringComparer.Ordinal);
         while (reader.Read())
         {
@@ -111,13 +114,32 @@ internal sealed class PlanningEngine : IDisposable
         _database.Dispose();
     }
 
-    private static DuckDBCommand Bindable(DuckDBConnection connection, string sql, int parameters)
+    private static DuckDBDataReader Read(DuckDBCommand command)
+    {
+        try
+        {
+            return command.ExecuteReader();
+        }
+        catch (DuckDBException e)
+        {
+            throw LakeException.QueryInvalid(UserMessage(e), e); // a parameter that does not fit its place
+        }
+    }
+
+    /// <summary>The engine's message without the excerpt of a text that the user did not write.</summary>
+    private static string UserMessage(DuckDBException e)
+    {
+        int excerpt = e.Message.IndexOf("\n\nLINE ", StringComparison.Ordinal);
+        return excerpt < 0 ? e.Message : e.Message[..excerpt];
+    }
+
+    private static DuckDBCommand Bindable(DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
     {
         DuckDBCommand command = connection.CreateCommand();
         command.CommandText = sql;
-        for (int i = 0; i < parameters; i++)
+        foreach (object? value in parameters)
         {
-            command.Parameters.Add(new DuckDBParameter(DBNull.Value));
+            command.Parameters.Add(new DuckDBParameter(value ?? DBNull.Value));
         }
 
         return command;

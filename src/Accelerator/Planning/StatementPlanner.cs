@@ -67,9 +67,12 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     }
 
     /// <summary>Plans the scans of a bound statement. The outcome has to be disposed after its last row.</summary>
-    public async ValueTask<PlannedStatement> PlanAsync(BoundStatement bound, CancellationToken cancellationToken)
+    /// <param name="bound">The statement.</param>
+    /// <param name="parameters">The values of its markers.</param>
+    /// <param name="cancellationToken">Cancels planning.</param>
+    public async ValueTask<PlannedStatement> PlanAsync(BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
-        ScanRequest[] requests = planning.With(connection => Requests(connection, bound));
+        ScanRequest[] requests = planning.With(connection => Requests(connection, bound, parameters));
         var scans = new List<TableScan>();
         try
         {
@@ -107,7 +110,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         }
     }
 
-    private static ScanRequest[] Requests(DuckDBConnection connection, BoundStatement bound)
+    private static ScanRequest[] Requests(DuckDBConnection connection, BoundStatement bound, IReadOnlyList<object?> parameters)
     {
         if (bound.Tables.All(t => t.Version is null))
         {
@@ -115,7 +118,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         }
 
         IReadOnlyDictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> needs =
-            PlanningEngine.Needs(connection, bound.PlanningText, bound.ParameterCount);
+            PlanningEngine.Needs(connection, bound.PlanningText, parameters);
         return [.. bound.Tables.Select((t, i) => needs.TryGetValue(bound.PlanningNames[i], out (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters) need)
             ? Request(connection, t.Schema, need.Projections, need.Filters)
             : ScanRequest.All)];

@@ -22,6 +22,9 @@ internal abstract partial record ManagementStatement
     /// <summary>EXPLAIN query.</summary>
     public sealed record Explain(string Query) : ManagementStatement;
 
+    /// <summary>SHOW TABLES, SHOW SCHEMAS: shorthand for a query of the catalog.</summary>
+    public sealed record Show(string Query) : ManagementStatement;
+
     /// <summary>KILL QUERY id.</summary>
     public sealed record Kill(long QueryId) : ManagementStatement;
 
@@ -38,8 +41,26 @@ internal abstract partial record ManagementStatement
             "SET" or "RESET" or "USE" => ParseSet(text),
             "EXPLAIN" => ParseExplain(text),
             "KILL" => ParseKill(text),
+            "SHOW" => ParseShow(text),
             _ => null,
         };
+    }
+
+    private static Show ParseShow(string text)
+    {
+        Match match = ShowPattern().Match(text);
+        if (!match.Success)
+        {
+            throw LakeException.QueryInvalid("Expected SHOW [ALL] TABLES [FROM schema] or SHOW SCHEMAS; DESCRIBE schema.table tells the columns of a table");
+        }
+
+        if (match.Groups["schemas"].Success)
+        {
+            return new Show("SELECT DISTINCT source, schema FROM lakeholo.tables ORDER BY ALL");
+        }
+
+        string schema = match.Groups["schema"].Success ? $" WHERE schema = '{Unquote(match.Groups["schema"].Value).Replace("'", "''", StringComparison.Ordinal)}'" : string.Empty;
+        return new Show($"SELECT source, schema, name, layer, format FROM lakeholo.tables{schema} ORDER BY ALL");
     }
 
     private static Tier ParseTier(string verb, string text)
@@ -127,6 +148,9 @@ internal abstract partial record ManagementStatement
 
     [GeneratedRegex(@"^EXPLAIN\s+(?:LAKE\s+)?(?<query>.+)$", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
     private static partial Regex ExplainPattern();
+
+    [GeneratedRegex(@"^SHOW\s+(?:(?:ALL\s+)?TABLES(?:\s+(?:FROM|IN)\s+(?<schema>""[^""]*""|[\w-]+))?|(?<schemas>SCHEMAS))$", RegexOptions.IgnoreCase)]
+    private static partial Regex ShowPattern();
 
     [GeneratedRegex(@"^KILL\s+(?:QUERY\s+)?(?<id>\d+)$", RegexOptions.IgnoreCase)]
     private static partial Regex KillPattern();

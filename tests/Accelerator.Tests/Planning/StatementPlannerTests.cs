@@ -43,6 +43,7 @@ public sealed class StatementPlannerTests : IAsyncLifetime
     [InlineData("VALUES (1, 'a')", "1|a")]
     [InlineData("SELECT sum(id) FROM (SELECT id FROM dwd.orders UNION ALL SELECT 1)", "4951")]
     [InlineData("SELECT name FROM lakeholo.tables WHERE schema = 'dws'", "customers")]
+    [InlineData("SHOW TABLES FROM dws", "lake|dws|customers|dws|parquet")]
     [InlineData("SELECT count(*) FROM (DESCRIBE dwd.orders)", "5")]
     [InlineData("DESCRIBE SELECT id FROM dwd.orders", "id|BIGINT|YES|NULL|NULL|NULL")]
     [InlineData("SELECT column_name FROM (SUMMARIZE SELECT id FROM dwd.orders)", "id")]
@@ -112,6 +113,21 @@ public sealed class StatementPlannerTests : IAsyncLifetime
         var schema = new Schema([new Field("a", Int64Type.Default, true), new Field("b", StringType.Default, true)], null);
         using var batch = new RecordBatch(schema, [new Int64Array.Builder().Append(90).Build(), new StringArray.Builder().Append("c1").Build()], 1);
         Assert.Equal(["3"], await _lake.QueryAsync("SELECT count(*) FROM dwd.orders WHERE id >= ? AND customer = ?", batch));
+
+        // Their values prune as constants do, and only the columns that the statement names are read.
+        ScanRequest request = _lake.Requests[^1].Request;
+        Assert.Equal(["id", "customer"], request.Columns!);
+        Assert.Contains(new ScanFilter.Compare("customer", ScanComparison.Equal, new ScanLiteral("c1")), Flatten(request.Filter!));
+    }
+
+    [Fact]
+    public async Task A_parameter_that_does_not_fit_its_place_is_the_querys_fault()
+    {
+        var schema = new Schema([new Field("a", StringType.Default, true)], null);
+        using var batch = new RecordBatch(schema, [new StringArray.Builder().Append("tomorrow").Build()], 1);
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => _lake.QueryAsync("SELECT count(*) FROM dwd.orders WHERE day = ?", batch));
+        Assert.Equal(LakeErrorKind.QueryInvalid, e.Kind);
+        Assert.DoesNotContain("LINE 1", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -128,6 +144,7 @@ public sealed class StatementPlannerTests : IAsyncLifetime
         LakeException e = await Assert.ThrowsAsync<LakeException>(() => _lake.QueryAsync("SELECT nope FROM dwd.orders"));
         Assert.Equal(LakeErrorKind.QueryInvalid, e.Kind);
         Assert.Contains("nope", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("LINE 1", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]

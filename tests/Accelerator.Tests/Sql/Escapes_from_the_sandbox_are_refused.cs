@@ -96,7 +96,7 @@ public sealed class Escapes_from_the_sandbox_are_refused
         "EXPLAIN ANALYZE SELECT * FROM read_csv('/etc/passwd')",
         "EXPLAIN COPY (SELECT 1) TO '/tmp/x.csv'",
         "SHOW DATABASES",
-        "SHOW ALL TABLES",
+        "FROM (SHOW ALL TABLES)",
         "DESCRIBE SELECT * FROM read_csv('/etc/passwd')",
         "SUMMARIZE SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM d.t AT (VERSION => (SELECT max(size) FROM read_blob('/etc/passwd')))",
