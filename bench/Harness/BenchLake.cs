@@ -1,0 +1,71 @@
+using Apache.Arrow;
+using LakeHolo.Accelerator;
+using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Sessions;
+using LakeHolo.HotTier;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Engine;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace LakeHolo.Bench.Harness;
+
+/// <summary>A LakeHolo in this process over a lake, with a data folder of its own.</summary>
+internal sealed class BenchLake : IAsyncDisposable
+{
+    private readonly string _data;
+    private readonly QuerySession _session;
+
+    private BenchLake(LakeInstance instance, string data)
+    {
+        Instance = instance;
+        _data = data;
+        _session = instance.Engine.OpenSession(new SessionIdentity("bench", "local", "bench"));
+    }
+
+    public LakeInstance Instance { get; }
+
+    public LakeEngine Engine => Instance.Engine;
+
+    /// <summary>Starts one over a location; tables are named <c>schema.table</c> after their folders.</summary>
+    public static async Task<BenchLake> StartAsync(BenchContext bench, string location, StorageOptions? storage = null, Func<LakeOptions, LakeOptions>? configure = null)
+    {
+        string data = bench.Data.NewTemporary("lake");
+        var options = new LakeOptions
+        {
+            Sources = [new LakeSource { Name = "lake", Root = ObjectStores.Open(location, storage ?? new StorageOptions()) }],
+            DataDirectory = data,
+            Engine = new EngineOptions { Threads = bench.Options.Threads, MemoryLimitBytes = bench.Options.MemoryBytes },
+        };
+        return new BenchLake(await LakeInstance.StartAsync(configure?.Invoke(options) ?? options, NullLoggerFactory.Instance, TimeProvider.System), data);
+    }
+
+    /// <summary>Runs a statement as a client would, and drops its rows.</summary>
+    /// <returns>The number of rows.</returns>
+    public async Task<long> RunAsync(string sql)
+    {
+        IPreparedQuery prepared = await Engine.PrepareAsync(_session, sql, CancellationToken.None);
+        await using IQueryResult result = await prepared.ExecuteAsync(_session, null, 0, CancellationToken.None);
+        long rows = 0;
+        await foreach (RecordBatch batch in result.ReadBatchesAsync(CancellationToken.None))
+        {
+            rows += batch.Length;
+            batch.Dispose();
+        }
+
+        return rows;
+    }
+
+    /// <summary>Runs a statement and keeps its rows.</summary>
+    public async Task<Answer> AnswerAsync(string sql)
+    {
+        IPreparedQuery prepared = await Engine.PrepareAsync(_session, sql, CancellationToken.None);
+        await using IQueryResult result = await prepared.ExecuteAsync(_session, null, 0, CancellationToken.None);
+        return await Answer.ReadAsync(result.ReadBatchesAsync(CancellationToken.None));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Instance.DisposeAsync();
+        Directory.Delete(_data, recursive: true);
+    }
+}
