@@ -2,7 +2,7 @@ using System.Globalization;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using LakeHolo.LakeCatalog;
-using LakeHolo.Readers.Hudi;
+using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Folders;
 

@@ -24,6 +24,16 @@ public sealed class HudiGoldenTests
             "Hudi 1.1.1 places version 6 log files by the modification time of copied timeline files: time travel to before a pending compaction loses committed log rows",
     };
 
+    /// <summary>What the expected rows of a case are by another engine's account, as a relation over them: the rest of each row is compared.</summary>
+    private static readonly Dictionary<string, Func<string, string>> Accounts = new()
+    {
+        // Hudi 1.1.1 took the copy's log files for newer than the compaction, so that unchanged rows come from the logs and bear their file name.
+        ["flink_mor_bucket_compacted"] = expected => $"SELECT * EXCLUDE (_hoodie_file_name) FROM ({expected})",
+        ["flink_mor_changelog_mode"] = expected => $"SELECT * EXCLUDE (_hoodie_operation) FROM ({expected})",
+        // Flink writes the instants it read without their zone.
+        ["flink_replay_hudi_mor"] = expected => $"SELECT * REPLACE (CAST(ts AS TIMESTAMPTZ) AS ts, CAST(t6 AS TIMESTAMPTZ) AS t6) FROM ({expected})",
+    };
+
     [Theory]
     [MemberData(nameof(Cases))]
     public async Task A_table_gives_the_rows_that_its_engine_gives_or_is_refused_by_name(string name)
@@ -31,7 +41,7 @@ public sealed class HudiGoldenTests
         await using HudiCase golden = HudiCase.Open(name);
         if (golden.Definition.TryGetProperty("steps", out _))
         {
-            await Replay(golden);
+            await Replay(name, golden);
         }
         else if (golden.Definition.GetProperty("outcome").GetString() == "refuse")
         {
@@ -42,7 +52,7 @@ public sealed class HudiGoldenTests
             var problems = new List<string>();
             foreach (JsonElement read in golden.Definition.GetProperty("reads").EnumerateArray())
             {
-                string? problem = await Read(golden, read);
+                string? problem = await Read(name, golden, read);
                 bool isDisputed = Disagreements.ContainsKey($"{name}/{read.GetProperty("expected").GetString()}");
                 Assert.True(!isDisputed || problem is not null, "a disputed read agrees: take it off the list");
                 if (problem is not null && !isDisputed)
@@ -55,7 +65,7 @@ public sealed class HudiGoldenTests
         }
     }
 
-    private static async Task<string?> Read(HudiCase golden, JsonElement read)
+    private static async Task<string?> Read(string name, HudiCase golden, JsonElement read)
     {
         string? view = read.TryGetProperty("view", out JsonElement v) ? v.GetString() : null;
         if (view == "cdc")
@@ -88,9 +98,9 @@ public sealed class HudiGoldenTests
             await using (scan)
             {
                 string sql = read.TryGetProperty("aggregate_sql", out JsonElement aggregate) ? HudiCase.Aggregate(scan.Sql, aggregate.GetString()!) : scan.Sql;
-                string? problem = golden.Difference(sql, read.GetProperty("expected").GetString()!);
+                string? problem = golden.Difference(sql, read.GetProperty("expected").GetString()!, snapshot, Accounts.GetValueOrDefault(name));
                 return problem is not null && read.TryGetProperty("also_accepted", out JsonElement others)
-                    && Files(others).Any(o => golden.Difference(sql, o) is null)
+                    && Files(others).Any(o => golden.Difference(sql, o, snapshot, Accounts.GetValueOrDefault(name)) is null)
                         ? null
                         : problem;
             }
@@ -117,41 +127,22 @@ public sealed class HudiGoldenTests
         Assert.Contains(what, error.Message, StringComparison.Ordinal);
     }
 
-    private static async Task Replay(HudiCase golden)
+    private static async Task Replay(string name, HudiCase golden)
     {
         HudiSnapshot? followed = null;
-        foreach (string step in Directory.EnumerateDirectories(golden.Path("steps")).Order(StringComparer.Ordinal))
+        int steps = Directory.GetDirectories(golden.Path("steps")).Length;
+        for (int step = 1; step <= steps; step++)
         {
-            Apply(step, golden.Path("table"));
-            string expected = Path.GetRelativePath(golden.Path("."), Path.Combine(step, "expected.parquet"));
+            golden.Apply(step);
+            string expected = $"steps/{step:000}/expected.parquet";
             foreach (bool follow in (bool[])[false, true])
             {
                 HudiSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest, follow ? followed : null);
                 followed = follow ? snapshot : followed;
                 await using TableScan scan = await golden.PlanAsync(snapshot);
-                string? problem = golden.Difference(scan.Sql, expected);
-                Assert.True(problem is null, $"step {Path.GetFileName(step)}, {(follow ? "followed" : "opened anew")}: {problem}");
+                string? problem = golden.Difference(scan.Sql, expected, snapshot, Accounts.GetValueOrDefault(name));
+                Assert.True(problem is null, $"step {step}, {(follow ? "followed" : "opened anew")}: {problem}");
             }
-        }
-    }
-
-    private static void Apply(string step, string table)
-    {
-        string removals = Path.Combine(step, "remove.txt");
-        foreach (string path in File.Exists(removals) ? File.ReadAllLines(removals) : [])
-        {
-            if (path.Length > 0)
-            {
-                File.Delete(Path.Combine(table, path));
-            }
-        }
-
-        string additions = Path.Combine(step, "add");
-        foreach (string file in Directory.Exists(additions) ? Directory.EnumerateFiles(additions, "*", SearchOption.AllDirectories) : [])
-        {
-            string target = Path.Combine(table, Path.GetRelativePath(additions, file));
-            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
-            File.Copy(file, target, overwrite: true);
         }
     }
 }

@@ -1,114 +1,33 @@
-using System.IO.Compression;
-using System.Text.Json;
 using DuckDB.NET.Data;
+using LakeHolo.Golden.Tests.Harness;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
-using LakeHolo.LakeCatalog.Storage;
-using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Paimon;
-using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Golden.Tests.Paimon;
 
-/// <summary>One golden case unpacked into a folder of its own, with an engine and a reader over it.</summary>
-internal sealed class PaimonCase : IAsyncDisposable
+/// <summary>A golden case with a Paimon reader over it.</summary>
+internal sealed class PaimonCase : UnpackedCase
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lakeholo-paimon-");
-    private readonly EngineDatabase _engine;
-    private readonly DiskCache _cache;
-    private readonly LocalFolderStore _store;
-
-    private PaimonCase(string zip)
-    {
-        ZipFile.ExtractToDirectory(zip, _folder.FullName);
-        Definition = JsonDocument.Parse(File.ReadAllBytes(Path("case.json"))).RootElement;
-        Directory.CreateDirectory(Path("table"));
-        Directory.CreateDirectory(Path("cache"));
-        _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.FullName] });
-        _cache = new DiskCache(new DiskCacheOptions { Directory = Path("cache") });
-        _store = new LocalFolderStore(Path("table"));
-        Reader = new PaimonReader(_engine, _cache);
-        Table = TableAt("");
-    }
-
-    public JsonElement Definition { get; }
-
-    public LakeTable Table { get; }
+    private PaimonCase(string name)
+        : base("paimon", name) => Reader = new PaimonReader(Engine, Cache);
 
     public PaimonReader Reader { get; }
 
     public PaimonTableFormat TableFormat { get; } = new();
 
-    public static string Folder
-    {
-        get
-        {
-            string? folder = AppContext.BaseDirectory;
-            while (folder is not null && !Directory.Exists(System.IO.Path.Combine(folder, "cases", "paimon")))
-            {
-                folder = System.IO.Path.GetDirectoryName(folder);
-            }
+    public static string Folder => GoldenCases.Folder("paimon");
 
-            return System.IO.Path.Combine(folder ?? throw new DirectoryNotFoundException("tests/Golden.Tests/cases"), "cases", "paimon");
-        }
-    }
-
-    public static PaimonCase Open(string name) => new(System.IO.Path.Combine(Folder, name + ".zip"));
-
-    public string Path(string relative) => System.IO.Path.Combine(_folder.FullName, relative);
-
-    public LakeTable TableAt(string prefix, string name = "t") => new("golden", "paimon", name, "paimon", new TableRoot(_store, prefix));
+    public static PaimonCase Open(string name) => new(name);
 
     public async Task<PaimonSnapshot> LoadAsync(SnapshotSelector at, PaimonSnapshot? known = null, LakeTable? table = null) =>
         (PaimonSnapshot)await TableFormat.LoadSnapshotAsync(table ?? Table, at, known);
 
-    /// <summary>Plays a step of a replay onto the table.</summary>
-    public void Apply(int step)
-    {
-        string folder = Path($"steps/{step:000}");
-        string add = System.IO.Path.Combine(folder, "add");
-        foreach (string file in Directory.Exists(add) ? Directory.GetFiles(add, "*", SearchOption.AllDirectories) : [])
-        {
-            string target = Path("table/" + System.IO.Path.GetRelativePath(add, file));
-            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(target)!);
-            File.Copy(file, target, overwrite: true);
-        }
-
-        string remove = System.IO.Path.Combine(folder, "remove.txt");
-        foreach (string file in File.Exists(remove) ? File.ReadAllLines(remove).Where(l => l.Length > 0) : [])
-        {
-            File.Delete(Path("table/" + file));
-        }
-    }
-
-    public List<string> Texts(string sql)
-    {
-        using DuckDBConnection connection = _engine.OpenConnection();
-        using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        using DuckDBDataReader reader = command.ExecuteReader();
-        var texts = new List<string>();
-        while (reader.Read())
-        {
-            texts.Add(reader.GetString(0));
-        }
-
-        return texts;
-    }
-
-    public long Count(string relation)
-    {
-        using DuckDBConnection connection = _engine.OpenConnection();
-        using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = $"SELECT count(*) FROM ({relation})";
-        return (long)command.ExecuteScalar()!;
-    }
-
     public bool HasColumn(string expectedFile, string name)
     {
-        using DuckDBConnection connection = _engine.OpenConnection();
-        return Columns(connection, $"SELECT * FROM read_parquet({SqlText.Literal(Path(expectedFile))})").Any(c => c.Name == name);
+        using DuckDBConnection connection = Engine.OpenConnection();
+        return Columns(connection, Expected(expectedFile)).Any(c => c.Name == name);
     }
 
     /// <summary>Null if the relation's rows, as a multiset, are those of the expected file, else what differs.</summary>
@@ -119,8 +38,8 @@ internal sealed class PaimonCase : IAsyncDisposable
     /// <param name="ignored">Columns that are not compared.</param>
     public string? Difference(string relation, string expectedFile, IReadOnlyCollection<string>? setColumns = null, bool signlessZero = false, IReadOnlyCollection<string>? ignored = null)
     {
-        using DuckDBConnection connection = _engine.OpenConnection();
-        string expected = $"SELECT * FROM read_parquet({SqlText.Literal(Path(expectedFile))})";
+        using DuckDBConnection connection = Engine.OpenConnection();
+        string expected = Expected(expectedFile);
         List<(string Name, string Type)> left = Columns(connection, expected);
         List<(string Name, string Type)> right = Columns(connection, relation);
         if (!left.Select(c => c.Name).Order(StringComparer.Ordinal).SequenceEqual(right.Select(c => c.Name).Order(StringComparer.Ordinal)))
@@ -153,24 +72,21 @@ internal sealed class PaimonCase : IAsyncDisposable
     /// <summary>Types of the relation against the snapshot's schema; null if they agree.</summary>
     public string? TypeDifference(string relation, PaimonSnapshot snapshot)
     {
-        using DuckDBConnection connection = _engine.OpenConnection();
+        using DuckDBConnection connection = Engine.OpenConnection();
         IEnumerable<string> wrong = Columns(connection, relation)
-            .Select(c => (c.Name, c.Type, Wanted: Engine(connection, SqlText.TypeOf(snapshot.Schema.GetFieldByName(c.Name)))))
+            .Select(c => (c.Name, c.Type, Wanted: EngineType(connection, SqlText.TypeOf(snapshot.Schema.GetFieldByName(c.Name)))))
             .Where(c => c.Type != c.Wanted).Select(c => $"{c.Name} is {c.Type}, not {c.Wanted}");
         string text = string.Join("; ", wrong);
         return text.Length == 0 ? null : text;
     }
 
-    public async ValueTask DisposeAsync()
+    public override ValueTask DisposeAsync()
     {
         Reader.Dispose();
-        _engine.Dispose();
-        _cache.Dispose();
-        await _store.DisposeAsync();
-        _folder.Delete(recursive: true);
+        return base.DisposeAsync();
     }
 
-    private static string Engine(DuckDBConnection connection, string type) => Columns(connection, $"SELECT CAST(NULL AS {type}) AS x")[0].Type;
+    private static string EngineType(DuckDBConnection connection, string type) => Columns(connection, $"SELECT CAST(NULL AS {type}) AS x")[0].Type;
 
     private static List<(string Name, string Type)> Columns(DuckDBConnection connection, string sql)
     {

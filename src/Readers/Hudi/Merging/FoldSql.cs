@@ -40,7 +40,7 @@ internal sealed class FoldSql(HudiSnapshot snapshot, MergeRules rules, RecordSql
     {
         string present = $"CASE WHEN {Get(winner, RecordSql.Present)} IS NULL OR {Get(loser, RecordSql.Present)} IS NULL THEN NULL"
             + $" ELSE list_distinct(list_concat({Get(winner, RecordSql.Present)}, {Get(loser, RecordSql.Present)})) END";
-        IEnumerable<string> columns = snapshot.Schema.FieldsList.Select(f => f.Name is "_hoodie_commit_time" or "_hoodie_commit_seqno"
+        IEnumerable<string> columns = snapshot.Schema.FieldsList.Select(f => f.Name is "_hoodie_commit_time" or "_hoodie_commit_seqno" or "_hoodie_file_name"
             ? $"{SqlText.Identifier(f.Name)} := {Get(stamp, f.Name)}"
             : $"{SqlText.Identifier(f.Name)} := CASE WHEN {Lacks(winner, f)} THEN {Get(loser, f.Name)} ELSE {Get(winner, f.Name)} END");
         return "struct_pack("

@@ -39,7 +39,7 @@ internal sealed record MergeRules
     /// <summary>Log records fill only from base rows, not from each other: Hudi 0.15 combined log records by taking one whole.</summary>
     public bool FillsFromBaseOnly { get; init; }
 
-    /// <summary>Where the earlier record wins, the result bears the commit time of the later one, whose values it may have taken.</summary>
+    /// <summary>Where the earlier record wins, the result bears the commit time and file name of the later one, whose values it may have taken.</summary>
     public bool StampsLater { get; init; }
 
     /// <summary>The text that stands for a value that is not known.</summary>

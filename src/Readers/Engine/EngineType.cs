@@ -1,6 +1,6 @@
 using LakeHolo.LakeCatalog;
 
-namespace LakeHolo.Readers.Hudi;
+namespace LakeHolo.Readers.Engine;
 
 /// <summary>A type as the engine's DESCRIBE spells it, taken apart.</summary>
 /// <param name="Name">Scalar type with its arguments, or STRUCT, LIST, MAP.</param>
