@@ -163,12 +163,34 @@ internal sealed class HotStore : IDisposable
         _lock.Dispose();
     }
 
-    private static FileStream Lock(string directory)
+    /// <summary>Whether a process holds the folder.</summary>
+    public static bool IsInUse(string directory)
     {
-        string path = Path.Combine(directory, "lock");
+        if (!File.Exists(LockPath(directory)))
+        {
+            return false;
+        }
+
         try
         {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            OpenLock(directory).Dispose();
+            return false;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
+    }
+
+    private static string LockPath(string directory) => Path.Combine(directory, "lock");
+
+    private static FileStream OpenLock(string directory) => new(LockPath(directory), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+
+    private static FileStream Lock(string directory)
+    {
+        try
+        {
+            return OpenLock(directory);
         }
         catch (IOException e)
         {

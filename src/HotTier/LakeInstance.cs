@@ -31,7 +31,7 @@ public sealed class LakeInstance : IAsyncDisposable
         _options = options;
         _time = time;
         _logger = loggers.CreateLogger("LakeHolo.HotTier");
-        string hot = Path.Combine(options.DataDirectory, "hot");
+        string hot = HotFolder(options.DataDirectory);
         string cache = Path.Combine(options.DataDirectory, "cache");
         string spill = Path.Combine(options.DataDirectory, "spill");
         Directory.CreateDirectory(spill);
@@ -55,6 +55,9 @@ public sealed class LakeInstance : IAsyncDisposable
 
     /// <summary>The tables.</summary>
     public CatalogService Catalog { get; }
+
+    /// <summary>Whether another process has the hot copies and the cache of a data folder; two may not share them.</summary>
+    public static bool IsInUse(string dataDirectory) => HotStore.IsInUse(HotFolder(dataDirectory));
 
     /// <summary>Opens everything and runs the first sync of every source; a source that cannot be reached is an error.</summary>
     /// <exception cref="LakeException">StorageUnavailable or NotFound for a source; ResourcesExhausted when another process uses the data folder.</exception>
@@ -103,6 +106,8 @@ public sealed class LakeInstance : IAsyncDisposable
 
         _stop.Dispose();
     }
+
+    private static string HotFolder(string dataDirectory) => Path.Combine(dataDirectory, "hot");
 
     private static string? LocalDirectory(TableRoot root) => root.Store.TryGetLocalPath(string.Empty);
 

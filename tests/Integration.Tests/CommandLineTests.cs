@@ -34,6 +34,18 @@ public sealed class CommandLineTests(LocalLake lake) : IClassFixture<LocalLake>
     }
 
     [Fact]
+    public async Task A_lake_is_queried_alone_while_a_server_has_the_data_folder()
+    {
+        Outcome alone = await CommandLine.LakeholoAsync(
+            "query", "SELECT count(*) AS n FROM dwd.products", "--lake", SampleLake.Lake, "--data-dir", lake.Server.DataDirectory, "--format", "json");
+        Assert.Equal("{\"n\":240}\n", alone.Output);
+        Assert.Contains("without its hot copies", alone.Errors, StringComparison.Ordinal);
+        Outcome promote = await CommandLine.LakeholoAsync("promote", "dwd.products", "--lake", SampleLake.Lake, "--data-dir", lake.Server.DataDirectory);
+        Assert.NotEqual(0, promote.ExitCode);
+        Assert.Contains("Another process uses this data folder", promote.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Promote_demote_refresh_status_and_sync_say_what_they_did()
     {
         Outcome promoted = await lake.Server.RunAsync("promote", "dwd.products");

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.CommandLine;
+using LakeHolo.Accelerator;
 using LakeHolo.Cli.Configuration;
 using LakeHolo.Cli.Connections;
 using LakeHolo.HotTier;
@@ -93,14 +94,26 @@ internal sealed class Globals
     }
 
     /// <summary>Connects: to a local instance when a lake is given, else to a server.</summary>
-    public async ValueTask<IConnection> ConnectAsync(ParseResult parsed, CancellationToken cancellationToken)
+    /// <param name="parsed">The command line.</param>
+    /// <param name="onlyReads">The command changes no hot copy: while a server has the data folder, it reads the lake with a folder of its own.</param>
+    /// <param name="cancellationToken">Cancels connecting.</param>
+    public async ValueTask<IConnection> ConnectAsync(ParseResult parsed, bool onlyReads, CancellationToken cancellationToken)
     {
         bool alone = parsed.GetValue(Lakes) is { Length: > 0 } || Environment.GetEnvironmentVariable("LAKEHOLO_LAKE") is { Length: > 0 };
         if (alone)
         {
             LakeConfiguration configuration = Configure(parsed);
-            LakeInstance instance = await LakeInstance.StartAsync(configuration.ToLakeOptions(), NullLoggerFactory.Instance, TimeProvider.System, cancellationToken);
-            return new LocalConnection(instance, string.Join(", ", configuration.Sources.Select(s => s.Location)), ownsInstance: true);
+            LakeOptions options = configuration.ToLakeOptions();
+            string? scratch = null;
+            if (onlyReads && LakeInstance.IsInUse(options.DataDirectory))
+            {
+                await Console.Error.WriteLineAsync($"lakeholo: another process uses {options.DataDirectory}: reading the lake without its hot copies and cache");
+                scratch = Directory.CreateTempSubdirectory("lakeholo-").FullName;
+                options = options with { DataDirectory = scratch };
+            }
+
+            LakeInstance instance = await LakeInstance.StartAsync(options, NullLoggerFactory.Instance, TimeProvider.System, cancellationToken);
+            return new LocalConnection(instance, string.Join(", ", configuration.Sources.Select(s => s.Location)), ownsInstance: true, scratch);
         }
 
         string server = parsed.GetValue(Server) ?? Environment.GetEnvironmentVariable("LAKEHOLO_SERVER") ?? DefaultServer;

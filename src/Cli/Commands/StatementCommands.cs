@@ -8,6 +8,8 @@ namespace LakeHolo.Cli.Commands;
 /// <summary>The commands that run SQL and print its rows.</summary>
 internal static class StatementCommands
 {
+    private static readonly string[] TierVerbs = ["PROMOTE", "DEMOTE", "REFRESH"];
+
     public static IEnumerable<Command> Create(Globals globals) =>
     [
         Query(globals), Tables(globals), Inspect(globals), Tier(globals, "promote", "Make hot copies of tables, schemas or layers"),
@@ -49,7 +51,8 @@ internal static class StatementCommands
                 throw LakeCatalog.LakeException.QueryInvalid("There is no statement");
             }
 
-            await using IConnection connection = await globals.ConnectAsync(parsed, token);
+            bool onlyReads = !statements.Any(s => TierVerbs.Any(v => s.TrimStart().StartsWith(v, StringComparison.OrdinalIgnoreCase)));
+            await using IConnection connection = await globals.ConnectAsync(parsed, onlyReads, token);
             for (int i = 0; i < statements.Count; i++)
             {
                 // Rows of several statements go to one place only as text; a file holds those of the last.
@@ -128,7 +131,7 @@ internal static class StatementCommands
         command.SetAction((parsed, token) => Guard.RunAsync(async () =>
         {
             string scope = parsed.GetValue(schema) ? "SCHEMA" : parsed.GetValue(layer) ? "LAYER" : "TABLE";
-            await using IConnection connection = await globals.ConnectAsync(parsed, token);
+            await using IConnection connection = await globals.ConnectAsync(parsed, onlyReads: false, token);
             foreach (string name in parsed.GetValue(names)!)
             {
                 using var progress = TierProgress.Start(connection, token);
@@ -172,7 +175,7 @@ internal static class StatementCommands
         globals.AddTo(command, settingsInHelp: false);
         command.SetAction((parsed, token) => Guard.RunAsync(async () =>
         {
-            await using IConnection connection = await globals.ConnectAsync(parsed, token);
+            await using IConnection connection = await globals.ConnectAsync(parsed, onlyReads: true, token);
             IReadOnlyList<string> list = statements(parsed);
             for (int i = 0; i < list.Count; i++)
             {

@@ -5,7 +5,11 @@ using LakeHolo.HotTier;
 namespace LakeHolo.Cli.Connections;
 
 /// <summary>An instance inside this process.</summary>
-internal sealed class LocalConnection(LakeInstance instance, string description, bool ownsInstance) : IConnection
+/// <param name="instance">The instance.</param>
+/// <param name="description">What the user is connected to.</param>
+/// <param name="ownsInstance">It ends with the connection.</param>
+/// <param name="scratch">A folder that goes with it.</param>
+internal sealed class LocalConnection(LakeInstance instance, string description, bool ownsInstance, string? scratch = null) : IConnection
 {
     private readonly QuerySession _session = instance.Engine.OpenSession(new SessionIdentity(Environment.UserName, "local", "lakeholo"));
 
@@ -17,7 +21,18 @@ internal sealed class LocalConnection(LakeInstance instance, string description,
         return new Answer(await prepared.ExecuteAsync(_session, null, 0, cancellationToken));
     }
 
-    public ValueTask DisposeAsync() => ownsInstance ? instance.DisposeAsync() : ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        if (ownsInstance)
+        {
+            await instance.DisposeAsync();
+        }
+
+        if (scratch is not null)
+        {
+            Directory.Delete(scratch, recursive: true);
+        }
+    }
 
     private sealed class Answer(IQueryResult result) : IAnswer
     {

@@ -32,6 +32,8 @@ internal sealed class LakeServer : IAsyncDisposable
 
     public string Url => $"grpc://127.0.0.1:{Port}";
 
+    public string DataDirectory => _folder.File("data");
+
     /// <summary>What the server wrote so far.</summary>
     public string Log
     {
@@ -52,7 +54,7 @@ internal sealed class LakeServer : IAsyncDisposable
         string configuration = _folder.File("lakeholo.yaml");
         await File.WriteAllLinesAsync(configuration,
         [
-            "sources:", $"  - {{ name: shop, location: \"{Location}\" }}", $"data_dir: {_folder.File("data")}", $"listen: {Url}", "sync.interval: 1s",
+            "sources:", $"  - {{ name: shop, location: \"{Location}\" }}", $"data_dir: {DataDirectory}", $"listen: {Url}", "sync.interval: 1s",
             "folder_columns: { ods.legacy_catalog: \"sku VARCHAR, product_id INTEGER, name VARCHAR, dept VARCHAR, weight_g INTEGER, discontinued BOOLEAN\" }",
             .. _settings,
         ]);
