@@ -13,19 +13,28 @@ namespace LakeHolo.LakeCatalog.Delta;
 /// <param name="ChangeFiles">Files that hold the changed rows; if there are any, the other lists are empty.</param>
 /// <param name="Added">Files whose rows were inserted, unless the path is in <paramref name="Removed"/> too.</param>
 /// <param name="Removed">Files whose rows were deleted.</param>
+/// <param name="HoldsCopies">Added files may hold rows of removed ones unchanged (the feed is off, and the commit rewrote files), so that only the
+/// difference of both is a change.</param>
 public sealed record DeltaCommitChanges(
-    long Version, long CommittedAtMillis, IReadOnlyList<ChangeFileAction> ChangeFiles, IReadOnlyList<FileAction> Added, IReadOnlyList<FileAction> Removed);
+    long Version, long CommittedAtMillis, IReadOnlyList<ChangeFileAction> ChangeFiles, IReadOnlyList<FileAction> Added, IReadOnlyList<FileAction> Removed,
+    bool HoldsCopies);
 
-/// <summary>The change data feed: which files tell the changes of a range of versions (Delta PROTOCOL.md, "Change Data Files").</summary>
+/// <summary>Which files tell the changes of a range of versions: those of the change data feed where it was on (Delta PROTOCOL.md, "Change Data
+/// Files"), else the data files that the commits added and removed.</summary>
 public static class DeltaChangeFeed
 {
     private static readonly string[] ReservedNames = ["_change_type", "_commit_version", "_commit_timestamp"];
 
     /// <summary>Reads the commits of an inclusive range.</summary>
+    /// <param name="snapshot">A snapshot of the table.</param>
+    /// <param name="from">First version.</param>
+    /// <param name="to">Last version.</param>
+    /// <param name="useFeed">False: data files only, also where the feed is on.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
     /// <returns>The snapshot of the range's end, whose schema the changes have, and the commits, oldest first.</returns>
-    /// <exception cref="LakeException">FeatureUnsupported when the feed is off in the range or the schema changed beyond added columns.</exception>
+    /// <exception cref="LakeException">FeatureUnsupported when the feed is on in a part of the range only, or the schema changed beyond added columns.</exception>
     public static async ValueTask<(DeltaSnapshot End, IReadOnlyList<DeltaCommitChanges> Commits)> ReadAsync(
-        DeltaSnapshot snapshot, long from, long to, CancellationToken cancellationToken = default)
+        DeltaSnapshot snapshot, long from, long to, bool useFeed = true, CancellationToken cancellationToken = default)
     {
         LakeTable table = snapshot.Table;
         if (from > to)
@@ -42,9 +51,19 @@ public static class DeltaChangeFeed
         }
 
         CommitActions[] commits = await ReadCommitsAsync(loader, table.Root, from, to, cancellationToken);
-        CheckRange(start, end, commits);
+        bool isFed = CheckRange(start, end, commits) && useFeed;
         IReadOnlyDictionary<long, long?> times = await new DeltaHistory(table, snapshot.Locations).CommitTimesAsync(commits, cancellationToken);
-        return (end, [.. commits.Select(c => Changes(c, times[c.Version] ?? throw LakeException.FormatInvalid($"Commit {c.Version} has no time", table.FullName)))]);
+        var changes = new List<DeltaCommitChanges>();
+        foreach (CommitActions commit in commits)
+        {
+            long millis = times[commit.Version] ?? throw LakeException.FormatInvalid($"Commit {commit.Version} has no time", table.FullName);
+            DeltaCommitChanges change = isFed ? Fed(commit, millis) : FromDataFiles(commit, millis);
+            changes.Add(end.PartitionFields.Count > 0 && change.Removed.Any(f => f.PartitionValues is null)
+                ? change with { Removed = await WithPartitionsAsync(loader, commit.Version, change.Removed, cancellationToken) }
+                : change);
+        }
+
+        return (end, changes);
     }
 
     /// <summary>The canonical path of an action of this table.</summary>
@@ -65,29 +84,46 @@ public static class DeltaChangeFeed
         return await loader.ReadCommitsAsync(entries, from, cancellationToken);
     }
 
-    private static DeltaCommitChanges Changes(CommitActions commit, long millis)
+    private static DeltaCommitChanges Fed(CommitActions commit, long millis) => commit switch
     {
-        if (commit.ChangeFiles.Count > 0)
-        {
-            return new DeltaCommitChanges(commit.Version, millis, commit.ChangeFiles, [], []);
-        }
+        { ChangeFiles.Count: > 0 } => new DeltaCommitChanges(commit.Version, millis, commit.ChangeFiles, [], [], HoldsCopies: false),
 
-        bool nothing = commit.CommitInfo?.ChangesNoRows == true;
-        return new DeltaCommitChanges(
-            commit.Version, millis, [], nothing ? [] : commit.Adds.FindAll(f => f.DataChange), nothing ? [] : commit.Removes.FindAll(f => f.DataChange));
+        // Without change files such a commit only rewrote its rows.
+        { CommitInfo.ChangesNoRows: true } => new DeltaCommitChanges(commit.Version, millis, [], [], [], HoldsCopies: false),
+        _ => FromDataFiles(commit, millis) with { HoldsCopies = false },
+    };
+
+    private static DeltaCommitChanges FromDataFiles(CommitActions commit, long millis) => new(
+        commit.Version, millis, [], commit.Adds.FindAll(f => f.DataChange), commit.Removes.FindAll(f => f.DataChange), HoldsCopies: true);
+
+    // Old writers name only the path of what they remove; the version before knows the rest.
+    private static async ValueTask<IReadOnlyList<FileAction>> WithPartitionsAsync(
+        DeltaSnapshotLoader loader, long version, IReadOnlyList<FileAction> removed, CancellationToken cancellationToken)
+    {
+        DeltaSnapshot before = await loader.LoadAsync(version - 1, cancellationToken);
+        return [.. removed.Select(f => f.PartitionValues is null && before.Files.Find(CanonicalPath(before, f.Path)) is { } found
+            ? f with { PartitionValues = before.PartitionFields.Select((p, i) => (p.PhysicalName, found.Block.Partitions[i].Value(found.Row))).ToDictionary(p => p.PhysicalName, p => p.Item2) }
+            : f)];
     }
 
-    private static void CheckRange(DeltaSnapshot start, DeltaSnapshot end, CommitActions[] commits)
+    /// <summary>Whether the feed is on in the whole range; it may be off in the whole of it, but not in a part.</summary>
+    private static bool CheckRange(DeltaSnapshot start, DeltaSnapshot end, CommitActions[] commits)
     {
         ProtocolAction protocol = start.Protocol;
         MetadataAction metadata = start.Metadata;
+        long? off = null;
+        bool isOn = false;
         foreach (CommitActions commit in commits)
         {
             protocol = commit.Protocol ?? protocol;
             metadata = commit.Metadata ?? metadata;
-            if (!string.Equals(metadata.Configuration.GetValueOrDefault("delta.enableChangeDataFeed"), "true", StringComparison.OrdinalIgnoreCase))
+            if (string.Equals(metadata.Configuration.GetValueOrDefault("delta.enableChangeDataFeed"), "true", StringComparison.OrdinalIgnoreCase))
             {
-                throw LakeException.FeatureUnsupported($"The change feed is not enabled at version {commit.Version}", start.Table.FullName);
+                isOn = true;
+            }
+            else
+            {
+                off ??= commit.Version;
             }
 
             DeltaFeatures.Check(protocol, start.Table.FullName);
@@ -98,6 +134,11 @@ public static class DeltaChangeFeed
                     $"The schema of version {commit.Version} differs from that of version {end.Version} in more than added columns", start.Table.FullName);
             }
         }
+
+        return isOn && off is not null
+            ? throw LakeException.FeatureUnsupported(
+                $"The change feed is not enabled at version {off}, but in another part of the range: ask for the parts apart", start.Table.FullName)
+            : isOn;
     }
 
     private static bool IsAdditive(TableState state, DeltaSnapshot end) =>

@@ -8,7 +8,8 @@ using LakeHolo.Readers.Engine;
 namespace LakeHolo.Readers.Delta;
 
 /// <summary>Turns the changed files of commits into files to scan: change files as they are, added files as inserts, removed ones as deletes, and
-/// for a file whose deletion vector changed the positions by which the vectors differ.</summary>
+/// for a file whose deletion vector changed the positions by which the vectors differ. Where added files may hold copies of removed rows, what both have is
+/// no change.</summary>
 internal sealed class DeltaChangeScan
 {
     private const string ChangeType = "_change_type";
@@ -21,6 +22,7 @@ internal sealed class DeltaChangeScan
         IReadOnlyList<DeltaField> columns = end.Columns.Fields;
         ChangeFiles = new FileScan(end, columns) { ChangeTypeColumn = ChangeType, ExtraColumns = ["_commit_version", "_commit_timestamp"] };
         DataFiles = new FileScan(end, columns) { ExtraColumns = [ChangeType, "_commit_version", "_commit_timestamp"] };
+        RewrittenFiles = new FileScan(end, columns) { ExtraColumns = DataFiles.ExtraColumns };
         foreach (DeltaCommitChanges commit in commits)
         {
             Add(commit);
@@ -32,6 +34,25 @@ internal sealed class DeltaChangeScan
 
     /// <summary>Files whose rows are all of one kind of change.</summary>
     public FileScan DataFiles { get; }
+
+    /// <summary>Like <see cref="DataFiles"/>, of commits whose inserts may hold rows that they also delete.</summary>
+    public FileScan RewrittenFiles { get; }
+
+    /// <summary>Number of files.</summary>
+    public long Count => ChangeFiles.Count + DataFiles.Count + RewrittenFiles.Count;
+
+    /// <summary>Their bytes, as far as the log tells.</summary>
+    public long SizeBytes => ChangeFiles.SizeBytes + DataFiles.SizeBytes + RewrittenFiles.SizeBytes;
+
+    /// <summary>The changes of <see cref="RewrittenFiles"/> from its relation: inserts without deletes of the same commit, and the reverse, as multisets.</summary>
+    public string Difference(string rewritten)
+    {
+        string columns = string.Join(", ", _end.Columns.Fields.Select(f => SqlText.Identifier(f.Name)));
+        string Rows(string kind) => $"SELECT {columns}, _commit_version, _commit_timestamp FROM changed WHERE {ChangeType} = '{kind}'";
+        string Without(string kind, string other) =>
+            $"SELECT {columns}, '{kind}' AS {ChangeType}, _commit_version, _commit_timestamp FROM ({Rows(kind)} EXCEPT ALL {Rows(other)})";
+        return $"WITH changed AS MATERIALIZED ({rewritten}) {Without("insert", "delete")} UNION ALL {Without("delete", "insert")}";
+    }
 
     private void Add(DeltaCommitChanges commit)
     {
@@ -45,31 +66,38 @@ internal sealed class DeltaChangeScan
             ChangeFiles.Add(File(file.Path, file.SizeBytes, file.PartitionValues) with { Extra = stamp });
         }
 
+        var inserts = new List<ScanFile>();
+        var deletes = new List<ScanFile>();
         Dictionary<string, FileAction> removed = commit.Removed.ToDictionary(f => DeltaChangeFeed.CanonicalPath(_end, f.Path), StringComparer.Ordinal);
         foreach (FileAction file in commit.Added)
         {
             ScanFile scan = File(file.Path, file.SizeBytes, file.PartitionValues);
             if (!removed.Remove(scan.Path, out FileAction? before))
             {
-                DataFiles.Add(scan with { Vector = file.DeletionVector, Extra = Kind("insert", stamp) });
+                inserts.Add(scan with { Vector = file.DeletionVector, Extra = Kind("insert", stamp) });
                 continue;
             }
 
-            AddDifference(scan, file.DeletionVector, before.DeletionVector, Kind("delete", stamp));
-            AddDifference(scan, before.DeletionVector, file.DeletionVector, Kind("insert", stamp));
+            AddDifference(deletes, scan, file.DeletionVector, before.DeletionVector, Kind("delete", stamp));
+            AddDifference(inserts, scan, before.DeletionVector, file.DeletionVector, Kind("insert", stamp));
         }
 
         foreach (FileAction file in removed.Values)
         {
-            DataFiles.Add(File(file.Path, file.SizeBytes, file.PartitionValues) with { Vector = file.DeletionVector, Extra = Kind("delete", stamp) });
+            deletes.Add(File(file.Path, file.SizeBytes, file.PartitionValues) with { Vector = file.DeletionVector, Extra = Kind("delete", stamp) });
         }
+
+        FileScan scanned = commit.HoldsCopies && inserts.Count > 0 && deletes.Count > 0 ? RewrittenFiles : DataFiles;
+        inserts.ForEach(scanned.Add);
+        deletes.ForEach(scanned.Add);
     }
 
-    private void AddDifference(ScanFile file, DeletionVectorDescriptor? only, DeletionVectorDescriptor? without, string[] extra)
+    private static void AddDifference(
+        List<ScanFile> files, ScanFile file, DeletionVectorDescriptor? only, DeletionVectorDescriptor? without, string[] extra)
     {
         if (only is not null && only != without)
         {
-            DataFiles.Add(file with { Only = only, Vector = without, Extra = extra });
+            files.Add(file with { Only = only, Vector = without, Extra = extra });
         }
     }
 

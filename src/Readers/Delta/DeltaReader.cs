@@ -74,26 +74,42 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         }
     }
 
-    /// <summary>The change data feed of an inclusive range of versions: the table's columns (as of the range's end), <c>_change_type</c>,
-    /// <c>_commit_version</c> and <c>_commit_timestamp</c>.</summary>
+    /// <summary>The changes of an inclusive range of versions: the table's columns (as of the range's end), <c>_change_type</c>, <c>_commit_version</c> and
+    /// <c>_commit_timestamp</c>. Where the change data feed is on, its rows; where it is off, the rows by which each commit's data files differ, in which an
+    /// update is a delete and an insert.</summary>
     /// <param name="snapshot">Any snapshot of the table.</param>
     /// <param name="from">First version.</param>
     /// <param name="to">Last version.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
-    /// <exception cref="LakeException">FeatureUnsupported names the version at which the feed is off, or what else prevents an exact answer.</exception>
-    public async ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
+    /// <exception cref="LakeException">FeatureUnsupported names what prevents an exact answer; NotFound a file that was cleaned up.</exception>
+    public ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, CancellationToken cancellationToken = default) =>
+        PlanChangesAsync(snapshot, from, to, useFeed: true, cancellationToken);
+
+    internal async ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, bool useFeed, CancellationToken cancellationToken = default)
     {
         (DeltaSnapshot end, IReadOnlyList<DeltaCommitChanges> commits) =
-            await DeltaChangeFeed.ReadAsync((DeltaSnapshot)snapshot, Version(from), Version(to), cancellationToken);
+            await DeltaChangeFeed.ReadAsync((DeltaSnapshot)snapshot, Version(from), Version(to), useFeed, cancellationToken);
+        if (FileLayouts.Has(end.Columns.Fields, DeltaPrimitiveKind.Variant))
+        {
+            VariantText.Register(engine);
+        }
+
         var changes = new DeltaChangeScan(end, commits);
         var leases = new List<IAsyncDisposable>();
         try
         {
-            string changeFiles = await changes.ChangeFiles.ToSqlAsync(files, _layouts, _deadPositions, leases, cancellationToken);
-            string dataFiles = await changes.DataFiles.ToSqlAsync(files, _layouts, _deadPositions, leases, cancellationToken);
-            long count = changes.ChangeFiles.Count + changes.DataFiles.Count;
+            var parts = new List<string>();
+            foreach (FileScan scan in new[] { changes.ChangeFiles, changes.DataFiles, changes.RewrittenFiles })
+            {
+                if (scan.Count > 0 || (scan == changes.DataFiles && changes.Count == 0))
+                {
+                    string sql = await scan.ToSqlAsync(files, _layouts, _deadPositions, leases, cancellationToken);
+                    parts.Add($"({(scan == changes.RewrittenFiles ? changes.Difference(sql) : sql)})");
+                }
+            }
+
             return new TableScan(
-                $"({changeFiles})\nUNION ALL\n({dataFiles})", new ScanStatistics { FilesTotal = count, FilesRead = count, BytesRead = 0 }, leases);
+                string.Join("\nUNION ALL\n", parts), new ScanStatistics { FilesTotal = changes.Count, FilesRead = changes.Count, BytesRead = changes.SizeBytes }, leases);
         }
         catch
         {

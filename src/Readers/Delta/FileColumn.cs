@@ -18,8 +18,8 @@ internal sealed record FileColumn
     /// <summary>Text stored without the annotation that tells it from bytes.</summary>
     public bool IsUnmarkedText { get; init; }
 
-    /// <summary>Columns found by their physical names, in files that are trusted to hold the table's types or such as the engine casts exactly.</summary>
-    public static FileColumn ByName(DeltaField field) => ByName(field.Type, field.PhysicalName);
+    /// <summary>For variants: how they stand in the file.</summary>
+    public VariantShape? Variant { get; init; }
 
     /// <summary>The type to read, with the files' names.</summary>
     public string FileType() => Type switch
@@ -27,7 +27,7 @@ internal sealed record FileColumn
         DeltaStruct => $"STRUCT({string.Join(", ", Stored().Select(p => $"{SqlText.Identifier(p.FileName!)} {p.FileType()}"))})",
         DeltaArray => Parts[0].FileType() + "[]",
         DeltaMap => $"MAP({Parts[0].FileType()}, {Parts[1].FileType()})",
-        DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => "STRUCT(metadata BLOB, value BLOB)",
+        DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => Variant!.FileType(),
         _ => IsUnmarkedText ? "BLOB" : DeltaSqlTypes.Logical(Type),
     };
 
@@ -59,24 +59,11 @@ internal sealed record FileColumn
                 string entry = $"struct_pack(k := {Parts[0].Project(parameter + ".key", depth + 1)}, v := {Parts[1].Project(parameter + ".value", depth + 1)})";
                 return $"CASE WHEN {expression} IS NULL THEN NULL ELSE map_from_entries(list_transform(map_entries({expression}), lambda {parameter}: {entry})) END";
             case DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant }:
-                return $"CAST({VariantText.Function}(hex(struct_extract({expression}, 'metadata')), hex(struct_extract({expression}, 'value'))) AS JSON)";
+                return Variant!.ToJson(expression, depth);
             default:
                 return $"decode({expression})";
         }
     }
-
-    private static FileColumn ByName(DeltaType type, string name) => new()
-    {
-        Type = type,
-        FileName = type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Void } ? null : name,
-        Parts = type switch
-        {
-            DeltaStruct s => [.. s.Fields.Select(ByName)],
-            DeltaArray a => [ByName(a.Element, "element")],
-            DeltaMap m => [ByName(m.Key, "key"), ByName(m.Value, "value")],
-            _ => [],
-        },
-    };
 
     private IEnumerable<FileColumn> Stored() => Parts.Where(p => p.FileName is not null);
 

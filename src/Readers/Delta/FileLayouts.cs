@@ -5,50 +5,74 @@ using LakeHolo.LakeCatalog.Delta.Schema;
 
 namespace LakeHolo.Readers.Delta;
 
-/// <summary>How the needed columns stand in each file. Where names tell, files are not asked; where they do not (field ids, widened types, bytes beside
-/// text), the files' own schemas decide, and files of equal layout are read together.</summary>
+/// <summary>How the needed columns stand in each file. Every file's own schema decides: a name in another case, a narrower type, a field id, and a type
+/// that does not fit is refused instead of being cast. Files of equal layout are read together.</summary>
 internal sealed class FileLayouts
 {
-    // Schemas of data files, by local path; data files never change.
-    private const int MaxCached = 20_000;
+    // Footers of data files, by local path; data files never change.
+    private const int MaxCached = 100_000;
+    private const int ParallelFrom = 32;
 
-    private readonly ConcurrentDictionary<string, ParquetNode> _schemas = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ParquetFooter> _footers = new(StringComparer.Ordinal);
 
     /// <summary>Options of the engine's Parquet reader: without a byte column, bytes without annotation are text.</summary>
     public static string ReadOptions(IReadOnlyList<DeltaField> columns) =>
         Has(columns, DeltaPrimitiveKind.Binary) || Has(columns, DeltaPrimitiveKind.Variant) ? string.Empty : ", binary_as_string = true";
 
-    /// <summary>Groups files by the layout of the columns.</summary>
-    public IEnumerable<(FileColumn[] Layout, List<int> Members)> Group(
-        DeltaSnapshot snapshot, IReadOnlyList<DeltaField> columns, IReadOnlyList<string> localPaths, IReadOnlyList<ScanFile> files)
+    /// <summary>Footers of files.</summary>
+    public ParquetFooter[] Read(IReadOnlyList<string> localPaths, IReadOnlyList<ScanFile> files)
     {
-        if (!AsksFiles(snapshot, columns))
+        var footers = new ParquetFooter[files.Count];
+        if (files.Count < ParallelFrom)
         {
-            return [([.. columns.Select(FileColumn.ByName)], [.. Enumerable.Range(0, files.Count)])];
+            for (int i = 0; i < footers.Length; i++)
+            {
+                footers[i] = Footer(localPaths[i], files[i].Path);
+            }
+
+            return footers;
         }
 
+        try
+        {
+            Parallel.For(0, footers.Length, i => footers[i] = Footer(localPaths[i], files[i].Path));
+        }
+        catch (AggregateException e) when (e.InnerExceptions[0] is LakeException first)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
+        }
+
+        return footers;
+    }
+
+    /// <summary>Groups files by the layout of the columns.</summary>
+    public static IReadOnlyList<FileGroup> Group(
+        DeltaSnapshot snapshot, IReadOnlyList<DeltaField> columns, IReadOnlyList<ParquetFooter> footers, IReadOnlyList<ScanFile> files)
+    {
         bool marksText = ReadOptions(columns).Length > 0;
-        var groups = new Dictionary<string, (FileColumn[] Layout, List<int> Members)>(StringComparer.Ordinal);
+        var bySchema = new Dictionary<ParquetNode, FileGroup>(ReferenceEqualityComparer.Instance);
+        var byLayout = new Dictionary<string, FileGroup>(StringComparer.Ordinal);
         for (int i = 0; i < files.Count; i++)
         {
-            ParquetNode schema = Schema(localPaths[i]);
-            var resolver = new FileColumnResolver(snapshot, schema, files[i].Path, marksText);
-            FileColumn[] layout = [.. columns.Select(resolver.Resolve)];
-            string signature = string.Join("\n", layout.Select(Signature));
-            if (!groups.TryGetValue(signature, out (FileColumn[] Layout, List<int> Members) group))
+            ParquetNode schema = footers[i].Schema;
+            if (!bySchema.TryGetValue(schema, out FileGroup? group))
             {
-                groups[signature] = group = (layout, []);
+                var resolver = new FileColumnResolver(snapshot, schema, files[i].Path, marksText);
+                FileColumn[] layout = [.. columns.Select(resolver.Resolve)];
+                string signature = string.Join("\n", layout.Select(c => c.FileName is null ? "" : $"{c.FileName}\u001f{c.FileType()}\u001f{c.Project("x")}"));
+                if (!byLayout.TryGetValue(signature, out group))
+                {
+                    byLayout[signature] = group = new FileGroup(layout, []);
+                }
+
+                bySchema[schema] = group;
             }
 
             group.Members.Add(i);
         }
 
-        return groups.Values;
+        return [.. byLayout.Values];
     }
-
-    private static bool AsksFiles(DeltaSnapshot snapshot, IReadOnlyList<DeltaField> columns) =>
-        snapshot.MappingMode == ColumnMappingMode.Id || snapshot.HasTypeWidening || Has(columns, DeltaPrimitiveKind.Variant)
-        || (Has(columns, DeltaPrimitiveKind.Binary) && Has(columns, DeltaPrimitiveKind.String));
 
     /// <summary>Whether a type occurs in columns, at any depth.</summary>
     public static bool Has(IEnumerable<DeltaField> columns, DeltaPrimitiveKind kind) => columns.Any(c => Has(c.Type, kind));
@@ -62,26 +86,26 @@ internal sealed class FileLayouts
         _ => false,
     };
 
-    private static string Signature(FileColumn column) =>
-        $"{column.FileName}\u001f{column.IsUnmarkedText}({string.Join(',', column.Parts.Select(Signature))})";
-
-    private ParquetNode Schema(string localPath)
+    private ParquetFooter Footer(string localPath, string path)
     {
-        if (_schemas.TryGetValue(localPath, out ParquetNode? known))
+        if (_footers.TryGetValue(localPath, out ParquetFooter? known))
         {
             return known;
         }
 
-        if (_schemas.Count >= MaxCached)
+        if (_footers.Count >= MaxCached)
         {
-            _schemas.Clear();
+            _footers.Clear();
         }
 
-        ParquetNode schema = ParquetNode.Read(localPath);
-        _schemas[localPath] = schema;
-        return schema;
+        return _footers[localPath] = ParquetFooter.Read(localPath, path);
     }
 }
+
+/// <summary>Files in which the columns stand alike.</summary>
+/// <param name="Layout">The columns, in the order asked for.</param>
+/// <param name="Members">Indexes of the files.</param>
+internal sealed record FileGroup(FileColumn[] Layout, List<int> Members);
 
 /// <summary>Finds columns in one file.</summary>
 internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode schema, string path, bool marksText)
@@ -121,7 +145,7 @@ internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode sch
             case DeltaPrimitive or DeltaDecimal when node.Holds(type):
                 return found with
                 {
-                    IsUnmarkedText = !marksText && type is DeltaPrimitive { Kind: DeltaPrimitiveKind.String } && !node.IsMarkedText,
+                    IsUnmarkedText = !marksText && type is DeltaPrimitive { Kind: DeltaPrimitiveKind.String } && node.Meaning != ParquetMeaning.Text,
                 };
             default:
                 throw LakeException.FormatInvalid($"The column '{column}' has the table type {DeltaSqlTypes.Logical(type)}, but a file holds {node.Describe()}", path);
@@ -130,16 +154,10 @@ internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode sch
 
     private FileColumn ResolveVariant(FileColumn found, ParquetNode node, string column)
     {
-        if (node.Children.Any(c => c.Name == "typed_value"))
-        {
-            throw snapshot.HasVariantShredding
-                ? LakeException.FeatureUnsupported($"The column '{column}' holds shredded variants (variantShredding)", path)
-                : LakeException.FormatInvalid($"The column '{column}' is a shredded variant without the feature variantShredding", path);
-        }
-
-        return node.Children.Count == 2 && node.Children.Any(c => c.Name == "metadata") && node.Children.Any(c => c.Name == "value")
-            ? found
-            : throw LakeException.FormatInvalid($"The column '{column}' is a variant without metadata and value", path);
+        VariantShape shape = VariantShape.Of(node, column, path);
+        return shape.IsShredded && !snapshot.HasVariantShredding
+            ? throw LakeException.FormatInvalid($"The column '{column}' is a shredded variant without the feature variantShredding", path)
+            : found with { Variant = shape };
     }
 
     private ParquetNode? Find(DeltaField field, ParquetNode parent)

@@ -55,6 +55,9 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
     /// <summary>Number of files.</summary>
     public int Count => _files.Count;
 
+    /// <summary>Their bytes, as far as the log tells.</summary>
+    public long SizeBytes => _files.Sum(f => Math.Max(0, f.SizeBytes));
+
     public void Add(ScanFile file) => _files.Add(file);
 
     /// <summary>Opens files and deletion vectors, and gives the SELECT.</summary>
@@ -68,7 +71,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
         }
 
         DeltaField[] stored = [.. columns.Where(c => !snapshot.PartitionFields.Contains(c))];
-        IReadOnlyList<string> paths = await OpenFilesAsync(materializer, stored, leases, cancellationToken);
+        (IReadOnlyList<string> paths, IReadOnlyList<FileGroup> groups) = await OpenFilesAsync(materializer, layouts, stored, leases, cancellationToken);
         DeletionVectorDescriptor[] vectors = [.. _files.SelectMany(f => new[] { f.Vector, f.Only }).OfType<DeletionVectorDescriptor>()];
         var numbers = new Dictionary<DeletionVectorDescriptor, long>();
         if (vectors.Length > 0)
@@ -82,7 +85,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
         }
 
         var parts = new List<string>();
-        foreach ((FileColumn[] layout, List<int> members) in layouts.Group(snapshot, stored, paths, _files))
+        foreach ((FileColumn[] layout, List<int> members) in groups)
         {
             foreach (IGrouping<int, int> group in members.GroupBy(i => (_files[i].Vector is null ? 0 : 1) + (_files[i].Only is null ? 0 : 2)))
             {
@@ -93,8 +96,9 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
         return string.Join("\nUNION ALL\n", parts);
     }
 
-    private async ValueTask<IReadOnlyList<string>> OpenFilesAsync(
-        IFileMaterializer materializer, DeltaField[] stored, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    // Footers first, since they tell where the columns stand; then the columns.
+    private async ValueTask<(IReadOnlyList<string> Paths, IReadOnlyList<FileGroup> Groups)> OpenFilesAsync(
+        IFileMaterializer materializer, FileLayouts layouts, DeltaField[] stored, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         var opened = new List<CacheableFile>(_files.Count);
         foreach (ScanFile file in _files)
@@ -102,18 +106,83 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
             (IObjectStore store, string key) = snapshot.Locations.Resolve(snapshot.Table.Root, file.Path);
             if (store.TryGetLocalPath(key) is { } local && !File.Exists(local))
             {
-                throw LakeException.NotFound("A data file of the table is missing (vacuumed?)", file.Path);
+                throw Missing(file.Path);
             }
 
             opened.Add(new CacheableFile(store, key, file.SizeBytes));
         }
 
-        // Names in files of id mode, and names that differ in case, are known only from the files.
-        string[] names = [.. stored.Select(c => c.PhysicalName)];
-        FileLease lease = await materializer.OpenAsync(opened, snapshot.MappingMode == ColumnMappingMode.Id || RowIds || ChangeTypeColumn is not null ? null : names, cancellationToken);
-        leases.Add(lease);
-        return lease.LocalPaths;
+        try
+        {
+            FileLease ends = await materializer.OpenAsync(opened, [], cancellationToken);
+            leases.Add(ends);
+            ParquetFooter[] footers = layouts.Read(ends.LocalPaths, _files);
+            IReadOnlyList<FileGroup> groups = FileLayouts.Group(snapshot, stored, footers, _files);
+            CheckChangeType(footers);
+            HashSet<string> names = [.. groups.SelectMany(g => g.Layout).Select(c => c.FileName).OfType<string>(), .. RowIdColumns().OfType<string>()];
+            if (ChangeTypeColumn is not null)
+            {
+                names.Add(ChangeTypeColumn);
+            }
+
+            FileLease lease = names.Count == 0 ? ends : await materializer.OpenAsync(opened, names, cancellationToken);
+            leases.Add(lease);
+            return (await RewriteForeignAsync(materializer, opened, footers, lease.LocalPaths, leases, cancellationToken), groups);
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound && !e.Message.Contains("vacuumed", StringComparison.Ordinal))
+        {
+            throw LakeException.NotFound("A data file of the table is missing (vacuumed?): " + e.Message, e.Path, e);
+        }
     }
+
+    private static LakeException Missing(string path) => LakeException.NotFound("A data file of the table is missing (vacuumed?)", path);
+
+    private void CheckChangeType(ParquetFooter[] footers)
+    {
+        for (int i = 0; ChangeTypeColumn is not null && i < footers.Length; i++)
+        {
+            if (!footers[i].Schema.Children.Any(c => c.Name == ChangeTypeColumn))
+            {
+                throw LakeException.FormatInvalid($"A change file has no column {ChangeTypeColumn}", _files[i].Path);
+            }
+        }
+    }
+
+    private static async ValueTask<IReadOnlyList<string>> RewriteForeignAsync(
+        IFileMaterializer materializer, List<CacheableFile> opened, ParquetFooter[] footers, IReadOnlyList<string> paths, List<IAsyncDisposable> leases,
+        CancellationToken cancellationToken)
+    {
+        int[] foreign = [.. Enumerable.Range(0, footers.Length).Where(i => footers[i].Foreign is not null)];
+        if (foreign.Length == 0)
+        {
+            return paths;
+        }
+
+        foreach (int i in foreign)
+        {
+            (string codec, string column) = footers[i].Foreign!.Value;
+            if (codec != "LZ4")
+            {
+                throw LakeException.FeatureUnsupported($"The column '{column}' of a data file is compressed by {codec}", opened[i].Key);
+            }
+        }
+
+        FileLease rewritten = await materializer.OpenDecodedAsync(
+            [.. foreign.Select(i => opened[i])], ForeignCodecDecoder.DecoderKey, ForeignCodecDecoder.DecodeAsync, cancellationToken);
+        leases.Add(rewritten);
+        string[] all = [.. paths];
+        for (int i = 0; i < foreign.Length; i++)
+        {
+            all[foreign[i]] = rewritten.LocalPaths[i];
+        }
+
+        return all;
+    }
+
+    private string?[] RowIdColumns() => RowIds
+        ? [snapshot.Options.GetValueOrDefault("delta.rowTracking.materializedRowIdColumnName"),
+            snapshot.Options.GetValueOrDefault("delta.rowTracking.materializedRowCommitVersionColumnName")]
+        : [];
 
     private string Select(
         FileColumn[] layout, DeltaField[] stored, int[] members, IReadOnlyList<string> paths, Dictionary<DeletionVectorDescriptor, long> numbers)
@@ -240,9 +309,16 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
             outputs = outputs.Append($"CAST(NULL AS VARCHAR) AS {SqlText.Identifier(ChangeTypeColumn)}");
         }
 
-        outputs = outputs.Concat(ExtraColumns.Select(c => $"NULL AS {SqlText.Identifier(c)}"));
+        outputs = outputs.Concat(ExtraColumns.Select(c => $"CAST(NULL AS {ExtraType(c)}) AS {SqlText.Identifier(c)}"));
         return $"SELECT {string.Join(", ", outputs)} WHERE false";
     }
+
+    private static string ExtraType(string column) => column switch
+    {
+        "_commit_version" => "BIGINT",
+        "_commit_timestamp" => "TIMESTAMPTZ",
+        _ => "VARCHAR",
+    };
 
     private static string MapEntry(string fileName, string name, string type) =>
         $"{SqlText.Literal(fileName)}: {{name: {SqlText.Literal(name)}, type: {SqlText.Literal(type)}, default_value: NULL}}";

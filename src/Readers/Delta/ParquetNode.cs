@@ -1,15 +1,38 @@
-using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Delta.Schema;
-using ParquetSharp;
-using ParquetSharp.Schema;
 
 namespace LakeHolo.Readers.Delta;
+
+/// <summary>Physical types, as parquet.thrift counts them.</summary>
+internal enum ParquetPhysical
+{
+    Boolean,
+    Int32,
+    Int64,
+    Int96,
+    Float,
+    Double,
+    ByteArray,
+    FixedLenByteArray,
+}
+
+/// <summary>What an annotation, new or old, makes of a physical type.</summary>
+internal enum ParquetMeaning
+{
+    None,
+    Text,
+    Decimal,
+    Date,
+    Time,
+    Timestamp,
+    Int,
+    Uuid,
+    Variant,
+    Other,
+}
 
 /// <summary>A node of a Parquet file's schema.</summary>
 internal sealed record ParquetNode
 {
-    private const int MaxDepth = 200;
-
     public required string Name { get; init; }
 
     public int FieldId { get; init; } = -1;
@@ -20,31 +43,19 @@ internal sealed record ParquetNode
 
     public IReadOnlyList<ParquetNode> Children { get; init; } = [];
 
-    public PhysicalType Physical { get; init; }
+    public ParquetPhysical Physical { get; init; }
 
-    public LogicalTypeEnum Logical { get; init; } = LogicalTypeEnum.None;
+    public ParquetMeaning Meaning { get; init; }
+
+    /// <summary>For timestamps: an instant, not a wall clock time.</summary>
+    public bool IsInstant { get; init; }
+
+    /// <summary>For times and timestamps: nanoseconds.</summary>
+    public bool IsNanos { get; init; }
 
     public int Precision { get; init; }
 
     public int Scale { get; init; }
-
-    /// <summary>Whether bytes are annotated as text.</summary>
-    public bool IsMarkedText => Logical is LogicalTypeEnum.String or LogicalTypeEnum.Enum or LogicalTypeEnum.Json;
-
-    /// <summary>Reads a file's footer.</summary>
-    public static ParquetNode Read(string localPath)
-    {
-        try
-        {
-            using var reader = new ParquetFileReader(localPath);
-            using GroupNode root = reader.FileMetaData.Schema.GroupNode;
-            return Convert(root, 0);
-        }
-        catch (ParquetException e)
-        {
-            throw LakeException.FormatInvalid($"A data file is unreadable: {e.Message}", localPath, e);
-        }
-    }
 
     /// <summary>Whether any node has a field id.</summary>
     public bool HasFieldIds() => Children.Any(c => c.FieldId >= 0 || c.HasFieldIds());
@@ -70,7 +81,7 @@ internal sealed record ParquetNode
     public (ParquetNode Key, ParquetNode Value)? Entry() =>
         Children is [{ IsRepeated: true, Children: [var key, var value] }] ? (key, value) : null;
 
-    /// <summary>Whether every stored value is one of a type, or one that widens to it.</summary>
+    /// <summary>Whether every stored value is one of a type, or one that widens to it exactly.</summary>
     public bool Holds(DeltaType type)
     {
         if (IsGroup)
@@ -78,26 +89,26 @@ internal sealed record ParquetNode
             return false;
         }
 
-        bool isInt = Physical is PhysicalType.Int32 or PhysicalType.Int64
-            && Logical is LogicalTypeEnum.None or LogicalTypeEnum.Int;
+        bool isInt = Physical is ParquetPhysical.Int32 or ParquetPhysical.Int64 && Meaning is ParquetMeaning.None or ParquetMeaning.Int;
         return type switch
         {
-            DeltaDecimal d => Logical == LogicalTypeEnum.Decimal
+            DeltaDecimal d => Meaning == ParquetMeaning.Decimal
                 ? Scale <= d.Scale && Precision - Scale <= d.Precision - d.Scale
-                : isInt && d.Precision - d.Scale >= (Physical == PhysicalType.Int32 ? 10 : 20),
+                : isInt && d.Precision - d.Scale >= (Physical == ParquetPhysical.Int32 ? 10 : 20),
             DeltaPrimitive p => p.Kind switch
             {
                 DeltaPrimitiveKind.Long => isInt,
-                DeltaPrimitiveKind.Integer or DeltaPrimitiveKind.Short or DeltaPrimitiveKind.Byte => isInt && Physical == PhysicalType.Int32,
-                DeltaPrimitiveKind.Float => Physical == PhysicalType.Float,
-                DeltaPrimitiveKind.Double => Physical is PhysicalType.Double or PhysicalType.Float || (isInt && Physical == PhysicalType.Int32),
-                DeltaPrimitiveKind.Boolean => Physical == PhysicalType.Boolean,
-                DeltaPrimitiveKind.Date => Physical == PhysicalType.Int32,
-                DeltaPrimitiveKind.Timestamp => Physical is PhysicalType.Int64 or PhysicalType.Int96,
-                DeltaPrimitiveKind.TimestampNtz => Physical is PhysicalType.Int64 or PhysicalType.Int96
-                    || (Physical == PhysicalType.Int32 && Logical == LogicalTypeEnum.Date),
-                DeltaPrimitiveKind.String => Physical == PhysicalType.ByteArray,
-                DeltaPrimitiveKind.Binary => Physical is PhysicalType.ByteArray or PhysicalType.FixedLenByteArray,
+                DeltaPrimitiveKind.Integer or DeltaPrimitiveKind.Short or DeltaPrimitiveKind.Byte => isInt && Physical == ParquetPhysical.Int32,
+                DeltaPrimitiveKind.Float => Physical == ParquetPhysical.Float,
+                DeltaPrimitiveKind.Double => Physical is ParquetPhysical.Double or ParquetPhysical.Float
+                    || (isInt && Physical == ParquetPhysical.Int32),
+                DeltaPrimitiveKind.Boolean => Physical == ParquetPhysical.Boolean,
+                DeltaPrimitiveKind.Date => Meaning == ParquetMeaning.Date,
+                DeltaPrimitiveKind.Timestamp => Meaning == ParquetMeaning.Timestamp || Physical == ParquetPhysical.Int96,
+                DeltaPrimitiveKind.TimestampNtz => Meaning is ParquetMeaning.Timestamp or ParquetMeaning.Date || Physical == ParquetPhysical.Int96,
+                DeltaPrimitiveKind.String => Physical == ParquetPhysical.ByteArray && Meaning is ParquetMeaning.Text or ParquetMeaning.None,
+                DeltaPrimitiveKind.Binary => Physical is ParquetPhysical.ByteArray or ParquetPhysical.FixedLenByteArray
+                    && Meaning is ParquetMeaning.Text or ParquetMeaning.None,
                 _ => false,
             },
             _ => false,
@@ -105,40 +116,10 @@ internal sealed record ParquetNode
     }
 
     /// <summary>For messages.</summary>
-    public string Describe() => IsGroup ? "a group" : $"{Physical} ({Logical})";
-
-    private static ParquetNode Convert(Node node, int depth)
+    public string Describe() => IsGroup ? "a group" : Meaning switch
     {
-        if (depth > MaxDepth)
-        {
-            throw LakeException.FormatInvalid($"A Parquet schema is nested deeper than {MaxDepth} levels");
-        }
-
-        using LogicalType logical = node.LogicalType;
-        var converted = new ParquetNode
-        {
-            Name = node.Name,
-            FieldId = node.FieldId,
-            IsRepeated = node.Repetition == Repetition.Repeated,
-            Logical = logical.Type,
-        };
-        if (node is GroupNode group)
-        {
-            var children = new List<ParquetNode>(group.FieldCount);
-            for (int i = 0; i < group.FieldCount; i++)
-            {
-                using Node child = group.Field(i);
-                children.Add(Convert(child, depth + 1));
-            }
-
-            return converted with { IsGroup = true, Children = children };
-        }
-
-        return converted with
-        {
-            Physical = ((PrimitiveNode)node).PhysicalType,
-            Precision = logical is DecimalLogicalType p ? p.Precision : 0,
-            Scale = logical is DecimalLogicalType s ? s.Scale : 0,
-        };
-    }
+        ParquetMeaning.None => Physical.ToString(),
+        ParquetMeaning.Decimal => $"{Physical} (Decimal({Precision},{Scale}))",
+        _ => $"{Physical} ({Meaning})",
+    };
 }

@@ -16,6 +16,9 @@ internal static class VariantText
     /// <summary>The engine's function: hexadecimal metadata and value to JSON text.</summary>
     public const string Function = "delta_variant_json";
 
+    /// <summary>The engine's function: metadata, value of an object and names; gives the object's other fields as <c>"a":1,"b":2</c>, or NULL if it has none.</summary>
+    public const string RestFunction = "delta_variant_rest";
+
     private const int MaxDepth = 256;
     private const long MicrosPerDay = 86_400_000_000;
 
@@ -49,18 +52,52 @@ internal static class VariantText
                 }
             }
         });
+        connection.RegisterScalarFunction<string, string, string, string>(RestFunction, (readers, writer, rowCount) =>
+        {
+            for (ulong row = 0; row < rowCount; row++)
+            {
+                string? rest = readers[0].IsValid(row) && readers[1].IsValid(row)
+                    ? Rest(
+                        Convert.FromHexString(readers[0].GetValue<string>(row)), Convert.FromHexString(readers[1].GetValue<string>(row)),
+                        readers[2].GetValue<string>(row).Split('\u001f'))
+                    : null;
+                if (rest is null)
+                {
+                    writer.WriteNull(row);
+                }
+                else
+                {
+                    writer.WriteValue(rest, row);
+                }
+            }
+        });
+    }
+
+    /// <summary>The fields of an object but for some, without braces; null if none is left.</summary>
+    /// <exception cref="LakeException">FormatInvalid when the bytes are no object.</exception>
+    public static string? Rest(ReadOnlySpan<byte> metadata, ReadOnlySpan<byte> value, IReadOnlyCollection<string> without)
+    {
+        if (value.IsEmpty || (value[0] & 3) != 2)
+        {
+            throw LakeException.FormatInvalid("A shredded variant has fields and a value that is no object");
+        }
+
+        string json = ToJson(metadata, value, without);
+        return json.Length == 2 ? null : json[1..^1];
     }
 
     /// <summary>The JSON text of a variant.</summary>
     /// <exception cref="LakeException">FormatInvalid when the bytes are no variant.</exception>
-    public static string ToJson(ReadOnlySpan<byte> metadata, ReadOnlySpan<byte> value)
+    public static string ToJson(ReadOnlySpan<byte> metadata, ReadOnlySpan<byte> value) => ToJson(metadata, value, []);
+
+    private static string ToJson(ReadOnlySpan<byte> metadata, ReadOnlySpan<byte> value, IReadOnlyCollection<string> without)
     {
         try
         {
             using var buffer = new MemoryStream();
             using (var writer = new Utf8JsonWriter(buffer, Relaxed))
             {
-                Write(writer, Keys(metadata), value, 0);
+                Write(writer, Keys(metadata), value, 0, without);
             }
 
             return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
@@ -97,7 +134,7 @@ internal static class VariantText
         return keys;
     }
 
-    private static void Write(Utf8JsonWriter writer, string[] keys, ReadOnlySpan<byte> value, int depth)
+    private static void Write(Utf8JsonWriter writer, string[] keys, ReadOnlySpan<byte> value, int depth, IReadOnlyCollection<string> without)
     {
         if (depth > MaxDepth)
         {
@@ -114,7 +151,7 @@ internal static class VariantText
                 writer.WriteStringValue(value.Slice(1, header));
                 break;
             case 2:
-                WriteObject(writer, keys, header, value[1..], depth);
+                WriteObject(writer, keys, header, value[1..], depth, without);
                 break;
             default:
                 WriteArray(writer, keys, header, value[1..], depth);
@@ -122,7 +159,8 @@ internal static class VariantText
         }
     }
 
-    private static void WriteObject(Utf8JsonWriter writer, string[] keys, int header, ReadOnlySpan<byte> body, int depth)
+    private static void WriteObject(
+        Utf8JsonWriter writer, string[] keys, int header, ReadOnlySpan<byte> body, int depth, IReadOnlyCollection<string> without)
     {
         int offsetWidth = (header & 3) + 1;
         int idWidth = (header >> 2 & 3) + 1;
@@ -134,8 +172,12 @@ internal static class VariantText
         writer.WriteStartObject();
         for (int i = 0; i < count; i++)
         {
-            writer.WritePropertyName(keys[Number(ids[(i * idWidth)..], idWidth)]);
-            Write(writer, keys, values[Number(offsets[(i * offsetWidth)..], offsetWidth)..], depth + 1);
+            string key = keys[Number(ids[(i * idWidth)..], idWidth)];
+            if (!without.Contains(key))
+            {
+                writer.WritePropertyName(key);
+                Write(writer, keys, values[Number(offsets[(i * offsetWidth)..], offsetWidth)..], depth + 1, []);
+            }
         }
 
         writer.WriteEndObject();
@@ -151,7 +193,7 @@ internal static class VariantText
         writer.WriteStartArray();
         for (int i = 0; i < count; i++)
         {
-            Write(writer, keys, values[Number(offsets[(i * offsetWidth)..], offsetWidth)..], depth + 1);
+            Write(writer, keys, values[Number(offsets[(i * offsetWidth)..], offsetWidth)..], depth + 1, []);
         }
 
         writer.WriteEndArray();
@@ -200,6 +242,12 @@ internal static class VariantText
             case 16:
                 writer.WriteStringValue(body.Slice(4, Number(body, 4)));
                 break;
+            case 17:
+                writer.WriteStringValue(Moment(BinaryPrimitives.ReadInt64LittleEndian(body), "HH:mm:ss.FFFFFF"));
+                break;
+            case 18 or 19:
+                writer.WriteStringValue(NanosMoment(BinaryPrimitives.ReadInt64LittleEndian(body)) + (kind == 18 ? "+00:00" : ""));
+                break;
             case 20:
                 writer.WriteStringValue(new Guid(body[..16], bigEndian: true));
                 break;
@@ -234,6 +282,14 @@ internal static class VariantText
 
     private static string Moment(long micros, string format) =>
         DateTime.UnixEpoch.AddTicks(checked(micros * 10)).ToString(format, CultureInfo.InvariantCulture);
+
+    // Ticks are 100 ns, so the last two digits are written apart.
+    private static string NanosMoment(long nanos)
+    {
+        long micros = (nanos / 1000) - (nanos % 1000 < 0 ? 1 : 0);
+        string text = Moment(micros, "yyyy-MM-dd HH:mm:ss.ffffff") + (nanos - (micros * 1000)).ToString("D3", CultureInfo.InvariantCulture);
+        return text.TrimEnd('0').TrimEnd('.');
+    }
 
     private static string DecimalText(BigInteger unscaled, int scale)
     {

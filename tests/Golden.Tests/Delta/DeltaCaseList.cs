@@ -94,11 +94,4 @@ internal static class DeltaCaseList
         "replay_rs_mixed",
         "replay_upsert_dv",
     ];
-
-    /// <summary>Cases that their writers read and that are refused here, and what the refusal names.</summary>
-    public static IReadOnlyDictionary<string, string> Refused { get; } = new Dictionary<string, string>
-    {
-        ["parquet_encodings"] = "LZ4",
-        ["variant_shredded"] = "variantShredding",
-    };
 }

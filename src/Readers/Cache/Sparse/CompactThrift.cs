@@ -13,6 +13,9 @@ internal ref struct CompactThrift(ReadOnlySpan<byte> bytes)
     private readonly ReadOnlySpan<byte> _bytes = bytes;
     private int _position;
 
+    /// <summary>Where the next byte is read.</summary>
+    public readonly int Position => _position;
+
     /// <summary>The next field of a struct.</summary>
     /// <param name="field">Number of the field before (0 at the start of a struct), then of this one.</param>
     /// <param name="type">Its type.</param>
