@@ -197,7 +197,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
             // What preparing pinned serves the execution that follows at once; any later one binds anew, to the snapshots of its own start.
             bool isFresh = engine._time.GetElapsedTime(_boundAt) <= FreshFor;
             return await engine._executor.RunAsync(
-                session, sql, () => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, cancellationToken),
+                session, sql, token => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, token),
                 string.Empty, values, cancellationToken);
         }
     }
@@ -211,7 +211,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
         public bool IsUpdate => false;
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
-            => await engine._executor.RunAsync(session, sql, () => engine._planner.BindAsync(session, query, cancellationToken), "EXPLAIN ", [], cancellationToken);
+            => await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, token), "EXPLAIN ", [], cancellationToken);
     }
 
     private sealed class PreparedManagement(LakeEngine engine, ManagementStatement statement) : IPreparedQuery

@@ -141,7 +141,8 @@ public sealed class CatalogService
         DateTimeOffset started = Now;
         long clock = Stopwatch.GetTimestamp();
         CatalogTable[] before = [.. _tables.Where(t => t.Table.Source == source.Name)];
-        CrawlResult crawl = await LakeCrawler.CrawlAsync(source.Root, before.ToDictionary(t => t.Table.Root.Prefix, t => t.Table.Format), cancellationToken);
+        CrawlResult crawl = await LakeCrawler.CrawlAsync(
+            source.Root, before.ToDictionary(t => t.Table.Root.Prefix, t => new KnownTable(t.Table.Format, t.Table.Schema, t.Table.Name, t.Note)), cancellationToken);
         Dictionary<(string, string, string), CatalogTable> known = before.ToDictionary(t => (t.Table.Root.Prefix, t.Table.Format, t.Table.Name));
         var after = new List<CatalogTable>();
         foreach (TableSighting sighting in crawl.Tables.Where(t => _formats.ContainsKey(t.Format)))

@@ -98,7 +98,7 @@ internal sealed class EngineResult : IQueryResult
             // The engine computes on the calling thread until a batch is there: not on one that somebody's I/O waits for.
             return await Task.Run(async () => await _stream.ReadNextRecordBatchAsync(cancellationToken), CancellationToken.None);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e)
         {
             throw _statement.Translate(e);
         }

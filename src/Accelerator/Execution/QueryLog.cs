@@ -46,7 +46,7 @@ public sealed record QueryLogEntry
     /// <summary>Rows given out.</summary>
     public long Rows { get; init; }
 
-    /// <summary>running, done, failed, cancelled.</summary>
+    /// <summary>queued, running, done, failed, cancelled.</summary>
     public required string State { get; init; }
 
     /// <summary>Why it failed.</summary>

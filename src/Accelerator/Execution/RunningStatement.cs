@@ -12,6 +12,7 @@ internal sealed class RunningStatement : IAsyncDisposable
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _timeout = new();
+    private readonly CancellationTokenSource _stop = new();
     private QueryLogEntry _entry;
     private PlannedStatement? _plan;
     private DuckDBCommand? _command;
@@ -33,10 +34,21 @@ internal sealed class RunningStatement : IAsyncDisposable
 
     public long Id => _entry.Id;
 
+    /// <summary>Who asked.</summary>
+    public string User => _entry.User;
+
+    /// <summary>Cancelled with the statement: ends its waiting and planning.</summary>
+    public CancellationToken Stopped => _stop.Token;
+
+    private bool IsOver => _entry.State is not ("queued" or "running");
+
     public DuckDBConnection? Connection { get; set; }
 
     /// <summary>Gives back what the statement was admitted with.</summary>
     public Action<RunningStatement>? Ended { get; set; }
+
+    /// <summary>It has its place among those that run.</summary>
+    public void Admitted() => Update(e => e with { State = "running" });
 
     public void Planned(PlannedStatement plan)
     {
@@ -63,19 +75,31 @@ internal sealed class RunningStatement : IAsyncDisposable
     {
         lock (_gate)
         {
-            if (_entry.State == "running")
+            if (_disposed || IsOver)
             {
-                _cancelReason ??= reason;
-                _command?.Cancel();
+                return;
             }
+
+            _cancelReason ??= reason;
+            _command?.Cancel();
+        }
+
+        try
+        {
+            _stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended meanwhile.
         }
     }
 
     public void Finish(Exception? error)
     {
-        if (_entry.State == "running")
+        if (!IsOver)
         {
-            Update(e => e with { State = error is null ? "done" : _cancelReason is null ? "failed" : "cancelled", Error = error?.Message });
+            bool cancelled = _cancelReason is not null || error is OperationCanceledException;
+            Update(e => e with { State = error is null ? "done" : cancelled ? "cancelled" : "failed", Error = error?.Message });
         }
     }
 
@@ -110,12 +134,13 @@ internal sealed class RunningStatement : IAsyncDisposable
             _command = null;
         }
 
-        if (_entry.State == "running")
+        if (!IsOver)
         {
             Update(e => e with { State = "cancelled", Error = _cancelReason });
         }
 
         _timeout.Dispose();
+        _stop.Dispose();
         Ended?.Invoke(this);
         if (_plan is not null)
         {

@@ -40,7 +40,7 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
     /// <param name="parameters">Values of its markers.</param>
     /// <param name="cancellationToken">Until the result is there.</param>
     public async ValueTask<EngineResult> RunAsync(
-        QuerySession session, string sql, Func<ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        QuerySession session, string sql, Func<CancellationToken, ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
         var entry = new QueryLogEntry
         {
@@ -49,15 +49,17 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
             Client = session.Identity.ClientAddress,
             StartedAt = time.GetUtcNow(),
             Sql = sql,
-            State = "running",
+            State = "queued",
         };
-        var statement = new RunningStatement(log, entry, limits.StatementTimeout);
+        var statement = new RunningStatement(log, entry, limits.StatementTimeout) { Ended = s => _running.TryRemove(s.Id, out _) };
+        _running[statement.Id] = statement;
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, statement.Stopped);
         try
         {
-            await AdmitAsync(cancellationToken);
+            await AdmitAsync(ends.Token);
             statement.Ended = Release;
-            _running[statement.Id] = statement;
-            PlannedStatement plan = await PlanAsync(bind, parameters, cancellationToken);
+            statement.Admitted();
+            PlannedStatement plan = await PlanAsync(bind, parameters, ends.Token);
             statement.Planned(plan);
             return await StartAsync(statement, plan, prefix, parameters, cancellationToken);
         }
@@ -99,13 +101,13 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
     /// <summary>Binds and plans. What vanished between the two (a hot copy that was replaced, files that a cleaner took) is looked for again in a newer
     /// snapshot; nothing was sent yet.</summary>
     private async ValueTask<PlannedStatement> PlanAsync(
-        Func<ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        Func<CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                return await planner.PlanAsync(await bind(), parameters, cancellationToken);
+                return await planner.PlanAsync(await bind(cancellationToken), parameters, cancellationToken);
             }
             catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound && e.IsTransient && attempt < MaxPlanAttempts)
             {

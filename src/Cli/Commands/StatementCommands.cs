@@ -154,7 +154,7 @@ internal static class StatementCommands
         [
             "SELECT \"table\", state, snapshot, row_count AS \"rows\", size_bytes AS bytes, progress_percent AS \"progress %\", built_at, known_newest_at, hits, last_refresh_ms, last_error FROM lakeholo.hot_tables ORDER BY 1",
             "SELECT source, max(started_at) AS last_sync, arg_max(duration_ms, started_at) AS duration_ms, arg_max(tables, started_at) AS tables, arg_max(faults, started_at) AS faults FROM lakeholo.sync_runs GROUP BY source ORDER BY 1",
-            "SELECT id, \"user\", client, started_at, sql FROM lakeholo.query_log WHERE state = 'running' ORDER BY id",
+            "SELECT id, state, \"user\", client, started_at, sql FROM lakeholo.query_log WHERE state IN ('running', 'queued') ORDER BY id",
         ]);
 
     private static Command Sync(Globals globals)

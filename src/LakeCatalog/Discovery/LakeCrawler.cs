@@ -20,7 +20,7 @@ public static class LakeCrawler
     /// <param name="cancellationToken">Observed between listings.</param>
     /// <exception cref="LakeException">The root cannot be listed.</exception>
     public static async ValueTask<CrawlResult> CrawlAsync(
-        TableRoot root, IReadOnlyDictionary<string, string> known, CancellationToken cancellationToken = default)
+        TableRoot root, IReadOnlyDictionary<string, KnownTable> known, CancellationToken cancellationToken = default)
     {
         var found = new ConcurrentBag<(TableRoot Root, string Format)>();
         var faults = new ConcurrentBag<CrawlFault>();
@@ -33,9 +33,9 @@ public static class LakeCrawler
             {
                 try
                 {
-                    if (known.TryGetValue(folder.Prefix, out string? format) && folder != root)
+                    if (known.TryGetValue(folder.Prefix, out KnownTable? table) && folder != root)
                     {
-                        found.Add((folder, format));
+                        found.Add((folder, table.Format));
                         return;
                     }
 
@@ -49,7 +49,7 @@ public static class LakeCrawler
             level = [.. next];
         }
 
-        return new CrawlResult(TableNaming.Name(root, found), [.. faults.OrderBy(f => f.Location, StringComparer.Ordinal)]);
+        return new CrawlResult(TableNaming.Name(root, found, known), [.. faults.OrderBy(f => f.Location, StringComparer.Ordinal)]);
     }
 
     private static async ValueTask VisitAsync(

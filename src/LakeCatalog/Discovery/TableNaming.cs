@@ -3,15 +3,23 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.LakeCatalog.Discovery;
 
 /// <summary>Names tables after their paths: the last segment is the table, the ones before it the schema (joined by '_' when several, without a
-/// database's <c>.db</c>), <c>default</c> for a table right below the source.</summary>
+/// database's <c>.db</c>), <c>default</c> for a table right below the source. Where names collide a table that has its name already keeps it.</summary>
 internal static class TableNaming
 {
-    public static IReadOnlyList<TableSighting> Name(TableRoot source, IEnumerable<(TableRoot Root, string Format)> found)
+    public static IReadOnlyList<TableSighting> Name(
+        TableRoot source, IEnumerable<(TableRoot Root, string Format)> found, IReadOnlyDictionary<string, KnownTable> known)
     {
-        var taken = new HashSet<(string, string)>(TupleComparer.Instance);
+        (TableRoot Root, string Format)[] ordered = [.. found.OrderBy(f => f.Root.Prefix, StringComparer.Ordinal)];
+        var taken = new HashSet<(string, string)>(ordered.Select(f => known.GetValueOrDefault(f.Root.Prefix)).OfType<KnownTable>().Select(k => (k.Schema, k.Name)), TupleComparer.Instance);
         var named = new List<TableSighting>();
-        foreach ((TableRoot root, string format) in found.OrderBy(f => f.Root.Prefix, StringComparer.Ordinal))
+        foreach ((TableRoot root, string format) in ordered)
         {
+            if (known.TryGetValue(root.Prefix, out KnownTable? before))
+            {
+                named.Add(new TableSighting(before.Schema, before.Name, format, root, before.Note));
+                continue;
+            }
+
             (string schema, string table) = FromPath(source, root);
             string unique = table;
             for (int n = 2; !taken.Add((schema, unique)); n++)

@@ -10,6 +10,13 @@ namespace LakeHolo.LakeCatalog.Discovery;
 /// <param name="Note">What a user should know (a name that collided, say), or null.</param>
 public sealed record TableSighting(string Schema, string Name, string Format, TableRoot Root, string? Note);
 
+/// <summary>A table that an earlier crawl found: it keeps its name.</summary>
+/// <param name="Format">Its format.</param>
+/// <param name="Schema">Its schema name.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Note">What was remarked of it.</param>
+public sealed record KnownTable(string Format, string Schema, string Name, string? Note);
+
 /// <summary>A folder that a crawl could not make sense of; it hides no other.</summary>
 /// <param name="Location">The folder.</param>
 /// <param name="Error">Why.</param>

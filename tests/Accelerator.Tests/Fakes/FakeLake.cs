@@ -39,22 +39,25 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
         string folder = Path.Combine(_directory, schema, name);
         Directory.CreateDirectory(folder);
         using DuckDBConnection connection = _writer.OpenConnection();
-        EngineDatabase.Execute(connection, $"COPY ({select}) TO '{folder}/data.parquet'");
+        EngineDatabase.Execute(connection, $"COPY ({select}) TO {SqlText.Literal(folder + "/data.parquet")}");
         using DuckDBCommand command = connection.CreateCommand();
         command.CommandText = $"SELECT * FROM ({select}) LIMIT 0";
         using Apache.Arrow.Ipc.IArrowArrayStream stream = command.ExecuteArrowStream();
-        _schemas[$"{schema}.{name}"] = stream.Schema;
+        _schemas[$"{schema}/{name}/"] = stream.Schema;
     }
 
-    public async Task<FakeLake> StartAsync()
+    public async Task<FakeLake> StartAsync(ExecutionLimits? limits = null, params LayerRule[] layers)
     {
         _engine = new EngineDatabase(new EngineOptions { AllowedDirectories = [_directory] });
         TableRoot root = new(new LocalFolderStore(_directory), string.Empty);
-        Catalog = new CatalogService([new LakeSource { Name = "lake", Root = root }], [this], [], TimeProvider.System);
+        Catalog = new CatalogService([new LakeSource { Name = "lake", Root = root }], [this], layers, TimeProvider.System);
         await Catalog.SyncAsync(Catalog.Sources[0]);
-        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, new ExecutionLimits(), Time);
+        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, limits ?? new ExecutionLimits(), Time);
         return this;
     }
+
+    /// <summary>The place of a table.</summary>
+    public string FolderOf(string schema, string name) => Path.Combine(_directory, schema, name);
 
     public QuerySession Session { get; } = new("test", new SessionIdentity("tester", "here", "xunit"));
 
@@ -88,7 +91,7 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
             Table = table,
             Id = new SnapshotId(at is SnapshotSelector.VersionSelector v ? v.Text : "1"),
             CommittedAt = DateTimeOffset.UnixEpoch,
-            Schema = _schemas[$"{table.Schema}.{table.Name}"],
+            Schema = _schemas[table.Root.Prefix],
             PartitionColumns = [],
         };
     }
@@ -102,7 +105,7 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
         => ValueTask.FromResult(new SnapshotDiff { From = from.Id, To = to.Id });
 
     public ValueTask<IReadOnlyList<(string Id, Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default)
-        => ValueTask.FromResult<IReadOnlyList<(string, Schema)>>([("1", _schemas[$"{table.Schema}.{table.Name}"])]);
+        => ValueTask.FromResult<IReadOnlyList<(string, Schema)>>([("1", _schemas[table.Root.Prefix])]);
 
     public ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
     {
@@ -111,7 +114,7 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
             Requests.Add(($"{snapshot.Table.Schema}.{snapshot.Table.Name}", request));
         }
 
-        string path = Path.Combine(_directory, snapshot.Table.Schema, snapshot.Table.Name, "data.parquet");
+        string path = Path.Combine(_directory, snapshot.Table.Root.Prefix, "data.parquet");
         string columns = request.Columns is null ? "*" : string.Join(", ", request.Columns.Select(SqlText.Identifier));
         return ValueTask.FromResult(new TableScan(
             $"SELECT {columns} FROM read_parquet({SqlText.Literal(path)})", new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = 1 }));
