@@ -1,21 +1,20 @@
+using System.Security.Authentication;
 using Grpc.Core;
 using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.FlightServer;
 
-/// <summary>Errors of the engine as gRPC statuses, and back.</summary>
+/// <summary>gRPC statuses as errors of the engine, for the client.</summary>
 internal static class FlightErrors
 {
-    public static RpcException ToRpc(Exception error) => error switch
-    {
-        RpcException e => e,
-        LakeException e => new RpcException(new Status(Code(e), e.Message)),
-        OperationCanceledException e => new RpcException(new Status(StatusCode.Cancelled, e.Message)),
-        _ => new RpcException(new Status(StatusCode.Internal, $"Internal error: {error.GetType().Name}: {error.Message}")),
-    };
-
     public static LakeException ToLakeException(RpcException error, Uri server) => error.StatusCode switch
     {
+        _ when InnermostOf<AuthenticationException>(error) is { } untrusted && untrusted.Message.Contains("certificate", StringComparison.OrdinalIgnoreCase) => LakeException.StorageUnavailable(
+            $"The certificate of {server} is not good: {untrusted.Message} Give its authority with --tls-ca FILE (LAKEHOLO_TLS_CA) if it is one of your own", isTransient: false, innerException: error),
+        _ when InnermostOf<HttpRequestException>(error)?.HttpRequestError is { } fault
+            && (fault is HttpRequestError.SecureConnectionError or HttpRequestError.InvalidResponse || (fault == HttpRequestError.HttpProtocolError && error.StatusCode == StatusCode.Unavailable)) =>
+            LakeException.StorageUnavailable(
+                $"{server} does not speak {(server.Scheme == "grpc+tls" ? "TLS: is it a plain server (grpc://)?" : "plain gRPC: does it want TLS (grpc+tls://)?")}", isTransient: false, innerException: error),
         StatusCode.Unavailable or StatusCode.DeadlineExceeded => LakeException.StorageUnavailable(
             $"No server answers at {server} ({error.Status.Detail}); start one with 'lakeholo serve', or work alone with --lake LOCATION", innerException: error),
         StatusCode.NotFound => LakeException.NotFound(error.Status.Detail, innerException: error),
@@ -27,14 +26,15 @@ internal static class FlightErrors
         _ => LakeException.QueryInvalid(error.Status.Detail, error),
     };
 
-    private static StatusCode Code(LakeException error) => error.Kind switch
+    private static T? InnermostOf<T>(Exception error)
+        where T : Exception
     {
-        LakeErrorKind.NotFound => StatusCode.NotFound,
-        LakeErrorKind.FormatInvalid => StatusCode.DataLoss,
-        LakeErrorKind.FeatureUnsupported => StatusCode.Unimplemented,
-        LakeErrorKind.StorageUnavailable => StatusCode.Unavailable,
-        LakeErrorKind.ResourcesExhausted => StatusCode.ResourceExhausted,
-        LakeErrorKind.QueryInvalid => StatusCode.InvalidArgument,
-        _ => StatusCode.Internal,
-    };
+        T? found = null;
+        for (Exception? e = error.InnerException ?? (error as RpcException)?.Status.DebugException; e is not null; e = e.InnerException)
+        {
+            found = e as T ?? found;
+        }
+
+        return found;
+    }
 }

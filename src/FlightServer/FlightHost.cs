@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Grpc.AspNetCore.Server;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.FlightServer.Metadata;
@@ -12,6 +11,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -61,8 +61,9 @@ public sealed class FlightHost : IAsyncDisposable
             throw LakeException.QueryInvalid("The server's settings are wrong: " + string.Join("; ", faults));
         }
 
+        ServerCertificate? certificate = options.CertificatePath is null ? null : new ServerCertificate(options, loggers.CreateLogger<FlightHost>());
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(k => Listen(k, options));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(k => Listen(k, options, certificate));
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(service).AddSingleton(options).AddSingleton(time);
         builder.Services.AddSingleton<SessionStore>().AddSingleton<StatementStore>().AddSingleton<MetadataCommands>();
@@ -114,7 +115,7 @@ public sealed class FlightHost : IAsyncDisposable
         grpc.Interceptors.Add<ErrorInterceptor>();
     }
 
-    private static void Listen(KestrelServerOptions kestrel, FlightServerOptions options)
+    private static void Listen(KestrelServerOptions kestrel, FlightServerOptions options, ServerCertificate? certificate)
     {
         KestrelServerLimits limits = kestrel.Limits;
         limits.MaxResponseBufferSize = 2 << 20;
@@ -133,22 +134,15 @@ public sealed class FlightHost : IAsyncDisposable
         {
             // Without TLS there is no negotiation, so HTTP/2 has to be the only protocol.
             listen.Protocols = HttpProtocols.Http2;
-            if (options.CertificatePath is not null)
+            if (certificate is not null)
             {
-                listen.UseHttps(LoadCertificate(options));
+                listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = _ => ValueTask.FromResult(certificate.ForConnection()) });
             }
         });
         if (options.Monitoring is { } monitoring)
         {
             kestrel.Listen(FlightServerOptions.AddressOf(monitoring)!, monitoring.Port, listen => listen.Protocols = HttpProtocols.Http1);
         }
-    }
-
-    private static X509Certificate2 LoadCertificate(FlightServerOptions options)
-    {
-        // A key that lives only in memory does not serve on every platform; one from PKCS#12 does.
-        using X509Certificate2 pem = X509Certificate2.CreateFromPemFile(options.CertificatePath!, options.KeyPath);
-        return X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
     }
 
     private static void MapMonitoring(WebApplication app)

@@ -27,6 +27,9 @@ public sealed record FlightServerOptions
     /// <summary>PEM file of its key.</summary>
     public string? KeyPath { get; init; }
 
+    /// <summary>PEM file of the authorities whose client certificates log in, as the user that their common name says; null for none.</summary>
+    public string? ClientAuthorityPath { get; init; }
+
     /// <summary>How long a session, its token and its prepared statements are kept after their last use.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(30);
 
@@ -45,7 +48,7 @@ public sealed record FlightServerOptions
     /// <summary>Largest message from a client, in bytes.</summary>
     public int MaxReceiveBytes { get; init; } = 64 << 20;
 
-    internal bool RequiresLogin => Users.Count > 0 || Tokens.Count > 0;
+    internal bool RequiresLogin => Users.Count > 0 || Tokens.Count > 0 || ClientAuthorityPath is not null;
 
     /// <summary>The address behind a host name of the options; null when it is neither an IP address nor localhost.</summary>
     internal static IPAddress? AddressOf(Uri uri)
@@ -67,6 +70,16 @@ public sealed record FlightServerOptions
             {
                 yield return $"{Listen} can be reached by others, and there are no users: configure users in lakeholo.yaml, listen on 127.0.0.1, or say --insecure true";
             }
+        }
+
+        if ((CertificatePath is null) != (KeyPath is null))
+        {
+            yield return "a certificate and its key belong together: only one is given";
+        }
+
+        if (ClientAuthorityPath is not null && CertificatePath is null)
+        {
+            yield return "client certificates need TLS: a certificate and key of the server";
         }
 
         foreach ((string name, string hash) in Users)

@@ -19,4 +19,10 @@ internal static partial class Log
 
     [LoggerMessage(5004, LogLevel.Debug, "Statement ended unread: {Reason}")]
     public static partial void StatementEnded(ILogger logger, string reason);
+
+    [LoggerMessage(5005, LogLevel.Information, "The certificate was read again from {Path}")]
+    public static partial void CertificateReloaded(ILogger logger, string path);
+
+    [LoggerMessage(5006, LogLevel.Error, "The renewed certificate is not used, the old one serves on: {Error}")]
+    public static partial void CertificateRejected(ILogger logger, string error);
 }

@@ -3,6 +3,7 @@ using System.CommandLine;
 using LakeHolo.Accelerator;
 using LakeHolo.Cli.Configuration;
 using LakeHolo.Cli.Connections;
+using LakeHolo.FlightServer.Client;
 using LakeHolo.HotTier;
 using LakeHolo.LakeCatalog;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -31,6 +32,24 @@ internal sealed class Globals
     public Option<string?> User { get; } = new("--user", "-u")
     {
         Description = "User of the server (LAKEHOLO_USER; the password comes from LAKEHOLO_PASSWORD, a bearer token from LAKEHOLO_TOKEN)",
+    };
+
+    public Option<string?> TlsAuthority { get; } = new("--tls-ca")
+    {
+        Description = "PEM file of the authority that the server's certificate is checked against, for one of your own (LAKEHOLO_TLS_CA)",
+        HelpName = "FILE",
+    };
+
+    public Option<string?> ClientCertificate { get; } = new("--client-certificate")
+    {
+        Description = "PEM file of a client certificate to log in with (LAKEHOLO_CLIENT_CERTIFICATE)",
+        HelpName = "FILE",
+    };
+
+    public Option<string?> ClientKey { get; } = new("--client-key")
+    {
+        Description = "PEM file of its key (LAKEHOLO_CLIENT_KEY)",
+        HelpName = "FILE",
     };
 
     public Option<string?> ConfigurationPath { get; } = new("--config", "-c")
@@ -64,6 +83,9 @@ internal sealed class Globals
         {
             command.Options.Add(Server);
             command.Options.Add(User);
+            command.Options.Add(TlsAuthority);
+            command.Options.Add(ClientCertificate);
+            command.Options.Add(ClientKey);
         }
     }
 
@@ -124,6 +146,16 @@ internal sealed class Globals
 
         return await RemoteConnection.OpenAsync(
             uri, parsed.GetValue(User) ?? Environment.GetEnvironmentVariable("LAKEHOLO_USER"), Environment.GetEnvironmentVariable("LAKEHOLO_PASSWORD"),
-            Environment.GetEnvironmentVariable("LAKEHOLO_TOKEN"), cancellationToken);
+            Environment.GetEnvironmentVariable("LAKEHOLO_TOKEN"), Tls(parsed), cancellationToken);
+    }
+
+    private ClientTls? Tls(ParseResult parsed)
+    {
+        string? authority = parsed.GetValue(TlsAuthority) ?? Environment.GetEnvironmentVariable("LAKEHOLO_TLS_CA");
+        string? certificate = parsed.GetValue(ClientCertificate) ?? Environment.GetEnvironmentVariable("LAKEHOLO_CLIENT_CERTIFICATE");
+        string? key = parsed.GetValue(ClientKey) ?? Environment.GetEnvironmentVariable("LAKEHOLO_CLIENT_KEY");
+        return certificate is null != key is null
+            ? throw LakeException.QueryInvalid("--client-certificate and --client-key belong together: only one is given")
+            : authority is null && certificate is null ? null : new ClientTls(authority, certificate, key);
     }
 }

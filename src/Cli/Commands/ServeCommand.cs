@@ -62,6 +62,7 @@ internal static class ServeCommand
             Insecure = configuration.Insecure,
             CertificatePath = configuration.TlsCertificate,
             KeyPath = configuration.TlsKey,
+            ClientAuthorityPath = configuration.TlsClientAuthority,
         };
         await using FlightHost host = await StartHostAsync(instance, options, loggers, cancellationToken);
         instance.StartSync();

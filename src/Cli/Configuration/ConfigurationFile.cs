@@ -134,7 +134,17 @@ internal sealed class ConfigurationFile(string path, LakeConfiguration configura
             }
         }
 
-        configuration.Sources.Add(new SourceConfiguration(Required(mapping, "name", node), Required(mapping, "location", node), interval, Optional(mapping, "sync_cron")));
+        string? cron = Optional(mapping, "sync_cron");
+        try
+        {
+            cron = cron is null ? null : Setting.Cron(cron);
+        }
+        catch (FormatException e)
+        {
+            faults.Add($"{Where(node)}: sync_cron: {e.Message}, not '{cron}'");
+        }
+
+        configuration.Sources.Add(new SourceConfiguration(Required(mapping, "name", node), Required(mapping, "location", node), interval, cron));
     }
 
     private string Required(YamlMappingNode mapping, string key, YamlNode node)

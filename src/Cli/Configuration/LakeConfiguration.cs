@@ -26,6 +26,8 @@ internal sealed partial class LakeConfiguration
 
     public string? TlsKey { get; set; }
 
+    public string? TlsClientAuthority { get; set; }
+
     public TimeSpan SyncInterval { get; set; } = TimeSpan.FromSeconds(10);
 
     public string? SyncCron { get; set; }
@@ -122,7 +124,7 @@ internal sealed partial class LakeConfiguration
                 Name = s.Name,
                 Root = ObjectStores.Open(s.Location, storage),
                 SyncInterval = s.SyncInterval ?? SyncInterval,
-                SyncCron = s.SyncCron ?? SyncCron,
+                SyncCron = s.SyncCron ?? (s.SyncInterval is null ? SyncCron : null),
             })],
             Layers = Layers,
             FolderColumns = FolderColumns,
@@ -143,7 +145,11 @@ internal sealed partial class LakeConfiguration
 
     private static void CheckVariables(IReadOnlyDictionary<string, string> environment, List<string> faults)
     {
-        string[] known = [.. Setting.All.Select(s => s.Variable), "LAKEHOLO_SERVER", "LAKEHOLO_TOKEN", "LAKEHOLO_USER", "LAKEHOLO_PASSWORD", "LAKEHOLO_LAKE", "LAKEHOLO_CONFIG"];
+        string[] known =
+        [
+            .. Setting.All.Select(s => s.Variable), "LAKEHOLO_SERVER", "LAKEHOLO_TOKEN", "LAKEHOLO_USER", "LAKEHOLO_PASSWORD", "LAKEHOLO_LAKE", "LAKEHOLO_CONFIG",
+            "LAKEHOLO_TLS_CA", "LAKEHOLO_CLIENT_CERTIFICATE", "LAKEHOLO_CLIENT_KEY",
+        ];
         foreach (string variable in environment.Keys.Where(k => k.StartsWith("LAKEHOLO_", StringComparison.Ordinal) && !known.Contains(k)).Order(StringComparer.Ordinal))
         {
             faults.Add($"{variable}: there is no such setting{Nearest(variable, known)}");

@@ -25,6 +25,7 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
         new("insecure", "false", "serve on other addresses than loopback without users", (c, t) => c.Insecure = Bool(t)),
         new("tls.certificate", "", "PEM file of the server's certificate chain", (c, t) => c.TlsCertificate = t),
         new("tls.key", "", "PEM file of its private key", (c, t) => c.TlsKey = t),
+        new("tls.client_ca", "", "PEM file of the authorities whose client certificates log in, as their common name", (c, t) => c.TlsClientAuthority = t),
         new("sync.interval", "10s", "time between two syncs of a source", (c, t) => c.SyncInterval = Duration(t)),
         new("sync.cron", "", "cron expression (five fields, UTC) instead of an interval", (c, t) => c.SyncCron = Cron(t)),
         new("engine.threads", "all", "worker threads of the engine", (c, t) => c.Threads = Number(t, 1, 1024)),
@@ -70,7 +71,7 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
             ? uri
             : throw new FormatException("expected grpc://host:port or grpc+tls://host:port");
 
-    private static string Cron(string text)
+    public static string Cron(string text)
     {
         try
         {

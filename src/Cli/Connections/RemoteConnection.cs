@@ -12,8 +12,8 @@ internal sealed class RemoteConnection : IConnection
 
     public string Description => _client.Server.ToString().TrimEnd('/');
 
-    public static async ValueTask<IConnection> OpenAsync(Uri server, string? user, string? password, string? token, CancellationToken cancellationToken)
-        => new RemoteConnection(await FlightSqlClient.ConnectAsync(server, user, password, token, cancellationToken));
+    public static async ValueTask<IConnection> OpenAsync(Uri server, string? user, string? password, string? token, ClientTls? tls, CancellationToken cancellationToken)
+        => new RemoteConnection(await FlightSqlClient.ConnectAsync(server, user, password, token, tls, cancellationToken));
 
     public async ValueTask<IAnswer> ExecuteAsync(string sql, CancellationToken cancellationToken) => new Answer(await _client.ExecuteAsync(sql, cancellationToken));
 

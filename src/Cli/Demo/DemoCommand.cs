@@ -52,7 +52,7 @@ internal static class DemoCommand
             instance.StartSync();
             var listen = new Uri(string.Create(CultureInfo.InvariantCulture, $"grpc://127.0.0.1:{FreePort()}"));
             await using FlightHost host = await ServeCommand.StartHostAsync(instance, new FlightServerOptions { Listen = listen }, NullLoggerFactory.Instance, cancellationToken);
-            await using IConnection connection = await RemoteConnection.OpenAsync(listen, null, null, null, cancellationToken);
+            await using IConnection connection = await RemoteConnection.OpenAsync(listen, null, null, null, null, cancellationToken);
             await new DemoScript(sample, connection, lake, listen).PlayAsync(cancellationToken);
         }
         finally

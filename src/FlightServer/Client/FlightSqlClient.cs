@@ -20,11 +20,12 @@ public sealed class FlightSqlClient : IDisposable
     private readonly CallInvoker _calls;
     private readonly Grpc.Core.Metadata _headers = [];
 
-    private FlightSqlClient(Uri server)
+    private FlightSqlClient(Uri server, ClientTls? tls)
     {
         Server = server;
         var address = new UriBuilder(server) { Scheme = server.Scheme == "grpc+tls" ? "https" : "http" }.Uri;
-        _channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { MaxReceiveMessageSize = null, MaxSendMessageSize = null });
+        var options = new GrpcChannelOptions { MaxReceiveMessageSize = null, MaxSendMessageSize = null, HttpHandler = tls?.CreateHandler(), DisposeHttpClient = tls is not null };
+        _channel = GrpcChannel.ForAddress(address, options);
         _calls = _channel.CreateCallInvoker();
     }
 
@@ -36,11 +37,13 @@ public sealed class FlightSqlClient : IDisposable
     /// <param name="user">User, or null.</param>
     /// <param name="password">Password of the user.</param>
     /// <param name="token">A bearer token instead, or null.</param>
+    /// <param name="tls">Which server certificates are good, and the client's own; null for what the machine trusts.</param>
     /// <param name="cancellationToken">Observed in calls.</param>
-    /// <exception cref="LakeException">StorageUnavailable if the server does not answer; QueryInvalid if it refuses the credentials.</exception>
-    public static async ValueTask<FlightSqlClient> ConnectAsync(Uri server, string? user, string? password, string? token, CancellationToken cancellationToken = default)
+    /// <exception cref="LakeException">StorageUnavailable if the server does not answer or its certificate is not trusted; QueryInvalid if it refuses the credentials.</exception>
+    public static async ValueTask<FlightSqlClient> ConnectAsync(
+        Uri server, string? user, string? password, string? token, ClientTls? tls = null, CancellationToken cancellationToken = default)
     {
-        var client = new FlightSqlClient(server);
+        var client = new FlightSqlClient(server, tls);
         try
         {
             string? credentials = token is not null

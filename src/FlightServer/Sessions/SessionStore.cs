@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Grpc.Core;
 using LakeHolo.Accelerator.Sessions;
@@ -22,6 +23,8 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
     private readonly ConcurrentDictionary<string, ClientSession> _sessions = new(StringComparer.Ordinal);
 
     public int Count => _sessions.Count;
+
+    public ICollection<ClientSession> All => _sessions.Values;
 
     /// <summary>Handshake: checks the credentials, opens a session, gives its token.</summary>
     /// <exception cref="RpcException">UNAUTHENTICATED.</exception>
@@ -157,6 +160,11 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
             return credentials is { User.Length: > 0 } given ? given.User : Anonymous;
         }
 
+        if (credentials is null && CertificateUser(context) is { } certified)
+        {
+            return certified;
+        }
+
         if (credentials is not { } login)
         {
             throw Refuse(context, "no credentials");
@@ -173,6 +181,10 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
             ? login.User
             : throw Refuse(context, "a wrong user name or password");
     }
+
+    /// <summary>The common name of the client's certificate, which the handshake has checked.</summary>
+    private static string? CertificateUser(ServerCallContext context) =>
+        context.GetHttpContext().Connection.ClientCertificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false) is { Length: > 0 } name ? name : null;
 
     private string? StaticTokenUser(string token)
     {

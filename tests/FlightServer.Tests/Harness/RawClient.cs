@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Grpc.Net.Client;
+using LakeHolo.FlightServer.Client;
 using LakeHolo.FlightServer.Protocol;
 using LakeHolo.FlightServer.Protocol.Sql;
 using LakeHolo.FlightServer.Wire;
@@ -27,10 +28,16 @@ internal sealed class RawClient : IDisposable
     private readonly GrpcChannel _channel;
     private readonly CallInvoker _invoker;
 
-    public RawClient(Uri server)
+    public RawClient(Uri server, ClientTls? tls = null)
     {
         // The limit that tonic and grpc-go have by default.
-        _channel = GrpcChannel.ForAddress($"http://{server.Authority}", new GrpcChannelOptions { MaxReceiveMessageSize = 4 << 20, MaxSendMessageSize = null });
+        _channel = GrpcChannel.ForAddress($"{(tls is null ? "http" : "https")}://{server.Authority}", new GrpcChannelOptions
+        {
+            MaxReceiveMessageSize = 4 << 20,
+            MaxSendMessageSize = null,
+            HttpHandler = tls?.CreateHandler(),
+            DisposeHttpClient = tls is not null,
+        });
         _invoker = _channel.CreateCallInvoker();
     }
 

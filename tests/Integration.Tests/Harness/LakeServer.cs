@@ -30,7 +30,10 @@ internal sealed class LakeServer : IAsyncDisposable
 
     public int Port { get; private set; }
 
-    public string Url => $"grpc://127.0.0.1:{Port}";
+    /// <summary>How clients connect: grpc or grpc+tls.</summary>
+    public string Scheme { get; init; } = "grpc";
+
+    public string Url => $"{Scheme}://127.0.0.1:{Port}";
 
     public string DataDirectory => _folder.File("data");
 
