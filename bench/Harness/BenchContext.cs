@@ -33,9 +33,13 @@ internal sealed class BenchContext(BenchOptions options, string suite)
     public Task<TimedRuns> TimeAsync(params (string Name, Func<Task> Run)[] contenders) => TimeAsync(options.Runs, warm: true, contenders);
 
     /// <summary>The same, with the number of rounds, and without the untimed run for what is measured cold.</summary>
-    public static async Task<TimedRuns> TimeAsync(int rounds, bool warm, params (string Name, Func<Task> Run)[] contenders)
+    public static Task<TimedRuns> TimeAsync(int rounds, bool warm, params (string Name, Func<Task> Run)[] contenders)
+        => CollectAsync(rounds, warm, [.. contenders.Select(c => (c.Name, Clock(c.Run)))]);
+
+    /// <summary>The same for contenders that tell their milliseconds themselves, or by <see cref="Clock"/>.</summary>
+    public static async Task<TimedRuns> CollectAsync(int rounds, bool warm, params IReadOnlyList<(string Name, Func<Task<double>> Run)> contenders)
     {
-        foreach ((string _, Func<Task> run) in warm ? contenders : [])
+        foreach ((string _, Func<Task<double>> run) in warm ? contenders : [])
         {
             await run();
         }
@@ -43,15 +47,21 @@ internal sealed class BenchContext(BenchOptions options, string suite)
         var times = contenders.ToDictionary(c => c.Name, _ => new List<double>());
         for (int round = 0; round < rounds; round++)
         {
-            for (int i = 0; i < contenders.Length; i++)
+            for (int i = 0; i < contenders.Count; i++)
             {
-                (string name, Func<Task> run) = contenders[(i + round) % contenders.Length];
-                long start = Stopwatch.GetTimestamp();
-                await run();
-                times[name].Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                (string name, Func<Task<double>> run) = contenders[(i + round) % contenders.Count];
+                times[name].Add(await run());
             }
         }
 
         return new TimedRuns(times.ToDictionary(t => t.Key, t => (IReadOnlyList<double>)t.Value));
     }
+
+    /// <summary>Takes the time of something, in milliseconds.</summary>
+    public static Func<Task<double>> Clock(Func<Task> run) => async () =>
+    {
+        long start = Stopwatch.GetTimestamp();
+        await run();
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+    };
 }

@@ -13,13 +13,11 @@ namespace LakeHolo.Bench.Harness;
 internal sealed class BenchLake : IAsyncDisposable
 {
     private readonly string _data;
-    private readonly QuerySession _session;
 
     private BenchLake(LakeInstance instance, string data)
     {
         Instance = instance;
         _data = data;
-        _session = instance.Engine.OpenSession(new SessionIdentity("bench", "local", "bench"));
     }
 
     public LakeInstance Instance { get; }
@@ -40,11 +38,12 @@ internal sealed class BenchLake : IAsyncDisposable
     }
 
     /// <summary>Runs a statement as a client would, and drops its rows.</summary>
+    /// <param name="sql">The statement.</param>
+    /// <param name="schema">Where tables without a schema are looked for.</param>
     /// <returns>The number of rows.</returns>
-    public async Task<long> RunAsync(string sql)
+    public async Task<long> RunAsync(string sql, string? schema = null)
     {
-        IPreparedQuery prepared = await Engine.PrepareAsync(_session, sql, CancellationToken.None);
-        await using IQueryResult result = await prepared.ExecuteAsync(_session, null, 0, CancellationToken.None);
+        await using IQueryResult result = await ExecuteAsync(sql, schema);
         long rows = 0;
         await foreach (RecordBatch batch in result.ReadBatchesAsync(CancellationToken.None))
         {
@@ -56,11 +55,22 @@ internal sealed class BenchLake : IAsyncDisposable
     }
 
     /// <summary>Runs a statement and keeps its rows.</summary>
-    public async Task<Answer> AnswerAsync(string sql)
+    public async Task<Answer> AnswerAsync(string sql, string? schema = null)
     {
-        IPreparedQuery prepared = await Engine.PrepareAsync(_session, sql, CancellationToken.None);
-        await using IQueryResult result = await prepared.ExecuteAsync(_session, null, 0, CancellationToken.None);
+        await using IQueryResult result = await ExecuteAsync(sql, schema);
         return await Answer.ReadAsync(result.ReadBatchesAsync(CancellationToken.None));
+    }
+
+    private async Task<IQueryResult> ExecuteAsync(string sql, string? schema)
+    {
+        QuerySession session = Engine.OpenSession(new SessionIdentity("bench", "local", "bench"));
+        if (schema is not null)
+        {
+            session.Options["schema"] = schema;
+        }
+
+        IPreparedQuery prepared = await Engine.PrepareAsync(session, sql, CancellationToken.None);
+        return await prepared.ExecuteAsync(session, null, 0, CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()
