@@ -17,6 +17,9 @@ internal sealed record BenchOptions
 
     public string? ResultsDirectory { get; private init; }
 
+    /// <summary>Where engines of other makers are installed.</summary>
+    public string? ClientsDirectory { get; private init; }
+
     public string Commit { get; private init; } = "unknown";
 
     /// <summary>Timed runs of each contender; never fewer than five.</summary>
@@ -64,6 +67,9 @@ internal sealed record BenchOptions
                     break;
                 case "--results":
                     options = options with { ResultsDirectory = Value(word) };
+                    break;
+                case "--clients":
+                    options = options with { ClientsDirectory = Path.GetFullPath(Value(word)) };
                     break;
                 case "--commit":
                     options = options with { Commit = Value(word) };

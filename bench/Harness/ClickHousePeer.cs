@@ -17,14 +17,13 @@ internal sealed partial class ClickHousePeer : IDisposable
     /// <summary>Null where node or the package is not installed: the other contenders run without it.</summary>
     public static async Task<ClickHousePeer?> TryStartAsync(BenchContext bench)
     {
-        string script = Path.Combine(AppContext.BaseDirectory, "..", "..", "..", "clients", "clickhouse.mjs");
-        if (!Directory.Exists(Path.Combine(Path.GetDirectoryName(script)!, "node_modules", "chdb")))
+        if (bench.Options.ClientsDirectory is not { } clients || !Directory.Exists(Path.Combine(clients, "node_modules", "chdb")))
         {
             bench.Say("ClickHouse is not installed (bench/clients/install.sh): left out");
             return null;
         }
 
-        var start = new ProcessStartInfo("node", [script]) { RedirectStandardInput = true, RedirectStandardOutput = true, WorkingDirectory = Path.GetTempPath() };
+        var start = new ProcessStartInfo("node", [Path.Combine(clients, "clickhouse.mjs")]) { RedirectStandardInput = true, RedirectStandardOutput = true, WorkingDirectory = Path.GetTempPath() };
         start.Environment["TZ"] = "UTC";
         var peer = new ClickHousePeer(Process.Start(start)!);
         await peer.RunAsync(string.Create(CultureInfo.InvariantCulture, $"SET max_threads = {bench.Options.Threads}, max_memory_usage = {bench.Options.MemoryBytes}, join_use_nulls = 1"));
