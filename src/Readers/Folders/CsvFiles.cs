@@ -8,35 +8,39 @@ using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Folders;
 
-/// <summary>CSV files with a header, read by the engine: types are worked out once, and the rows kept as Parquet with these types.</summary>
+/// <summary>CSV files, read by the engine: types are worked out once, and the rows kept as Parquet with these types.</summary>
 internal sealed class CsvFiles(EngineDatabase engine)
 {
-    internal const string DecoderVersion = "csv-1";
+    internal const string DecoderVersion = "csv-2";
 
     /// <summary>Digits that a decimal column has at least, so that a longer number of the same scale does not change its type.</summary>
     private const int UsualPrecision = 18;
 
     private const int MaxPrecision = 38;
 
+    // As RFC 4180 says; else as Spark and Hive write.
+    private static readonly char[] Escapes = ['"', '\\'];
+
     /// <summary>Column names and types of all files together, by name; every row is looked at. Numbers with a decimal point are exact decimals as long as
     /// all of them are written without an exponent.</summary>
     internal IReadOnlyList<(string Name, string Type)> Describe(IReadOnlyList<string> localPaths, string path)
     {
         using DuckDBConnection connection = engine.OpenConnection();
-        string files = SqlText.LiteralList(localPaths);
-        IReadOnlyList<(string Name, string Type)> columns =
-            Describe(connection, $"SELECT * FROM read_csv({files}, header = true, union_by_name = true, sample_size = -1)", path);
-        return [.. columns.Select(c => c.Type == "DOUBLE" ? (c.Name, DecimalType(connection, files, c.Name) ?? c.Type) : c)];
+        return WithEscape<IReadOnlyList<(string Name, string Type)>>(connection, localPaths, path, escape =>
+        {
+            IReadOnlyList<(string Name, string Type)> columns = Columns(connection, $"SELECT * FROM ({Union(localPaths, escape, "sample_size = -1")})");
+            return [.. columns.Select(c => c.Type == "DOUBLE" ? (c.Name, DecimalType(connection, Union(localPaths, escape, "all_varchar = true"), c.Name) ?? c.Type) : c)];
+        });
     }
 
     /// <summary>The decimal type that holds every number of a column exactly; null if there is none.</summary>
-    private static string? DecimalType(DuckDBConnection connection, string files, string column)
+    private static string? DecimalType(DuckDBConnection connection, string texts, string column)
     {
         string value = $"trim({SqlText.Identifier(column)})";
         using DuckDBCommand command = connection.CreateCommand();
         command.CommandText = $"""
             SELECT bool_and(regexp_full_match({value}, '[+-]?[0-9]+([.][0-9]*)?')), max(length(split_part(ltrim({value}, '+-'), '.', 1))), max(length(split_part({value}, '.', 2)))
-            FROM read_csv({files}, header = true, union_by_name = true, all_varchar = true) WHERE {value} <> ''
+            FROM ({texts}) WHERE {value} <> ''
             """;
         using DuckDBDataReader reader = command.ExecuteReader();
         if (!reader.Read() || reader.IsDBNull(0) || !reader.GetBoolean(0))
@@ -49,38 +53,88 @@ internal sealed class CsvFiles(EngineDatabase engine)
         return digits > MaxPrecision ? null : string.Create(CultureInfo.InvariantCulture, $"DECIMAL({Math.Max(digits, UsualPrecision)},{scale})");
     }
 
-    /// <summary>A decoder to Parquet with the given columns: by name as far as a file has them, or all of them in order if files have no header.</summary>
-    internal FileDecoder Create(Schema schema, bool hasNoHeader, IFileMaterializer files) => async (file, targetPath, cancellationToken) =>
+    /// <summary>A decoder to Parquet with the given columns: by name as far as a file has them; for configured columns all of them in order, whether or not
+    /// the file begins with a line of just these names.</summary>
+    internal FileDecoder Create(Schema schema, bool isConfigured, IFileMaterializer files) => async (file, targetPath, cancellationToken) =>
     {
         await using FileLease lease = await files.OpenAsync([file], null, cancellationToken);
-        string source = SqlText.Literal(lease.LocalPaths[0]);
+        string source = lease.LocalPaths[0];
+        CsvDialect dialect = CsvDialect.Of(source);
         using DuckDBConnection connection = engine.OpenConnection();
-        if (hasNoHeader)
+        string copy = $"TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)";
+        WithEscape(connection, [source], file.Key, escape =>
         {
-            string all = string.Join(", ", schema.FieldsList.Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(SqlText.TypeOf(f))}"));
-            Run(connection, $"COPY (SELECT * FROM read_csv({source}, header = false, columns = {{{all}}})) TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)", file.Key);
-            return;
+            string rows;
+            if (isConfigured)
+            {
+                bool header = dialect.FirstLine.SequenceEqual(schema.FieldsList.Select(f => f.Name), StringComparer.OrdinalIgnoreCase);
+                rows = $"read_csv({SqlText.Literal(source)}, {dialect.Options(escape, header)}, auto_detect = false, columns = {{{Types(schema.FieldsList)}}})";
+            }
+            else
+            {
+                string texts = $"read_csv({SqlText.Literal(source)}, {dialect.Options(escape, header: true)}, all_varchar = true, sample_size = -1)";
+                string[] names = [.. Columns(connection, $"SELECT * FROM {texts}").Select(c => c.Name)];
+                rows = $"read_csv({SqlText.Literal(source)}, {dialect.Options(escape, header: true)}, types = {{{Types(schema.FieldsList.Where(f => names.Contains(f.Name)))}}}, sample_size = -1)";
+            }
+
+            EngineDatabase.Execute(connection, $"COPY (SELECT * FROM {rows}) {copy}");
+            return true;
+        });
+    };
+
+    private static string Types(IEnumerable<Field> fields) =>
+        string.Join(", ", fields.Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(SqlText.TypeOf(f))}"));
+
+    /// <summary>All files as one relation, by column name; files of one dialect are read together.</summary>
+    private static string Union(IReadOnlyList<string> localPaths, char escape, string options) => string.Join(
+        " UNION ALL BY NAME ",
+        localPaths.GroupBy(p => CsvDialect.Of(p).Options(escape, header: true)).Select(g => $"SELECT * FROM read_csv({SqlText.LiteralList([.. g])}, {g.Key}, union_by_name = true, {options})"));
+
+    /// <summary>Tries the ways of escaping a quote.</summary>
+    private static T WithEscape<T>(DuckDBConnection connection, IReadOnlyList<string> localPaths, string path, Func<char, T> read)
+    {
+        DuckDBException? first = null;
+        foreach (char escape in Escapes)
+        {
+            try
+            {
+                return read(escape);
+            }
+            catch (DuckDBException e)
+            {
+                first ??= e;
+            }
         }
 
-        string[] names = [.. Describe(connection, $"SELECT * FROM read_csv({source}, header = true, all_varchar = true, sample_size = -1)", file.Key).Select(c => c.Name)];
-        string types = string.Join(", ", schema.FieldsList.Where(f => names.Contains(f.Name)).Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(SqlText.TypeOf(f))}"));
-        Run(connection, $"COPY (SELECT * FROM read_csv({source}, header = true, types = {{{types}}}, sample_size = -1)) TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)", file.Key);
-    };
+        throw LakeException.FormatInvalid($"The file is no CSV with a header: {Fault(connection, localPaths) ?? first!.Message}", path, first);
+    }
+
+    /// <summary>The first line that has more or fewer fields than the header, in the engine's words.</summary>
+    private static string? Fault(DuckDBConnection connection, IReadOnlyList<string> localPaths)
+    {
+        foreach (string path in localPaths)
+        {
+            CsvDialect dialect = CsvDialect.Of(path);
+            string columns = string.Join(", ", dialect.FirstLine.Select((_, i) => string.Create(CultureInfo.InvariantCulture, $"'c{i}': 'VARCHAR'")));
+            try
+            {
+                EngineDatabase.Execute(connection, $"SELECT count(*) FROM read_csv({SqlText.Literal(path)}, {dialect.Options('"', header: true)}, auto_detect = false, columns = {{{columns}}})");
+            }
+            catch (DuckDBException e)
+            {
+                int advice = e.Message.IndexOf("\nPossible fixes", StringComparison.Ordinal);
+                return advice < 0 ? e.Message : e.Message[..advice];
+            }
+        }
+
+        return null;
+    }
 
     internal static IReadOnlyList<(string Name, string Type)> Describe(DuckDBConnection connection, string sql, string path)
     {
-        using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = "DESCRIBE " + sql;
         try
         {
-            using DuckDBDataReader reader = command.ExecuteReader();
-            var columns = new List<(string, string)>();
-            while (reader.Read())
-            {
-                columns.Add((reader.GetString(0), reader.GetString(1)));
-            }
-
-            return columns;
+            return Columns(connection, sql);
         }
         catch (DuckDBException e)
         {
@@ -88,15 +142,17 @@ internal sealed class CsvFiles(EngineDatabase engine)
         }
     }
 
-    private static void Run(DuckDBConnection connection, string sql, string path)
+    private static List<(string Name, string Type)> Columns(DuckDBConnection connection, string sql)
     {
-        try
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = "DESCRIBE " + sql;
+        using DuckDBDataReader reader = command.ExecuteReader();
+        var columns = new List<(string, string)>();
+        while (reader.Read())
         {
-            EngineDatabase.Execute(connection, sql);
+            columns.Add((reader.GetString(0), reader.GetString(1)));
         }
-        catch (DuckDBException e)
-        {
-            throw LakeException.FormatInvalid($"The file cannot be read: {e.Message}", path, e);
-        }
+
+        return columns;
     }
 }

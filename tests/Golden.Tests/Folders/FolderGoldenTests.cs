@@ -110,18 +110,6 @@ public sealed class FolderGoldenTests : IDisposable
         AssertTypes(second, scan);
     }
 
-    [Fact]
-    public async Task Csv_files_with_configured_columns_have_no_header()
-    {
-        Directory.CreateDirectory(_folder.File("h"));
-        await File.WriteAllTextAsync(_folder.File("h/a.csv"), "1,x\n2,y\n");
-        var options = new FolderOptions { Columns = new Dictionary<string, string> { ["s.h"] = "id INT, name STRING" } };
-        var lakeTable = new LakeTable("golden", "s", "h", "csv", new TableRoot(new LocalFolderStore(_folder.File("h")), ""));
-        Snapshot snapshot = await new FolderTableFormat("csv", new FolderSchemaSource(_engine, _cache, options)).LoadSnapshotAsync(lakeTable, SnapshotSelector.Latest, null);
-        await using TableScan scan = await new FolderReader(_engine, _cache, "csv").PlanAsync(snapshot, ScanRequest.All);
-        Assert.Null(GoldenCases.Difference(_engine, scan.Sql, "FROM (VALUES (1, 'x'), (2, 'y')) t(id, name)"));
-    }
-
     private void AssertTypes(Snapshot snapshot, TableScan scan)
     {
         using DuckDB.NET.Data.DuckDBConnection connection = _engine.OpenConnection();

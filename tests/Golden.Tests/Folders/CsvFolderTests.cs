@@ -1,0 +1,99 @@
+using System.IO.Compression;
+using System.Text;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Folders;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Folders;
+using LakeHolo.Readers.Scanning;
+using LakeHolo.Tests.Shared;
+
+namespace LakeHolo.Golden.Tests.Folders;
+
+/// <summary>What a CSV file may look like, and what is an error instead of a guess.</summary>
+public sealed class CsvFolderTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly DiskCache _cache;
+    private readonly EngineDatabase _engine;
+
+    public CsvFolderTests()
+    {
+        _cache = new DiskCache(new DiskCacheOptions { Directory = _folder.File("cache") });
+        _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.Path] });
+        Directory.CreateDirectory(_folder.File("lake/ods/t"));
+    }
+
+    public void Dispose()
+    {
+        _engine.Dispose();
+        _cache.Dispose();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData("a,b\n#1,x\n2,\"y \"\"q\"\" z\"\n", "VALUES ('#1', 'x'), ('2', 'y \"q\" z')")]
+    [InlineData("a,b\n1,\"y \\\"q\\\" z\"\n", "VALUES (1::BIGINT, 'y \"q\" z')")]
+    [InlineData("a;b\n1;\"x,y;z\"\n", "VALUES (1::BIGINT, 'x,y;z')")]
+    [InlineData("a\tb\n1\tit's\n", "VALUES (1::BIGINT, 'it''s')")]
+    [InlineData("a|b\r\n1|x\r\n2|\"l1\r\nl2\"\r\n", "VALUES (1::BIGINT, 'x'), (2, 'l1\r\nl2')")]
+    [InlineData("\uFEFFa,b\n001,x\n", "VALUES ('001', 'x')")]
+    [InlineData("a,b\n2026-01-01,12.50\n,\n", "VALUES (DATE '2026-01-01', 12.50::DECIMAL(18, 2)), (NULL, NULL)")]
+    public async Task Files_are_read_as_they_are_written(string text, string expected)
+    {
+        Write("1.csv", text);
+        await AssertRowsAsync($"SELECT * FROM ({expected}) t(a, b)");
+    }
+
+    [Fact]
+    public async Task Files_of_several_dialects_and_compressions_are_one_table()
+    {
+        Write("1.csv", "a,b\n1,x\n");
+        Write("2.csv", "b;a;c\ny;2;true\n");
+        using (var gzip = new GZipStream(File.Create(_folder.File("lake/ods/t/3.csv.gz")), CompressionLevel.Fastest))
+        {
+            gzip.Write("a,b\n3,z\n"u8);
+        }
+
+        await AssertRowsAsync("SELECT * FROM (VALUES (1::BIGINT, 'x', NULL::BOOLEAN), (2, 'y', true), (3, 'z', NULL)) t(a, b, c)");
+    }
+
+    [Theory]
+    [InlineData("a,b\n1,2\n3\n", "Line: 3")]
+    [InlineData("a,b\n1,2\n1,foo,too,many\n", "Line: 3")]
+    public async Task A_line_with_other_fields_than_the_header_is_named(string text, string line)
+    {
+        Write("1.csv", text);
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => LoadAsync(null));
+        Assert.Equal(LakeErrorKind.FormatInvalid, e.Kind);
+        Assert.Contains(line, e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("1,x\n2,y\n")]
+    [InlineData("id,NAME\n1,x\n2,y\n")]
+    public async Task Configured_columns_stand_for_a_missing_header_and_beside_one(string text)
+    {
+        Write("1.csv", text);
+        await AssertRowsAsync("SELECT * FROM (VALUES (1::INTEGER, 'x'), (2, 'y')) t(id, name)", "id INT, name STRING");
+    }
+
+    private void Write(string name, string text) => File.WriteAllText(_folder.File("lake/ods/t/" + name), text, new UTF8Encoding(false));
+
+    private async Task AssertRowsAsync(string expected, string? columns = null)
+    {
+        Snapshot snapshot = await LoadAsync(columns);
+        await using TableScan scan = await new FolderReader(_engine, _cache, "csv").PlanAsync(snapshot, ScanRequest.All);
+        string? difference = GoldenCases.Difference(_engine, scan.Sql, expected);
+        Assert.True(difference is null, difference);
+    }
+
+    private async Task<Snapshot> LoadAsync(string? columns)
+    {
+        var options = new FolderOptions { Columns = columns is null ? new Dictionary<string, string>() : new Dictionary<string, string> { ["ods.t"] = columns } };
+        var table = new LakeTable("lake", "ods", "t", "csv", new TableRoot(new LocalFolderStore(_folder.File("lake")), "ods/t/"));
+        return await new FolderTableFormat("csv", new FolderSchemaSource(_engine, _cache, options)).LoadSnapshotAsync(table, SnapshotSelector.Latest, null);
+    }
+}
