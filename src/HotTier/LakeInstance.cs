@@ -42,7 +42,7 @@ public sealed class LakeInstance : IAsyncDisposable
         });
         _cache = new DiskCache(new DiskCacheOptions { Directory = cache, BudgetBytes = options.CacheBytes });
         (IReadOnlyList<ITableFormat> formats, IReadOnlyList<ITableReader> readers) = TableFormats.Create(
-            _database, _cache, new FolderOptions { Columns = options.FolderColumns });
+            _database, _cache, new FolderOptions { Columns = options.FolderColumns }, new ExternalLocations(options.Sources.Select(s => s.Root)));
         Catalog = new CatalogService(options.Sources, formats, options.Layers, time);
         var lake = new LakeTableSource(readers, _database, time);
         _store = new HotStore(hot, _database);

@@ -3,6 +3,7 @@ using LakeHolo.LakeCatalog.Folders;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Delta;
 using LakeHolo.Readers.Engine;
@@ -17,12 +18,12 @@ namespace LakeHolo.HotTier;
 internal static class TableFormats
 {
     public static (IReadOnlyList<ITableFormat> Formats, IReadOnlyList<ITableReader> Readers) Create(
-        EngineDatabase engine, IFileMaterializer files, FolderOptions folders)
+        EngineDatabase engine, IFileMaterializer files, FolderOptions folders, ExternalLocations locations)
     {
         string[] plain = ["parquet", "csv", "orc", "sequencefile"];
         var schemas = new FolderSchemaSource(engine, files, folders);
         return (
             [new DeltaTableFormat(), new HudiTableFormat(), new PaimonTableFormat(), .. plain.Select(f => new FolderTableFormat(f, schemas))],
-            [new DeltaReader(engine, files), new HudiReader(engine, files), new PaimonReader(engine, files), .. plain.Select(f => new FolderReader(engine, files, f))]);
+            [new DeltaReader(engine, files), new HudiReader(engine, files), new PaimonReader(engine, files, locations), .. plain.Select(f => new FolderReader(engine, files, f))]);
     }
 }

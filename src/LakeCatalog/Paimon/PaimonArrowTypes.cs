@@ -39,7 +39,8 @@ public static class PaimonArrowTypes
         PaimonTypeKind.Date => Date32Type.Default,
         PaimonTypeKind.Time => new Time64Type(TimeUnit.Microsecond),
         PaimonTypeKind.Timestamp => new TimestampType(type.Length > 6 ? TimeUnit.Nanosecond : TimeUnit.Microsecond, (string?)null),
-        PaimonTypeKind.TimestampLtz => new TimestampType(TimeUnit.Microsecond, "UTC"),
+        // The engine has no instants in nanoseconds: such a column is given as the UTC wall clock.
+        PaimonTypeKind.TimestampLtz => type.Length > 6 ? new TimestampType(TimeUnit.Nanosecond, (string?)null) : new TimestampType(TimeUnit.Microsecond, "UTC"),
         PaimonTypeKind.Array or PaimonTypeKind.Vector => new ListType(new Field("element", ToArrow(type.Element!), type.Element!.Nullable)),
         PaimonTypeKind.Map => new MapType(
             new Field("key", ToArrow(type.Element!), nullable: false), new Field("value", ToArrow(type.Value!), type.Value!.Nullable)),

@@ -4,11 +4,11 @@ using System.Text;
 namespace LakeHolo.LakeCatalog.Paimon;
 
 /// <summary>Where the files of a table lie: partition and bucket folders, index files.</summary>
-internal static class PaimonPaths
+public static class PaimonPaths
 {
     private const string DefaultPartition = "__DEFAULT_PARTITION__";
 
-    /// <summary>The folder of a bucket, relative to the table, with a trailing '/'.</summary>
+    /// <summary>The folder of a bucket, with a trailing '/': relative to the table, or absolute if <c>data-file.path-directory</c> is.</summary>
     /// <param name="schema">The schema whose options rule.</param>
     /// <param name="types">Types of the partition columns.</param>
     /// <param name="partition">Values of the partition columns.</param>
@@ -19,14 +19,9 @@ internal static class PaimonPaths
         bool legacy = !string.Equals(schema.Option("partition.legacy-name"), "false", StringComparison.OrdinalIgnoreCase) ^ otherSpelling;
         string defaultName = schema.Option("partition.default-name") ?? DefaultPartition;
         var path = new StringBuilder();
-        string? directory = schema.Option("data-file.path-directory")?.Trim('/');
+        string? directory = schema.Option("data-file.path-directory")?.TrimEnd('/');
         if (!string.IsNullOrEmpty(directory))
         {
-            if (directory.Contains("://", StringComparison.Ordinal))
-            {
-                throw LakeException.FeatureUnsupported("The option data-file.path-directory names another location");
-            }
-
             path.Append(directory).Append('/');
         }
 

@@ -98,7 +98,7 @@ public sealed record PaimonSchema
         {
             Id = id,
             Version = version,
-            Fields = [.. fields.EnumerateArray().Select(f => PaimonTypeParser.ParseField(f, path))],
+            Fields = [.. fields.EnumerateArray().Select((f, i) => PaimonTypeParser.ParseField(f, i, path))],
             PartitionKeys = Names(root, "partitionKeys"),
             PrimaryKeys = Names(root, "primaryKeys"),
             Options = options,

@@ -13,7 +13,27 @@ internal static class PaimonTypeParser
 
     public static PaimonType Parse(JsonElement json, string path) => Parse(json, path, 0);
 
-    public static PaimonField ParseField(JsonElement json, string path) => ParseField(json, path, 0);
+    /// <summary>A column; fields without an id (hand-made and very old schemas) are numbered: the column by its place, nested ones in their order.</summary>
+    public static PaimonField ParseField(JsonElement json, int place, string path)
+    {
+        PaimonField field = ParseField(json, path, 0);
+        int next = 0;
+        return field with { Id = field.Id < 0 ? place : field.Id, Type = Number(field.Type, ref next) };
+    }
+
+    private static PaimonType Number(PaimonType type, ref int next)
+    {
+        PaimonType? element = type.Element is null ? null : Number(type.Element, ref next);
+        PaimonType? value = type.Value is null ? null : Number(type.Value, ref next);
+        var fields = new List<PaimonField>(type.Fields.Count);
+        foreach (PaimonField field in type.Fields)
+        {
+            int id = field.Id < 0 ? next++ : field.Id;
+            fields.Add(field with { Id = id, Type = Number(field.Type, ref next) });
+        }
+
+        return type with { Element = element, Value = value, Fields = fields };
+    }
 
     private static PaimonField ParseField(JsonElement json, string path, int depth)
     {

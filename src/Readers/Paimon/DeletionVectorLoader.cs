@@ -5,7 +5,7 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.Readers.Paimon;
 
 /// <summary>Reads the deletion vectors of a scan's files.</summary>
-internal sealed class DeletionVectorLoader(PaimonSnapshot snapshot)
+internal sealed class DeletionVectorLoader(PaimonSnapshot snapshot, ExternalLocations locations)
 {
     private const long MaxIndexBytes = 1L << 30;
 
@@ -40,8 +40,7 @@ internal sealed class DeletionVectorLoader(PaimonSnapshot snapshot)
 
     private async ValueTask<byte[]> ReadAsync(string path, CancellationToken cancellationToken)
     {
-        IObjectStore store = snapshot.Table.Root.Store;
-        string key = snapshot.Table.Root.Key(path);
+        (IObjectStore store, string key) = locations.Resolve(snapshot.Table.Root, path);
         try
         {
             return await store.ReadAsync(key, MaxIndexBytes, cancellationToken);

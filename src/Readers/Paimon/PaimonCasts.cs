@@ -131,7 +131,8 @@ internal static class PaimonCasts
     {
         if (from.Length <= to.Length)
         {
-            return $"CAST({e} AS {target})";
+            bool toWallClock = from.Kind == PaimonTypeKind.TimestampLtz && from.Length <= 6 && to.Length > 6;
+            return toWallClock ? $"CAST(make_timestamp(epoch_us({e})) AS {target})" : $"CAST({e} AS {target})";
         }
 
         if (from.Length > 6 || from.Kind != PaimonTypeKind.Timestamp)

@@ -1,14 +1,20 @@
+using Apache.Arrow.Types;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.DataFiles.Avro;
 using LakeHolo.Readers.DataFiles.Orc;
+using LakeHolo.Readers.DataFiles.Parquet;
 
 namespace LakeHolo.Readers.Paimon;
 
 /// <summary>Makes data files readable by the engine, grouped by the schema they were written with.</summary>
-internal sealed class PaimonFileOpener(IFileMaterializer materializer)
+internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalLocations locations)
 {
+    /// <summary>Where absolute paths may lead.</summary>
+    public ExternalLocations Locations => locations;
+
     /// <summary>Opens files; the leases go into <paramref name="leases"/>.</summary>
     /// <param name="snapshot">The snapshot.</param>
     /// <param name="files">The files.</param>
@@ -36,59 +42,104 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer)
         PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, string format, PaimonSchema schema, IReadOnlyList<PaimonField> columns,
         CancellationToken cancellationToken)
     {
-        CacheableFile[] cacheable = [.. files.Select(f => Locate(snapshot, f))];
+        CacheableFile[] cacheable = [.. files.Select(f => Locate(snapshot, f, f.Path))];
+        try
+        {
+            return await OpenAsync(snapshot, cacheable, files[0].Path, format, schema, columns, cancellationToken);
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound)
+        {
+            if (await TryLocateOtherwiseAsync(snapshot, files, cancellationToken) is not CacheableFile[] others)
+            {
+                throw;
+            }
+
+            return await OpenAsync(snapshot, others, files[0].Path, format, schema, columns, cancellationToken);
+        }
+    }
+
+    private async ValueTask<FileLease> OpenAsync(
+        PaimonSnapshot snapshot, CacheableFile[] cacheable, string path, string format, PaimonSchema schema, IReadOnlyList<PaimonField> columns,
+        CancellationToken cancellationToken)
+    {
         switch (format)
         {
+            case "parquet" when NeedsTimestamps(schema, columns):
+                Dictionary<string, TimeUnit> units = UnannotatedUnits(schema);
+                string key = ParquetTimestampDecoder.DecoderKey + string.Concat(units.OrderBy(u => u.Key, StringComparer.Ordinal).Select(u => $"\u0001{u.Key}\u0002{u.Value}"));
+                return await materializer.OpenDecodedAsync(cacheable, key, ParquetTimestampDecoder.Create(units), cancellationToken);
             case "parquet":
-                CheckNanoseconds(schema, columns, files[0]);
                 HashSet<int> ids = [.. columns.Select(c => c.Id)];
                 string[] names = [.. schema.Fields.Where(f => ids.Contains(f.Id)).Select(f => f.Name), PaimonColumns.Sequence, PaimonColumns.ValueKind];
                 return await materializer.OpenAsync(cacheable, names, cancellationToken);
             case "orc":
-                // The whole file is decoded once, whatever the query needs: the next one will need other columns.
+                // The whole file is decoded once, whatever the query needs: the next one will need other columns. Only columns in nanoseconds, which may
+                // hold what cannot be read, are left out until somebody asks for them.
+                HashSet<string> fine = [.. schema.Fields.Where(f => f.Type.HoldsNanoseconds).Select(f => f.Name)];
+                bool withFine = fine.Count > 0 && schema.Fields.Any(f => fine.Contains(f.Name) && columns.Any(c => c.Id == f.Id));
                 var options = new OrcReadOptions
                 {
-                    NanosecondColumns = [.. schema.Fields.Where(f => f.Type.Kind == PaimonTypeKind.Timestamp && f.Type.Length > 6).Select(f => f.Name)],
+                    NanosecondColumns = withFine ? [.. fine.Order(StringComparer.Ordinal)] : [],
+                    Columns = fine.Count == 0 || withFine
+                        ? null
+                        : [.. schema.Fields.Select(f => f.Name).Where(n => !fine.Contains(n)), PaimonColumns.Sequence, PaimonColumns.ValueKind],
                     LegacyInstants = !string.Equals(snapshot.TableSchema.Option("orc.timestamp-ltz.legacy.type"), "false", StringComparison.OrdinalIgnoreCase),
                 };
                 return await materializer.OpenDecodedAsync(cacheable, OrcFileDecoder.DecoderKey(options), OrcFileDecoder.Create(options), cancellationToken);
             case "avro":
                 return await materializer.OpenDecodedAsync(cacheable, AvroFileDecoder.DecoderKey, AvroFileDecoder.Create(), cancellationToken);
             default:
-                throw LakeException.FeatureUnsupported($"Data files of the format '{format}' are not supported", files[0].Path);
+                throw LakeException.FeatureUnsupported($"Data files of the format '{format}' are not supported", path);
         }
     }
 
-    // The engine reads INT96 in microseconds only: what is finer would be lost.
-    private static void CheckNanoseconds(PaimonSchema schema, IReadOnlyList<PaimonField> columns, PaimonDataFile file)
+    // The engine reads INT96 in microseconds only, and up to Paimon 0.6 timestamps are plain INT64 in Parquet.
+    private static bool NeedsTimestamps(PaimonSchema schema, IReadOnlyList<PaimonField> columns) => schema.Fields.Any(f =>
+        columns.Any(c => c.Id == f.Id) && (f.Type.HoldsNanoseconds || (schema.Version == 1 && Timestamps(f.Type, f.Name).Any())));
+
+    // Only schemas of version 1 were written when the annotation was missing.
+    private static Dictionary<string, TimeUnit> UnannotatedUnits(PaimonSchema schema) => schema.Version > 1
+        ? []
+        : schema.Fields.SelectMany(f => Timestamps(f.Type, f.Name)).ToDictionary(t => t.Path, t => t.Precision <= 3 ? TimeUnit.Millisecond : TimeUnit.Microsecond);
+
+    private static IEnumerable<(string Path, int Precision)> Timestamps(PaimonType type, string path) => type.Kind switch
     {
-        foreach (PaimonField column in columns)
+        PaimonTypeKind.Timestamp or PaimonTypeKind.TimestampLtz => [(path, type.Length)],
+        PaimonTypeKind.Array => Timestamps(type.Element!, path + ".element"),
+        PaimonTypeKind.Map => Timestamps(type.Element!, path + ".key").Concat(Timestamps(type.Value!, path + ".value")),
+        PaimonTypeKind.Row => type.Fields.SelectMany(f => Timestamps(f.Type, path + "." + f.Name)),
+        _ => [],
+    };
+
+    private CacheableFile Locate(PaimonSnapshot snapshot, PaimonDataFile file, string path)
+    {
+        (IObjectStore store, string key) = locations.Resolve(snapshot.Table.Root, path);
+        return new CacheableFile(store, key, file.SizeBytes);
+    }
+
+    // Some writers named folders of dates and times in the other of the two spellings.
+    private async ValueTask<CacheableFile[]?> TryLocateOtherwiseAsync(PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, CancellationToken cancellationToken)
+    {
+        PaimonType[] types = [.. snapshot.TableSchema.PartitionKeys.Select(k => snapshot.TableSchema.Field(k).Type)];
+        if (!types.Any(t => t.Kind is PaimonTypeKind.Date or PaimonTypeKind.Time or PaimonTypeKind.Timestamp or PaimonTypeKind.TimestampLtz))
         {
-            if (schema.Fields.FirstOrDefault(f => f.Id == column.Id) is PaimonField physical && physical.Type.HoldsNanoseconds)
+            return null;
+        }
+
+        var located = new CacheableFile[files.Count];
+        bool any = false;
+        for (int i = 0; i < located.Length; i++)
+        {
+            PaimonDataFile file = files[i];
+            located[i] = Locate(snapshot, file, file.Path);
+            if (file.ExternalPath is null && await located[i].Store.HeadAsync(located[i].Key, cancellationToken) is null)
             {
-                throw LakeException.FeatureUnsupported($"The column '{column.Name}' of type {physical.Type.Text} is stored in nanoseconds in a Parquet file, which is not supported", file.Path);
+                string other = PaimonPaths.BucketFolder(snapshot.TableSchema, types, file.Partition, file.Bucket, otherSpelling: true) + file.Name;
+                located[i] = Locate(snapshot, file, other);
+                any = true;
             }
         }
+
+        return any ? located : null;
     }
-
-    /// <summary>Where a file of the table lies; a file outside the table's own store is refused.</summary>
-    private static CacheableFile Locate(PaimonSnapshot snapshot, PaimonDataFile file)
-    {
-        if (file.ExternalPath is null)
-        {
-            return new CacheableFile(snapshot.Table.Root.Store, snapshot.Table.Root.Key(file.Path), file.SizeBytes);
-        }
-
-        string root = Normalise(snapshot.Table.Root.Store.Root.OriginalString).TrimEnd('/') + "/";
-        string external = Normalise(file.ExternalPath);
-        if (!external.StartsWith(root, StringComparison.Ordinal) || external.Split('/').Contains(".."))
-        {
-            throw LakeException.FeatureUnsupported("The data file lies outside the table's source (_EXTERNAL_PATH)", file.ExternalPath);
-        }
-
-        return new CacheableFile(snapshot.Table.Root.Store, external[root.Length..], file.SizeBytes);
-    }
-
-    // file:/a, file:///a and /a are one place.
-    private static string Normalise(string uri) => uri.StartsWith("file:", StringComparison.Ordinal) ? "/" + uri[5..].TrimStart('/') : uri;
 }

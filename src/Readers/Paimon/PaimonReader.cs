@@ -3,6 +3,7 @@ using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Paimon.Pruning;
@@ -21,10 +22,11 @@ public sealed class PaimonReader : ITableReader, IDisposable
     /// <summary>Creates the reader.</summary>
     /// <param name="engine">Keeps merge results; shared with the queries that use them.</param>
     /// <param name="files">Makes data files local.</param>
-    public PaimonReader(EngineDatabase engine, IFileMaterializer files)
+    /// <param name="locations">Where files outside of the tables' own store may lie (<c>_EXTERNAL_PATH</c>); null for nowhere.</param>
+    public PaimonReader(EngineDatabase engine, IFileMaterializer files, ExternalLocations? locations = null)
     {
         _engine = engine;
-        _opener = new PaimonFileOpener(files);
+        _opener = new PaimonFileOpener(files, locations ?? ExternalLocations.None);
         _merges = new MergeCache(engine, _opener);
         EngineTable.CreateSchema(engine);
     }
@@ -165,7 +167,7 @@ public sealed class PaimonReader : ITableReader, IDisposable
     private async ValueTask<ScanPieces> PlanPiecesAsync(
         PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, PaimonPruning pruning, string? view, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
-        var vectors = await new DeletionVectorLoader(snapshot).LoadAsync(files, cancellationToken);
+        var vectors = await new DeletionVectorLoader(snapshot, _opener.Locations).LoadAsync(files, cancellationToken);
         if (snapshot.PrimaryKey.Count == 0 || view == "ro")
         {
             return new ScanPieces([.. files.Where(pruning.MatchesStatistics)], [], vectors);

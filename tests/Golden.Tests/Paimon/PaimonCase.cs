@@ -2,6 +2,7 @@ using DuckDB.NET.Data;
 using LakeHolo.Golden.Tests.Harness;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Paimon;
 
@@ -10,8 +11,21 @@ namespace LakeHolo.Golden.Tests.Paimon;
 /// <summary>A golden case with a Paimon reader over it.</summary>
 internal sealed class PaimonCase : UnpackedCase
 {
+    private readonly LocalFolderStore? _external;
+
     private PaimonCase(string name)
-        : base("paimon", name) => Reader = new PaimonReader(Engine, Cache);
+        : base("paimon", name)
+    {
+        // What was written to an absolute location is delivered beside the table.
+        var external = new Dictionary<string, TableRoot>();
+        if (Directory.Exists(Path("external")))
+        {
+            _external = new LocalFolderStore(Path("external"));
+            external["/lake/paimon/ext/" + name] = new TableRoot(_external, "");
+        }
+
+        Reader = new PaimonReader(Engine, Cache, new ExternalLocations(external));
+    }
 
     public PaimonReader Reader { get; }
 
@@ -56,6 +70,8 @@ internal sealed class PaimonCase : UnpackedCase
             string value = type.StartsWith("MAP", StringComparison.Ordinal) ? $"list_sort(list_transform(map_entries({column}), lambda e: CAST(e AS VARCHAR)))"
                 : setColumns?.Contains(name) == true ? $"list_sort(list_transform({column}, lambda e: CAST(e AS VARCHAR)))"
                 : type is "TIME WITH TIME ZONE" ? $"CAST({column} AS TIME)"
+                // The engine reads expected instants in microseconds, cutting what is finer.
+                : type is "TIMESTAMP_NS" && left.First(c => c.Name == name).Type == "TIMESTAMP WITH TIME ZONE" ? $"make_timestamptz(epoch_ns({column}) // 1000)"
                 : type is "HUGEINT" && left.First(c => c.Name == name).Type == "DOUBLE" ? $"CAST({column} AS DOUBLE)"
                 : signlessZero && type is "DOUBLE" or "FLOAT" ? $"{column} + 0"
                 : column;
@@ -80,10 +96,15 @@ internal sealed class PaimonCase : UnpackedCase
         return text.Length == 0 ? null : text;
     }
 
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         Reader.Dispose();
-        return base.DisposeAsync();
+        if (_external is not null)
+        {
+            await _external.DisposeAsync();
+        }
+
+        await base.DisposeAsync();
     }
 
     private static string EngineType(DuckDBConnection connection, string type) => Columns(connection, $"SELECT CAST(NULL AS {type}) AS x")[0].Type;

@@ -12,11 +12,8 @@ public sealed class PaimonGoldenTests
     /// <summary>Cases, or single reads of them (<c>case:read</c>), that are refused, and what the refusal names.</summary>
     private static readonly Dictionary<string, string> Refused = new()
     {
-        ["append_all_types_orc"] = "A timestamp finer than microseconds is not supported",
-        ["append_all_types_parquet"] = "The column 't9' of type TIMESTAMP(9)",
         ["append_blob"] = "data-evolution.enabled",
         ["append_data_evolution"] = "data-evolution.enabled",
-        ["append_external_path"] = "_EXTERNAL_PATH",
         ["append_manifest_format_orc"] = "manifest.format",
         ["append_manifest_format_parquet"] = "manifest.format",
         ["append_variant:\"latest\""] = "The column 'v' has the Paimon type VARIANT",

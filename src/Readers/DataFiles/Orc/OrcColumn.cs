@@ -293,7 +293,7 @@ internal sealed class OrcTimestampColumn(TimestampType type, OrcTimestampRules r
         if (type.Unit == TimeUnit.Nanosecond)
         {
             Int128 total = ((Int128)epoch * 1_000_000_000) + fraction;
-            return total >= long.MinValue && total <= long.MaxValue ? (long)total : throw LakeException.FormatInvalid("A timestamp is beyond the range of nanoseconds", Path);
+            return total >= long.MinValue && total <= long.MaxValue ? (long)total : throw LakeException.FeatureUnsupported("A timestamp lies beyond the years 1677 to 2262, which nanoseconds do not reach", Path);
         }
 
         return fraction % 1000 == 0

@@ -50,7 +50,8 @@ internal sealed class OrcSchema(IReadOnlyList<OrcType> types, OrcReadOptions opt
             OrcKind.String or OrcKind.Varchar or OrcKind.Char => StringType.Default,
             OrcKind.Binary => BinaryType.Default,
             OrcKind.Timestamp => new TimestampType(unit, (string?)null),
-            OrcKind.TimestampInstant => new TimestampType(unit, "UTC"),
+            // The engine has no instants in nanoseconds; these are the UTC wall clock.
+            OrcKind.TimestampInstant => new TimestampType(unit, unit == TimeUnit.Nanosecond ? null : "UTC"),
             OrcKind.Date => Date32Type.Default,
             OrcKind.Decimal => DecimalOf(type),
             OrcKind.List => new ListType(FieldOf("element", type.Children[0], TypeOf(type.Children[0], column))),
