@@ -19,6 +19,11 @@ public sealed record PaimonChanges(PaimonSnapshot? Changes, PaimonSnapshot? Befo
     /// <exception cref="LakeException">NotFound if a part of the history is gone.</exception>
     public static async ValueTask<PaimonChanges> LoadAsync(PaimonSnapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
     {
+        if (snapshot.Fallback is not null)
+        {
+            throw LakeException.FeatureUnsupported($"Changes of a table with the option {PaimonFeatures.FallbackBranch} are not told", snapshot.Table.Root.Location);
+        }
+
         var folder = new PaimonFolder(snapshot.Table.Root, snapshot.Branch);
         PaimonCommit? fromTag = await folder.TryReadTagAsync(from, cancellationToken);
         PaimonCommit? toTag = await folder.TryReadTagAsync(to, cancellationToken);

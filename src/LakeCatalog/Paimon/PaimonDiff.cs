@@ -12,6 +12,11 @@ internal static class PaimonDiff
             return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = "the snapshots belong to different branches" };
         }
 
+        if (from.Fallback is not null || to.Fallback is not null)
+        {
+            return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = $"partitions come from another branch ({PaimonFeatures.FallbackBranch})" };
+        }
+
         IReadOnlyList<PaimonDataFile> before = [.. from.Files.Where(from.IsVisible)];
         IReadOnlyList<PaimonDataFile> after = [.. to.Files.Where(to.IsVisible)];
         Dictionary<PaimonFileIdentity, PaimonDataFile> old = before.ToDictionary(f => f.Identity);

@@ -5,11 +5,14 @@ namespace LakeHolo.LakeCatalog.Paimon;
 /// <summary>What a table's options ask for, checked before anything is read: what would change the rows and is not known is refused by name.</summary>
 internal static class PaimonFeatures
 {
+    /// <summary>Names the branch that gives the partitions which the table has not.</summary>
+    public const string FallbackBranch = "scan.fallback-branch";
+
     private static readonly string[] RefusedFlags = ["chain-table.enabled", "data-evolution.enabled", "postpone.merge-on-read", "query-auth.enabled"];
 
     private static readonly string[] RefusedOptions =
     [
-        "scan.primary-branch", "scan.fallback-branch", "scan.snapshot-id", "scan.tag-name", "scan.timestamp-millis", "scan.timestamp", "scan.version", "scan.watermark",
+        "scan.primary-branch", "scan.snapshot-id", "scan.tag-name", "scan.timestamp-millis", "scan.timestamp", "scan.version", "scan.watermark",
         "scan.file-creation-time-millis", "scan.creation-time-millis", "incremental-between", "incremental-between-timestamp", "incremental-to-auto-tag",
     ];
 
@@ -63,7 +66,7 @@ internal static class PaimonFeatures
             features.Add(new TableFeature("deletion-vectors", "read"));
         }
 
-        string[] read = ["sequence.field", "rowkind.field", "row-tracking.enabled", "data-file.path-directory", "sequence.snapshot-ordering"];
+        string[] read = ["sequence.field", "rowkind.field", "row-tracking.enabled", "data-file.path-directory", "sequence.snapshot-ordering", FallbackBranch];
         features.AddRange(read.Where(o => schema.Option(o) is not null).Select(o => new TableFeature(o, "read")));
         if (schema.Option("changelog-producer") is string producer)
         {

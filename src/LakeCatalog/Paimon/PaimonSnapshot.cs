@@ -24,25 +24,30 @@ public sealed class PaimonSnapshot : Snapshot
     /// <summary>Deletion vectors by partition, bucket and data file name.</summary>
     public required IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector> DeletionVectors { get; init; }
 
+    /// <summary>The snapshot of the branch that gives the partitions which this one has not (<c>scan.fallback-branch</c>), with just their files; or null.</summary>
+    public PaimonSnapshot? Fallback { get; init; }
+
     /// <summary>The manifests read, by name; immutable, so the next snapshot takes them over.</summary>
     internal IReadOnlyDictionary<string, IReadOnlyList<Manifests.ManifestEntry>> Manifests { get; init; } =
         new Dictionary<string, IReadOnlyList<Manifests.ManifestEntry>>();
 
     /// <inheritdoc/>
-    public override string Identity => Commit is null ? "" : $"{Commit.Id}/{Commit.BaseManifestList}/{Commit.DeltaManifestList}/{TableSchema.Id}";
+    public override string Identity => Commit is null ? Fallback?.Identity ?? "" : $"{Commit.Id}/{Commit.BaseManifestList}/{Commit.DeltaManifestList}/{TableSchema.Id}{(Fallback is null ? "" : "+" + Fallback.Identity)}";
 
     /// <inheritdoc/>
-    public override long FileCount => Files.Count;
+    public override long FileCount => Files.Count + (Fallback?.FileCount ?? 0);
 
     /// <inheritdoc/>
-    public override long SizeBytes => Files.Sum(f => f.SizeBytes);
+    public override long SizeBytes => Files.Sum(f => f.SizeBytes) + (Fallback?.SizeBytes ?? 0);
 
     /// <inheritdoc/>
     public override long? RowCount
     {
         get
         {
-            if (PrimaryKey.Count > 0 || Files.Any(f => f.FirstRowId is not null && f.WriteColumns is not null))
+            // With data evolution several files hold the columns of one row.
+            if (PrimaryKey.Count > 0 || TableSchema.Flag("data-evolution.enabled") || Files.Any(f => f.FirstRowId is not null && f.WriteColumns is not null)
+                || (Fallback is not null && Fallback.RowCount is null))
             {
                 return null;
             }
@@ -61,7 +66,7 @@ public sealed class PaimonSnapshot : Snapshot
                 }
             }
 
-            return Files.Sum(f => f.RowCount) - deleted;
+            return Files.Sum(f => f.RowCount) - deleted + (Fallback?.RowCount ?? 0);
         }
     }
 
@@ -90,7 +95,13 @@ public sealed class PaimonSnapshot : Snapshot
         DeletionVectors.Count == 0 ? null : DeletionVectors.GetValueOrDefault((Convert.ToBase64String(file.PartitionBytes), file.Bucket, file.Name));
 
     /// <summary>The same columns over other files, without deletion vectors.</summary>
-    internal PaimonSnapshot WithFiles(IReadOnlyList<PaimonDataFile> files) => new()
+    internal PaimonSnapshot WithFiles(IReadOnlyList<PaimonDataFile> files) =>
+        With(files, new Dictionary<(string, int, string), PaimonDeletionVector>());
+
+    /// <summary>The same columns over some of the files.</summary>
+    internal PaimonSnapshot OfPartitions(Func<PaimonDataFile, bool> isWanted) => With([.. Files.Where(isWanted)], DeletionVectors);
+
+    private PaimonSnapshot With(IReadOnlyList<PaimonDataFile> files, IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector> vectors) => new()
     {
         Table = Table,
         Id = Id,
@@ -105,11 +116,12 @@ public sealed class PaimonSnapshot : Snapshot
         TableSchema = TableSchema,
         Schemas = Schemas,
         Files = files,
-        DeletionVectors = new Dictionary<(string, int, string), PaimonDeletionVector>(),
+        DeletionVectors = vectors,
+        Manifests = Manifests,
     };
 
     /// <inheritdoc/>
-    public override IEnumerable<DataFileInfo> EnumerateFiles() => Files.Select(ToInfo);
+    public override IEnumerable<DataFileInfo> EnumerateFiles() => Files.Select(ToInfo).Concat(Fallback?.EnumerateFiles() ?? []);
 
     internal DataFileInfo ToInfo(PaimonDataFile file)
     {

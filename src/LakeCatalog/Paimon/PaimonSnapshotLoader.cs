@@ -38,8 +38,17 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
             }
         }
 
+        PaimonSnapshot? fallback = null;
+        if (schema.Option(PaimonFeatures.FallbackBranch) is string name && branch == PaimonFolder.Main && name != branch)
+        {
+            fallback = travelling
+                ? throw LakeException.FeatureUnsupported($"Time travel in a table with the option {PaimonFeatures.FallbackBranch}={name} is not supported", table.Root.Location)
+                : await LoadFallbackAsync(name, schema, files, known?.Fallback, cancellationToken);
+        }
+
         return new PaimonSnapshot
         {
+            Fallback = fallback,
             Table = table,
             Id = new SnapshotId(commit is null ? "0" : commit.Id.ToString(CultureInfo.InvariantCulture)),
             CommittedAt = commit is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(commit.TimeMillis, 0, 253_402_300_799_999)),
@@ -56,6 +65,24 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
             DeletionVectors = vectors,
             Manifests = manifests,
         };
+    }
+
+    // Partitions that this branch has come from it, whatever rows a query wants; all others from the fallback branch.
+    private async ValueTask<PaimonSnapshot> LoadFallbackAsync(
+        string name, PaimonSchema schema, IReadOnlyList<PaimonDataFile> files, PaimonSnapshot? known, CancellationToken cancellationToken)
+    {
+        var other = new PaimonFolder(table.Root, name);
+        long? id = await other.FindLatestAsync(cancellationToken);
+        PaimonCommit? commit = id is null ? null : await other.TryReadCommitAsync(id.Value, cancellationToken);
+        PaimonSnapshot all = await new PaimonSnapshotLoader(table, other, name).LoadAsync(commit, travelling: false, known?.Branch == name ? known : null, cancellationToken);
+        if (!all.TableSchema.PartitionKeys.SequenceEqual(schema.PartitionKeys) || all.TableSchema.Fields.Count != schema.Fields.Count
+            || !all.TableSchema.Fields.Zip(schema.Fields).All(f => f.First.Name == f.Second.Name && f.First.Type.Kind == f.Second.Type.Kind))
+        {
+            throw LakeException.FeatureUnsupported($"The branch of {PaimonFeatures.FallbackBranch}={name} has other columns than the table", table.Root.Location);
+        }
+
+        HashSet<string> own = [.. files.Select(f => Convert.ToBase64String(f.PartitionBytes)).Distinct()];
+        return all.OfPartitions(f => !own.Contains(Convert.ToBase64String(f.PartitionBytes)));
     }
 
     /// <summary>The entries of all manifests of a list.</summary>

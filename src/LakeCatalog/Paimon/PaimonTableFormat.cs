@@ -50,6 +50,11 @@ public sealed class PaimonTableFormat : ITableFormat
     public async ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default)
     {
         var snapshot = (PaimonSnapshot)known;
+        if (snapshot.Fallback is not null && await HasChangedAsync(snapshot.Fallback, cancellationToken))
+        {
+            return true;
+        }
+
         var folder = new PaimonFolder(snapshot.Table.Root, snapshot.Branch);
         if (await folder.HasSchemaAsync(snapshot.Schemas.Keys.Max() + 1, cancellationToken))
         {

@@ -38,6 +38,26 @@ public sealed class PaimonReader : ITableReader, IDisposable
     public async ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
     {
         var paimon = (PaimonSnapshot)snapshot;
+        TableScan scan = await PlanBranchAsync(paimon, request, cancellationToken);
+        if (paimon.Fallback is not PaimonSnapshot fallback)
+        {
+            return scan;
+        }
+
+        try
+        {
+            TableScan other = await PlanBranchAsync(fallback, request, cancellationToken);
+            return new TableScan($"{scan.Sql} UNION ALL {other.Sql}", scan.Statistics.Plus(other.Statistics), [scan, other]);
+        }
+        catch
+        {
+            await scan.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async ValueTask<TableScan> PlanBranchAsync(PaimonSnapshot paimon, ScanRequest request, CancellationToken cancellationToken)
+    {
         IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);
         var pruning = new PaimonPruning(paimon, request.Filter);
         List<PaimonDataFile> visible = VisibleFiles(paimon, request.View);
@@ -50,7 +70,7 @@ public sealed class PaimonReader : ITableReader, IDisposable
             string sql = await new ScanSql(paimon, columns, _engine, _opener).BuildAsync(pieces, leases, cancellationToken);
             var statistics = new ScanStatistics
             {
-                FilesTotal = paimon.FileCount,
+                FilesTotal = paimon.Files.Count,
                 FilesRead = pieces.Files.Count,
                 BytesRead = pieces.Files.Sum(f => f.SizeBytes),
                 FilesPrunedByPartition = visible.Count - inPartition.Count,

@@ -51,4 +51,14 @@ public sealed record ScanStatistics
 
     /// <summary>Files skipped by statistics, key ranges, buckets or file indexes.</summary>
     public long FilesPrunedByStatistics { get; init; }
+
+    /// <summary>The counts of two scans that are read together.</summary>
+    public ScanStatistics Plus(ScanStatistics other) => new()
+    {
+        FilesTotal = FilesTotal + other.FilesTotal,
+        FilesRead = FilesRead + other.FilesRead,
+        BytesRead = BytesRead + other.BytesRead,
+        FilesPrunedByPartition = FilesPrunedByPartition + other.FilesPrunedByPartition,
+        FilesPrunedByStatistics = FilesPrunedByStatistics + other.FilesPrunedByStatistics,
+    };
 }

@@ -18,7 +18,6 @@ public sealed class PaimonGoldenTests
         ["append_manifest_format_parquet"] = "manifest.format",
         ["append_variant:\"latest\""] = "The column 'v' has the Paimon type VARIANT",
         ["append_row_tracking:\"latest\" row_tracking"] = "no view 'row_tracking'",
-        ["fallback_branch:\"latest\""] = "scan.fallback-branch",
         ["pk_changelog_full_compaction:\"latest\" audit_log"] = "no view 'audit_log'",
         ["pk_changelog_input:\"latest\" audit_log"] = "no view 'audit_log'",
         ["pk_changelog_lookup:\"latest\" audit_log"] = "no view 'audit_log'",
