@@ -19,6 +19,11 @@ public sealed record PaimonChanges(PaimonSnapshot? Changes, PaimonSnapshot? Befo
     /// <exception cref="LakeException">NotFound if a part of the history is gone.</exception>
     public static async ValueTask<PaimonChanges> LoadAsync(PaimonSnapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
     {
+        if (snapshot.TableSchema.Flag("data-evolution.enabled"))
+        {
+            throw LakeException.FeatureUnsupported("Changes of a table with the option data-evolution.enabled are not told", snapshot.Table.Root.Location);
+        }
+
         if (snapshot.Fallback is not null)
         {
             throw LakeException.FeatureUnsupported($"Changes of a table with the option {PaimonFeatures.FallbackBranch} are not told", snapshot.Table.Root.Location);

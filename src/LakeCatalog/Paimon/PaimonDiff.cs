@@ -12,6 +12,11 @@ internal static class PaimonDiff
             return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = "the snapshots belong to different branches" };
         }
 
+        if (to.TableSchema.Flag("data-evolution.enabled"))
+        {
+            return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = "several files hold columns of the same rows (data-evolution.enabled)" };
+        }
+
         if (from.Fallback is not null || to.Fallback is not null)
         {
             return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = $"partitions come from another branch ({PaimonFeatures.FallbackBranch})" };

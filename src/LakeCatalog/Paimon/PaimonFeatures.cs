@@ -8,7 +8,7 @@ internal static class PaimonFeatures
     /// <summary>Names the branch that gives the partitions which the table has not.</summary>
     public const string FallbackBranch = "scan.fallback-branch";
 
-    private static readonly string[] RefusedFlags = ["chain-table.enabled", "data-evolution.enabled", "postpone.merge-on-read", "query-auth.enabled"];
+    private static readonly string[] RefusedFlags = ["chain-table.enabled", "postpone.merge-on-read", "query-auth.enabled"];
 
     private static readonly string[] RefusedOptions =
     [
@@ -66,7 +66,7 @@ internal static class PaimonFeatures
             features.Add(new TableFeature("deletion-vectors", "read"));
         }
 
-        string[] read = ["sequence.field", "rowkind.field", "row-tracking.enabled", "data-file.path-directory", "sequence.snapshot-ordering", FallbackBranch];
+        string[] read = ["sequence.field", "rowkind.field", "row-tracking.enabled", "data-evolution.enabled", "data-file.path-directory", "sequence.snapshot-ordering", FallbackBranch];
         features.AddRange(read.Where(o => schema.Option(o) is not null).Select(o => new TableFeature(o, "read")));
         if (schema.Option("changelog-producer") is string producer)
         {

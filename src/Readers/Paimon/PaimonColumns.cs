@@ -1,6 +1,7 @@
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Paimon.Evolution;
 
 namespace LakeHolo.Readers.Paimon;
 
@@ -27,7 +28,9 @@ internal static class PaimonColumns
     /// <param name="partitionIndex">Its place among the partition columns, or -1.</param>
     /// <param name="written">Names of the columns in the files, or null for all of their schema.</param>
     /// <param name="format">Format of the files.</param>
-    public static PaimonColumnSource Resolve(PaimonField wanted, PaimonSchema fileSchema, int partitionIndex, IReadOnlyList<string>? written, string format)
+    /// <param name="alias">Name of the files in the FROM clause.</param>
+    public static PaimonColumnSource Resolve(
+        PaimonField wanted, PaimonSchema fileSchema, int partitionIndex, IReadOnlyList<string>? written, string format, string alias)
     {
         if (partitionIndex >= 0)
         {
@@ -41,11 +44,27 @@ internal static class PaimonColumns
         }
 
         physical = physical with { Type = AsStored(physical.Type, format) };
-        return new PaimonColumnSource(Convert("r." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, wanted.Name, 0), physical);
+        return new PaimonColumnSource(Convert(alias + "." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, wanted.Name, 0), physical);
     }
 
     /// <summary>Refuses a column of a type that is not read.</summary>
-    public static void CheckReadable(PaimonField field) => CheckReadable(field.Type, field.Name);
+    public static void CheckReadable(PaimonField field, PaimonSnapshot snapshot)
+    {
+        // A BLOB column lies in files of its own, which only data evolution puts together.
+        if (field.Type.Kind == PaimonTypeKind.Blob && EvolutionPlan.IsNeeded(snapshot) && DescriptorOption(field, snapshot.TableSchema) is not string)
+        {
+            return;
+        }
+
+        string option = field.Type.Kind == PaimonTypeKind.Blob && DescriptorOption(field, snapshot.TableSchema) is string named ? $" (option {named})" : "";
+        CheckReadable(field.Type, field.Name, option);
+    }
+
+    // These columns hold no values but descriptions of where the values are.
+    private static string? DescriptorOption(PaimonField field, PaimonSchema schema) => schema.Flag("blob-as-descriptor")
+        ? "blob-as-descriptor"
+        : ((string[])["blob-descriptor-field", "blob.stored-descriptor-fields", "blob-view-field", "video-frame-field"]).FirstOrDefault(
+            o => MergeEngines.MergeOptions.Split(schema.Option(o)).Contains(field.Name));
 
     // ORC has no time of day: there it is an integer, milliseconds.
     private static PaimonType AsStored(PaimonType type, string format)
@@ -65,11 +84,11 @@ internal static class PaimonColumns
             };
     }
 
-    private static void CheckReadable(PaimonType type, string column)
+    private static void CheckReadable(PaimonType type, string column, string option = "")
     {
         if (type.Kind is PaimonTypeKind.Unknown or PaimonTypeKind.Variant or PaimonTypeKind.Blob)
         {
-            throw LakeException.FeatureUnsupported($"The column '{column}' has the Paimon type {type.Text}, which is not supported");
+            throw LakeException.FeatureUnsupported($"The column '{column}' has the Paimon type {type.Text}, which is not supported{option}");
         }
 
         foreach (PaimonType? part in (PaimonType?[])[type.Element, type.Value, .. type.Fields.Select(f => f.Type)])

@@ -16,15 +16,16 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
     public string Format { get; init; } = "parquet";
 
     /// <summary>Sources of columns in these files.</summary>
-    public IReadOnlyList<PaimonColumnSource> Resolve(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns) =>
-        [.. columns.Select(c => PaimonColumns.Resolve(c, Schema, IndexOf(snapshot.TableSchema.PartitionKeys, c.Name), Written, Format))];
+    public IReadOnlyList<PaimonColumnSource> Resolve(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, string alias = "r") =>
+        [.. columns.Select(c => PaimonColumns.Resolve(c, Schema, IndexOf(snapshot.TableSchema.PartitionKeys, c.Name), Written, Format, alias))];
 
-    /// <summary>A FROM item <c>r</c> of these files (with <c>file_index</c> and <c>file_row_number</c>) and, if the partition is needed, <c>p</c>.</summary>
+    /// <summary>A FROM item (<c>r</c>) of these files (with <c>file_index</c> and <c>file_row_number</c>) and, if the partition is needed, <c>p</c>.</summary>
     /// <param name="snapshot">The snapshot.</param>
     /// <param name="physical">The columns that are read.</param>
     /// <param name="withSystemColumns">Whether sequence number and row kind are read.</param>
     /// <param name="withPartition">Whether the partition's values are wanted as <c>p.c0</c>, ….</param>
-    public string From(PaimonSnapshot snapshot, IEnumerable<PaimonField> physical, bool withSystemColumns, bool withPartition)
+    /// <param name="alias">The item's name.</param>
+    public string From(PaimonSnapshot snapshot, IEnumerable<PaimonField> physical, bool withSystemColumns, bool withPartition, string alias = "r")
     {
         var columns = new Dictionary<string, string>();
         foreach (PaimonField field in physical)
@@ -46,19 +47,20 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
             sql.Append(", schema = MAP {").AppendJoin(", ", entries).Append('}');
         }
 
-        sql.Append(") r");
+        sql.Append(") ").Append(alias);
         if (withPartition)
         {
-            sql.Append(" JOIN ").Append(Partitions(snapshot)).Append(" ON p.i = r.file_index");
+            sql.Append(" JOIN ").Append(Partitions(snapshot, Files)).Append(" ON p.i = ").Append(alias).Append(".file_index");
         }
 
         return sql.ToString();
     }
 
-    private string Partitions(PaimonSnapshot snapshot)
+    /// <summary>A FROM item <c>p</c> with the partition values of files.</summary>
+    public static string Partitions(PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files)
     {
         PaimonType[] types = [.. snapshot.TableSchema.PartitionKeys.Select(k => snapshot.TableSchema.Field(k).Type)];
-        IEnumerable<string> rows = Files.Select((f, i) =>
+        IEnumerable<string> rows = files.Select((f, i) =>
             $"({i.ToString(CultureInfo.InvariantCulture)}, {string.Join(", ", f.Partition.Select((v, c) => Literal(v, types[c])))})");
         return $"(VALUES {string.Join(", ", rows)}) p(i, {string.Join(", ", types.Select((_, c) => $"c{c}"))})";
     }
@@ -75,7 +77,8 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
         return value is null ? $"CAST(NULL AS {name})" : $"CAST({SqlText.Literal(PaimonValue.ToText(value, type)!)} AS {name})";
     }
 
-    private static int IndexOf(IReadOnlyList<string> names, string name)
+    /// <summary>Place of a name, or -1.</summary>
+    public static int IndexOf(IReadOnlyList<string> names, string name)
     {
         for (int i = 0; i < names.Count; i++)
         {

@@ -4,8 +4,10 @@ using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.DataFiles.Avro;
+using LakeHolo.Readers.DataFiles.Blob;
 using LakeHolo.Readers.DataFiles.Orc;
 using LakeHolo.Readers.DataFiles.Parquet;
+using LakeHolo.Readers.Paimon.Evolution;
 
 namespace LakeHolo.Readers.Paimon;
 
@@ -36,6 +38,15 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
         }
 
         return groups;
+    }
+
+    /// <summary>Opens blob files; the local paths of their values.</summary>
+    public async ValueTask<string[]> OpenBlobsAsync(
+        PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        FileLease lease = await OpenAsync(snapshot, files, "blob", snapshot.TableSchema, [], cancellationToken);
+        leases.Add(lease);
+        return [.. lease.LocalPaths];
     }
 
     private async ValueTask<FileLease> OpenAsync(
@@ -70,7 +81,7 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
                 return await materializer.OpenDecodedAsync(cacheable, key, ParquetTimestampDecoder.Create(units), cancellationToken);
             case "parquet":
                 HashSet<int> ids = [.. columns.Select(c => c.Id)];
-                string[] names = [.. schema.Fields.Where(f => ids.Contains(f.Id)).Select(f => f.Name), PaimonColumns.Sequence, PaimonColumns.ValueKind];
+                string[] names = [.. schema.Fields.Where(f => ids.Contains(f.Id)).Select(f => f.Name), PaimonColumns.Sequence, PaimonColumns.ValueKind, RowTracking.Physical[0].Name];
                 return await materializer.OpenAsync(cacheable, names, cancellationToken);
             case "orc":
                 // The whole file is decoded once, whatever the query needs: the next one will need other columns. Only columns in nanoseconds, which may
@@ -82,12 +93,14 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
                     NanosecondColumns = withFine ? [.. fine.Order(StringComparer.Ordinal)] : [],
                     Columns = fine.Count == 0 || withFine
                         ? null
-                        : [.. schema.Fields.Select(f => f.Name).Where(n => !fine.Contains(n)), PaimonColumns.Sequence, PaimonColumns.ValueKind],
+                        : [.. schema.Fields.Select(f => f.Name).Where(n => !fine.Contains(n)), PaimonColumns.Sequence, PaimonColumns.ValueKind, RowTracking.Physical[0].Name],
                     LegacyInstants = !string.Equals(snapshot.TableSchema.Option("orc.timestamp-ltz.legacy.type"), "false", StringComparison.OrdinalIgnoreCase),
                 };
                 return await materializer.OpenDecodedAsync(cacheable, OrcFileDecoder.DecoderKey(options), OrcFileDecoder.Create(options), cancellationToken);
             case "avro":
                 return await materializer.OpenDecodedAsync(cacheable, AvroFileDecoder.DecoderKey, AvroFileDecoder.Create(), cancellationToken);
+            case "blob":
+                return await materializer.OpenDecodedAsync(cacheable, BlobFileDecoder.DecoderKey, BlobFileDecoder.Create(), cancellationToken);
             default:
                 throw LakeException.FeatureUnsupported($"Data files of the format '{format}' are not supported", path);
         }

@@ -6,13 +6,14 @@ using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Paimon.Evolution;
 using LakeHolo.Readers.Paimon.Pruning;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon;
 
 /// <summary>Rows of Paimon tables: append tables as they lie, primary key tables merged by key.</summary>
-/// <remarks>Views: <c>ro</c>, the files of the topmost level alone.</remarks>
+/// <remarks>Views: <c>ro</c>, the files of the topmost level alone; <c>row_tracking</c>, the rows with their <c>_ROW_ID</c> and <c>_SEQUENCE_NUMBER</c>.</remarks>
 public sealed class PaimonReader : ITableReader, IDisposable
 {
     private readonly EngineDatabase _engine;
@@ -67,7 +68,7 @@ public sealed class PaimonReader : ITableReader, IDisposable
         try
         {
             ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, pruning, request.View, leases, cancellationToken);
-            string sql = await new ScanSql(paimon, columns, _engine, _opener).BuildAsync(pieces, leases, cancellationToken);
+            string sql = await new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View).BuildAsync(pieces, leases, cancellationToken);
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,
@@ -155,7 +156,7 @@ public sealed class PaimonReader : ITableReader, IDisposable
         List<PaimonField> columns = wanted is null ? [.. fields] : [.. fields.Where(f => wanted.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
         foreach (PaimonField column in columns)
         {
-            PaimonColumns.CheckReadable(column);
+            PaimonColumns.CheckReadable(column, snapshot);
         }
 
         return columns.Count > 0 ? columns : [fields.FirstOrDefault(f => !f.Type.IsNested) ?? fields[0]];
@@ -172,6 +173,8 @@ public sealed class PaimonReader : ITableReader, IDisposable
                 return [.. files];
             case "ro":
                 return [.. files.Where(f => f.Level == TopLevel(snapshot.TableSchema))];
+            case RowTracking.View when snapshot.TableSchema.Flag("row-tracking.enabled"):
+                return [.. files];
             default:
                 throw LakeException.FeatureUnsupported($"Paimon tables have no view '{view}'", snapshot.Table.Root.Location);
         }
@@ -188,6 +191,12 @@ public sealed class PaimonReader : ITableReader, IDisposable
         PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, PaimonPruning pruning, string? view, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         var vectors = await new DeletionVectorLoader(snapshot, _opener.Locations).LoadAsync(files, cancellationToken);
+        if (EvolutionPlan.IsNeeded(snapshot))
+        {
+            (IReadOnlyList<PaimonDataFile> alone, IReadOnlyList<EvolutionGroup> groups) = EvolutionPlan.Of(files);
+            return new ScanPieces([.. alone.Where(pruning.MatchesStatistics)], [], vectors) { Groups = groups };
+        }
+
         if (snapshot.PrimaryKey.Count == 0 || view == "ro")
         {
             return new ScanPieces([.. files.Where(pruning.MatchesStatistics)], [], vectors);

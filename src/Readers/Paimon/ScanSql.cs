@@ -3,6 +3,7 @@ using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Paimon.Evolution;
 using LakeHolo.Readers.Paimon.MergeEngines;
 
 namespace LakeHolo.Readers.Paimon;
@@ -14,12 +15,16 @@ namespace LakeHolo.Readers.Paimon;
 internal sealed record ScanPieces(
     IReadOnlyList<PaimonDataFile> Plain, IReadOnlyList<MergeCache.Use> Merged, IReadOnlyDictionary<PaimonDataFile, List<long>> Vectors)
 {
+    /// <summary>Files that hold columns of the same rows.</summary>
+    public IReadOnlyList<EvolutionGroup> Groups { get; init; } = [];
+
     /// <summary>All files that are read.</summary>
-    public IReadOnlyList<PaimonDataFile> Files { get; } = [.. Plain, .. Merged.SelectMany(m => m.Files).Select(f => f.File)];
+    public IReadOnlyList<PaimonDataFile> Files => [.. Plain, .. Merged.SelectMany(m => m.Files).Select(f => f.File), .. Groups.SelectMany(g => g.Files)];
 }
 
 /// <summary>The relation of a scan: plain files, files with dead positions, merged rows; UNION ALL of as few parts as the schemas allow.</summary>
-internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener)
+internal sealed class ScanSql(
+    PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener, bool withRowIds = false)
 {
     private readonly bool _isKeyed = snapshot.PrimaryKey.Count > 0;
 
@@ -33,14 +38,24 @@ internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField
             parts.AddRange(await SelectAsync([.. clean.Where(f => HasRetracts(f) == hasRetracts)], null, null, hasRetracts, leases, cancellationToken));
         }
 
-        if (withVectors.Count > 0)
+        List<PaimonDataFile> anchors = [.. pieces.Groups.Select(g => g.Anchor).Where(pieces.Vectors.ContainsKey)];
+        string? deadTable = null;
+        var deadNumbers = new Dictionary<PaimonDataFile, int>(ReferenceEqualityComparer.Instance);
+        if (withVectors.Count + anchors.Count > 0)
         {
             using DuckDBConnection connection = engine.OpenConnection();
-            EngineTable dead = EngineTable.OfPositions(engine, connection, withVectors.Select((f, i) => (i, pieces.Vectors[f])));
+            EngineTable dead = EngineTable.OfPositions(engine, connection, withVectors.Concat(anchors).Select((f, i) => (i, pieces.Vectors[f])));
             leases.Add(new TableLease(dead));
-            var numbers = withVectors.Select((f, i) => (f, i)).ToDictionary(p => p.f, p => p.i, (IEqualityComparer<PaimonDataFile>)ReferenceEqualityComparer.Instance);
-            parts.AddRange(await SelectAsync(withVectors, dead.Name, numbers, withVectors.Any(HasRetracts), leases, cancellationToken));
+            deadTable = dead.Name;
+            foreach (PaimonDataFile file in withVectors.Concat(anchors))
+            {
+                deadNumbers[file] = deadNumbers.Count;
+            }
+
+            parts.AddRange(await SelectAsync(withVectors, dead.Name, deadNumbers, withVectors.Any(HasRetracts), leases, cancellationToken));
         }
+
+        parts.AddRange(await new EvolutionSql(snapshot, columns, opener, withRowIds).SelectAsync(pieces.Groups, deadTable, deadNumbers, leases, cancellationToken));
 
         foreach (MergeCache.Use use in pieces.Merged)
         {
@@ -69,7 +84,7 @@ internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField
 
         return parts.Count > 0
             ? string.Join(" UNION ALL ", parts)
-            : $"SELECT {string.Join(", ", columns.Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
+            : $"SELECT {string.Join(", ", columns.Concat(withRowIds ? RowTracking.Physical : []).Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
     }
 
     /// <summary>All rows of the snapshot's files, unmerged, behind their kinds.</summary>
@@ -119,7 +134,15 @@ internal sealed class ScanSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField
 
         string rowKind = kind is null ? "" : $"{kind} AS rowkind, ";
         string select = rowKind + string.Join(", ", columns.Select((c, i) => $"{sources[i].Expression} AS {SqlText.Identifier(c.Name)}"));
-        string from = group.From(snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), hasRetracts || (kind is not null && _isKeyed), MergeSql.NeedsPartition(sources));
+        IEnumerable<PaimonField> physical = sources.Where(s => s.Physical is not null).Select(s => s.Physical!);
+        string from = group.From(
+            snapshot, withRowIds ? physical.Concat(RowTracking.Physical) : physical, hasRetracts || (kind is not null && _isKeyed), MergeSql.NeedsPartition(sources));
+        if (withRowIds)
+        {
+            from += $" JOIN {RowTracking.Values(group.Files)} ON t.i = r.file_index";
+            select += ", " + RowTracking.Columns("r");
+        }
+
         return $"SELECT {select} FROM {from}{(conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions))}";
     }
 

@@ -12,12 +12,9 @@ public sealed class PaimonGoldenTests
     /// <summary>Cases, or single reads of them (<c>case:read</c>), that are refused, and what the refusal names.</summary>
     private static readonly Dictionary<string, string> Refused = new()
     {
-        ["append_blob"] = "data-evolution.enabled",
-        ["append_data_evolution"] = "data-evolution.enabled",
         ["append_manifest_format_orc"] = "manifest.format",
         ["append_manifest_format_parquet"] = "manifest.format",
         ["append_variant:\"latest\""] = "The column 'v' has the Paimon type VARIANT",
-        ["append_row_tracking:\"latest\" row_tracking"] = "no view 'row_tracking'",
         ["pk_changelog_full_compaction:\"latest\" audit_log"] = "no view 'audit_log'",
         ["pk_changelog_input:\"latest\" audit_log"] = "no view 'audit_log'",
         ["pk_changelog_lookup:\"latest\" audit_log"] = "no view 'audit_log'",
