@@ -31,7 +31,7 @@ internal sealed class DeletionVectorLoader(PaimonSnapshot snapshot, ExternalLoca
                 }
 
                 int length = (int)DeletionVectors.BytesToRead(vector, content.Length);
-                positions[file] = DeletionVectors.Decode(content.AsSpan((int)vector.Offset, length), vector);
+                positions[file] = DeletionVectors.Decode(content.AsSpan((int)vector.Offset, length), vector, file.RowCount);
             }
         }
 

@@ -31,7 +31,10 @@ internal static class DeletionVectors
     }
 
     /// <summary>The dead positions of a vector, ascending.</summary>
-    public static List<long> Decode(ReadOnlySpan<byte> bytes, PaimonDeletionVector vector)
+    /// <param name="bytes">The vector's bytes.</param>
+    /// <param name="vector">What the manifest says of it.</param>
+    /// <param name="rowCount">Rows of the data file.</param>
+    public static List<long> Decode(ReadOnlySpan<byte> bytes, PaimonDeletionVector vector, long rowCount)
     {
         string path = vector.IndexPath;
         if (bytes.Length < 12)
@@ -62,7 +65,7 @@ internal static class DeletionVectors
         var positions = new List<long>();
         if (isV1)
         {
-            RoaringBitmapReader.Read(ref body, 0, positions, path);
+            RoaringBitmapReader.Read(ref body, 0, positions, rowCount, path);
         }
         else
         {
@@ -82,7 +85,7 @@ internal static class DeletionVectors
 
                 long high = BinaryPrimitives.ReadUInt32LittleEndian(body);
                 body = body[4..];
-                RoaringBitmapReader.Read(ref body, high << 32, positions, path);
+                RoaringBitmapReader.Read(ref body, high << 32, positions, rowCount, path);
             }
         }
 

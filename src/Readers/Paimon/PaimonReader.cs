@@ -8,6 +8,7 @@ using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Paimon.Evolution;
 using LakeHolo.Readers.Paimon.Pruning;
+using LakeHolo.Readers.Paimon.Pruning.FileIndexes;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon;
@@ -19,6 +20,7 @@ public sealed class PaimonReader : ITableReader, IDisposable
     private readonly EngineDatabase _engine;
     private readonly PaimonFileOpener _opener;
     private readonly MergeCache _merges;
+    private readonly FileIndexStore _indexes;
 
     /// <summary>Creates the reader.</summary>
     /// <param name="engine">Keeps merge results; shared with the queries that use them.</param>
@@ -29,6 +31,7 @@ public sealed class PaimonReader : ITableReader, IDisposable
         _engine = engine;
         _opener = new PaimonFileOpener(files, locations ?? ExternalLocations.None);
         _merges = new MergeCache(engine, _opener);
+        _indexes = new FileIndexStore(_opener.Locations);
         EngineTable.CreateSchema(engine);
     }
 
@@ -194,28 +197,47 @@ public sealed class PaimonReader : ITableReader, IDisposable
         if (EvolutionPlan.IsNeeded(snapshot))
         {
             (IReadOnlyList<PaimonDataFile> alone, IReadOnlyList<EvolutionGroup> groups) = EvolutionPlan.Of(files);
-            return new ScanPieces([.. alone.Where(pruning.MatchesStatistics)], [], vectors) { Groups = groups };
+            return new ScanPieces(await PruneAsync(snapshot, alone, pruning, isMerged: false, cancellationToken), [], vectors) { Groups = groups };
         }
 
         if (snapshot.PrimaryKey.Count == 0 || view == "ro")
         {
-            return new ScanPieces([.. files.Where(pruning.MatchesStatistics)], [], vectors);
+            return new ScanPieces(await PruneAsync(snapshot, files, pruning, isMerged: false, cancellationToken), [], vectors);
         }
 
         var plain = new List<PaimonDataFile>();
         var merged = new List<(string Identity, IReadOnlyList<MergeSection> Sections)>();
+        var wanted = new HashSet<PaimonDataFile>(ReferenceEqualityComparer.Instance);
         foreach (var bucket in files.GroupBy(f => (Partition: Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
         {
-            // A bucket is merged as a whole, so that all queries share the result; what a query reads of it is pruned by key range afterwards.
+            // A bucket is merged as a whole, so that all queries share the result; what a query reads of it is pruned by its key afterwards.
             MergePlan plan = MergePlan.Of(snapshot, [.. bucket]);
-            plain.AddRange(plan.Plain.Where(pruning.MatchesStatistics));
-            if (plan.Sections.Any(s => s.Base.Concat(s.Newer).Any(pruning.MatchesStatistics)))
+            plain.AddRange(await PruneAsync(snapshot, plan.Plain, pruning, isMerged: false, cancellationToken));
+            IReadOnlyList<PaimonDataFile> needed = await PruneAsync(snapshot, [.. plan.Sections.SelectMany(s => s.Base.Concat(s.Newer))], pruning, isMerged: true, cancellationToken);
+            if (needed.Count > 0)
             {
+                wanted.UnionWith(needed);
                 merged.Add((MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections), plan.Sections));
             }
         }
 
         IReadOnlyList<MergeCache.Use> uses = merged.Count == 0 ? [] : await _merges.GetAsync(snapshot, merged, vectors, leases, cancellationToken);
-        return new ScanPieces(plain, [.. uses.Select(u => u with { Files = [.. u.Files.Where(f => pruning.MatchesStatistics(f.File))] })], vectors);
+        return new ScanPieces(plain, [.. uses.Select(u => u with { Files = [.. u.Files.Where(f => wanted.Contains(f.File))] })], vectors);
+    }
+
+    private async ValueTask<IReadOnlyList<PaimonDataFile>> PruneAsync(
+        PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, PaimonPruning pruning, bool isMerged, CancellationToken cancellationToken)
+    {
+        var kept = new List<PaimonDataFile>();
+        foreach (PaimonDataFile file in files.Where(f => pruning.MatchesStatistics(f, isMerged)))
+        {
+            FileIndex? index = pruning.MayUseIndexes ? await _indexes.TryLoadAsync(snapshot, file, cancellationToken) : null;
+            if (index is null || pruning.MatchesIndex(file, index, isMerged))
+            {
+                kept.Add(file);
+            }
+        }
+
+        return kept;
     }
 }

@@ -14,7 +14,12 @@ internal static class RoaringBitmapReader
     private const int ArrayLimit = 4096;
 
     /// <summary>Appends the values, each plus <paramref name="offset"/>, and moves the span behind the bitmap.</summary>
-    public static void Read(ref ReadOnlySpan<byte> bytes, long offset, List<long> values, string path)
+    /// <param name="bytes">The bitmap and what follows.</param>
+    /// <param name="offset">Added to each value.</param>
+    /// <param name="values">Receives the values.</param>
+    /// <param name="limit">Most values that <paramref name="values"/> may hold: a few bytes of runs can stand for billions.</param>
+    /// <param name="path">Named in errors.</param>
+    public static void Read(ref ReadOnlySpan<byte> bytes, long offset, List<long> values, long limit, string path)
     {
         uint cookie = BinaryPrimitives.ReadUInt32LittleEndian(Take(ref bytes, 4, path));
         int containers;
@@ -46,11 +51,12 @@ internal static class RoaringBitmapReader
 
         for (int i = 0; i < containers; i++)
         {
+            CheckLimit(values.Count, limit, path);
             long high = offset + ((long)BinaryPrimitives.ReadUInt16LittleEndian(descriptions[(4 * i)..]) << 16);
             int cardinality = BinaryPrimitives.ReadUInt16LittleEndian(descriptions[((4 * i) + 2)..]) + 1;
             if (runs.Length > 0 && (runs[i / 8] & (1 << (i % 8))) != 0)
             {
-                ReadRuns(ref bytes, high, values, path);
+                ReadRuns(ref bytes, high, values, limit, path);
             }
             else if (cardinality <= ArrayLimit)
             {
@@ -67,7 +73,15 @@ internal static class RoaringBitmapReader
         }
     }
 
-    private static void ReadRuns(ref ReadOnlySpan<byte> bytes, long high, List<long> values, string path)
+    private static void CheckLimit(long count, long limit, string path)
+    {
+        if (count > limit)
+        {
+            throw LakeException.FormatInvalid($"A roaring bitmap holds more than the {limit} values there can be", path);
+        }
+    }
+
+    private static void ReadRuns(ref ReadOnlySpan<byte> bytes, long high, List<long> values, long limit, string path)
     {
         int count = BinaryPrimitives.ReadUInt16LittleEndian(Take(ref bytes, 2, path));
         ReadOnlySpan<byte> pairs = Take(ref bytes, 4 * count, path);
@@ -80,6 +94,7 @@ internal static class RoaringBitmapReader
                 throw LakeException.FormatInvalid("A run of a roaring bitmap reaches past its container", path);
             }
 
+            CheckLimit(values.Count + (long)more, limit, path);
             for (int value = start; value <= start + more; value++)
             {
                 values.Add(high + value);

@@ -11,7 +11,7 @@ namespace LakeHolo.Readers.Paimon.Pruning;
 /// <param name="Max">Largest value, or a bound above it.</param>
 /// <param name="NullCount">NULLs.</param>
 /// <param name="RowCount">Rows.</param>
-internal sealed record ColumnRange(PaimonType Type, object? Min, object? Max, long NullCount, long RowCount)
+internal sealed record ColumnRange(PaimonType Type, object? Min, object? Max, long NullCount, long RowCount) : IColumnKnowledge
 {
     private bool IsAllNull => NullCount == RowCount;
 

@@ -1,11 +1,13 @@
+using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Paimon.Pruning.FileIndexes;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon.Pruning;
 
-/// <summary>Skips files that cannot hold a row of a filter: by partition, bucket, key range and statistics.</summary>
-/// <remarks>Statistics of ordinary columns prune append tables only. In a primary key table the newest version of a key may lie in another file, so there
-/// only what all versions of a key share may decide: partition, bucket, key.</remarks>
+/// <summary>Skips files that cannot hold a row of a filter: by partition, bucket, key range, statistics and file indexes.</summary>
+/// <remarks>Where files of a primary key table are merged, the newest version of a key may lie in another file, so only what all versions of a key share may
+/// decide: partition, bucket, key. Files that no other overlaps are pruned by all their columns.</remarks>
 internal sealed class PaimonPruning
 {
     private const int MaxKeys = 1000;
@@ -58,44 +60,90 @@ internal sealed class PaimonPruning
         return buckets is null || buckets.Contains(file.Bucket);
     }
 
-    /// <summary>By key range in a primary key table, by all statistics in an append table.</summary>
-    public bool MatchesStatistics(PaimonDataFile file)
+    /// <summary>By statistics.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="isMerged">Other files may hold other versions of its rows: only the key, which all versions share, decides.</param>
+    public bool MatchesStatistics(PaimonDataFile file, bool isMerged)
     {
         if (_filter is null || !_snapshot.Schemas.TryGetValue(file.SchemaId, out PaimonSchema? schema))
         {
             return true;
         }
 
-        bool isKeyed = _snapshot.PrimaryKey.Count > 0;
-        IReadOnlyList<string> names = isKeyed ? schema.TrimmedPrimaryKeys
-            : file.ValueStatisticsColumns ?? file.WriteColumns ?? [.. schema.Fields.Select(f => f.Name)];
-        Dictionary<string, ColumnRange>? ranges = Ranges(isKeyed ? file.KeyStatistics : file.ValueStatistics, names, schema, file);
-        return ranges is null || FilterPruning.MayMatch(_filter, column =>
+        Dictionary<string, ColumnRange> ranges = [];
+        if (!isMerged)
+        {
+            Collect(ranges, file.ValueStatistics, file.ValueStatisticsColumns ?? file.WriteColumns ?? [.. schema.Fields.Select(f => f.Name)], schema, file);
+        }
+
+        if (_snapshot.PrimaryKey.Count > 0)
+        {
+            Collect(ranges, file.KeyStatistics, schema.TrimmedPrimaryKeys, schema, file);
+        }
+
+        return FilterPruning.MayMatch(_filter, column =>
         {
             PaimonField? wanted = _snapshot.TableSchema.Fields.FirstOrDefault(f => IsColumn(f.Name, column));
             PaimonField? old = wanted is null ? null : schema.Fields.FirstOrDefault(f => f.Id == wanted.Id);
+            if (wanted is not null && old is null && !isMerged && file.RowCount > 0)
+            {
+                return new ColumnRange(wanted.Type, null, null, file.RowCount, file.RowCount);
+            }
+
             return old is not null && old.Type.HasSameValuesAs(wanted!.Type) ? ranges.GetValueOrDefault(old.Name) : null;
         });
     }
 
-    private static Dictionary<string, ColumnRange>? Ranges(PaimonStatistics statistics, IReadOnlyList<string> names, PaimonSchema schema, PaimonDataFile file)
+    /// <summary>By the indexes of the file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="index">Its indexes.</param>
+    /// <param name="isMerged">As in <see cref="MatchesStatistics"/>.</param>
+    public bool MatchesIndex(PaimonDataFile file, FileIndex index, bool isMerged)
+    {
+        if (_filter is null || !_snapshot.Schemas.TryGetValue(file.SchemaId, out PaimonSchema? schema))
+        {
+            return true;
+        }
+
+        try
+        {
+            return index.MayMatch(_filter, column =>
+            {
+                PaimonField? wanted = _snapshot.TableSchema.Fields.FirstOrDefault(f => IsColumn(f.Name, column));
+                PaimonField? old = wanted is null ? null : schema.Fields.FirstOrDefault(f => f.Id == wanted.Id);
+                bool isKey = wanted is not null && _snapshot.PrimaryKey.Contains(wanted.Name);
+                return old is not null && old.Type.HasSameValuesAs(wanted!.Type) && (isKey || !isMerged) ? old : null;
+            });
+        }
+        catch (LakeException)
+        {
+            // An index that cannot be read says nothing.
+            return true;
+        }
+    }
+
+    /// <summary>Whether indexes are worth loading.</summary>
+    public bool MayUseIndexes => _filter is not null
+        && !string.Equals(_snapshot.TableSchema.Option("file-index.read.enabled")?.Trim(), "false", StringComparison.OrdinalIgnoreCase);
+
+    private static void Collect(
+        Dictionary<string, ColumnRange> ranges, PaimonStatistics statistics, IReadOnlyList<string> names, PaimonSchema schema, PaimonDataFile file)
     {
         // Some writers leave statistics out in ways of their own; whatever does not fit is no statistics.
         if (names.Count == 0 || file.RowCount < 0 || statistics.NullCounts.Count != names.Count
             || BinaryRow.Arity(statistics.MinValues) != names.Count || BinaryRow.Arity(statistics.MaxValues) != names.Count)
         {
-            return null;
+            return;
         }
 
         if (!names.All(n => schema.Fields.Any(f => f.Name == n)))
         {
-            return null;
+            return;
         }
 
         PaimonType[] types = [.. names.Select(n => schema.Field(n).Type)];
         object?[] min = BinaryRow.Decode(statistics.MinValues, types, file.Path);
         object?[] max = BinaryRow.Decode(statistics.MaxValues, types, file.Path);
-        var ranges = new Dictionary<string, ColumnRange>();
         for (int i = 0; i < names.Count; i++)
         {
             long nulls = statistics.NullCounts[i] ?? -1;
@@ -107,8 +155,6 @@ internal sealed class PaimonPruning
                 ranges[names[i]] = new ColumnRange(types[i], min[i], max[i], nulls, file.RowCount);
             }
         }
-
-        return ranges;
     }
 
     private static bool IsColumn(string name, string wanted) => string.Equals(name, wanted, StringComparison.OrdinalIgnoreCase);
