@@ -12,16 +12,29 @@ using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Tests.Paimon;
 
-/// <summary>Random runs of upserts and deletes, merged by the engine, against a model that walks the versions of each key.</summary>
+/// <summary>Random runs and levels of upserts and deletes under random options, merged by the engine, against a model that walks the versions of each key.</summary>
 public sealed class MergePropertyTests
 {
-    private const int Rounds = 25;
+    private const int Rounds = 20;
+
+    // The key, values, a user sequence of two columns, and two sequences for groups.
+    private static readonly string[] Columns = ["k", "n", "m", "t", "f", "u1", "u2", "s1", "s2"];
+
+    private static readonly PaimonType Int = new() { Kind = PaimonTypeKind.Int, Text = "INT" };
+
+    private static readonly PaimonType[] Types =
+    [
+        Int with { Nullable = false }, Int, Int, new() { Kind = PaimonTypeKind.VarChar, Length = PaimonType.MaxLength, Text = "STRING" },
+        new() { Kind = PaimonTypeKind.Boolean, Text = "BOOLEAN" }, Int, Int, Int, Int,
+    ];
 
     [Theory]
     [InlineData("deduplicate")]
+    [InlineData("first-row")]
     [InlineData("partial-update")]
+    [InlineData("partial-update with groups")]
     [InlineData("aggregation")]
-    public async Task Merged_runs_equal_a_model_that_walks_every_version(string engineName)
+    public async Task Merged_runs_equal_a_model_that_walks_every_version(string kind)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("lakeholo-merge-");
         try
@@ -33,10 +46,15 @@ public sealed class MergePropertyTests
             for (int seed = 1; seed <= Rounds; seed++)
             {
                 var random = new Random(seed);
-                List<Row[]> runs = Runs(random, engineName);
-                PaimonSnapshot snapshot = Write(engine, store, folder.FullName, seed, runs, engineName);
+                (Dictionary<string, string> options, int[] kinds) = Options(random, kind);
+                List<List<ModelRow>> runs = Runs(random, kinds, kind == "first-row");
+                PaimonSnapshot snapshot = Write(engine, store, folder.FullName, seed, runs, options);
                 await using TableScan scan = await reader.PlanAsync(snapshot, ScanRequest.All);
-                Assert.Equal(Model(runs, engineName), Read(engine, scan.Sql));
+                List<string> expected = Model(runs, options);
+                List<string> actual = Read(engine, scan.Sql);
+                Assert.True(
+                    expected.SequenceEqual(actual),
+                    $"seed {seed}: {string.Join("; ", options.Select(o => $"{o.Key}={o.Value}"))}\nlost:\n{string.Join("\n", expected.Except(actual))}\nextra:\n{string.Join("\n", actual.Except(expected))}");
             }
         }
         finally
@@ -45,56 +63,181 @@ public sealed class MergePropertyTests
         }
     }
 
-    // Oldest run first; a key occurs once in a run.
-    private static List<Row[]> Runs(Random random, string engineName)
+    /// <summary>Options of a table, and the kinds of rows that they allow.</summary>
+    private static (Dictionary<string, string> Options, int[] Kinds) Options(Random random, string kind)
     {
-        int[] kinds = engineName == "deduplicate" ? [0, 0, 2, 3, 1] : engineName == "aggregation" ? [0, 0, 2, 1, 3] : [0, 2];
-        int sequence = 0;
-        return [.. Enumerable.Range(0, random.Next(1, 6)).Select(_ => Enumerable.Range(0, 20).Where(_ => random.Next(2) == 0).Select(k => new Row(
-            k, random.Next(4) == 0 ? null : random.Next(100), random.Next(4) == 0 ? null : "t" + random.Next(9), kinds[random.Next(kinds.Length)], sequence++)).ToArray())
-            .Where(r => r.Length > 0)];
-    }
-
-    private static List<string> Model(List<Row[]> runs, string engineName)
-    {
-        var rows = new List<string>();
-        foreach (IGrouping<int, Row> versions in runs.SelectMany(r => r).GroupBy(r => r.Key))
+        var options = new Dictionary<string, string> { ["merge-engine"] = kind.Split(' ')[0] };
+        int[] kinds = [0, 2, 0, 2, 1, 3, 3];
+        if (kind != "first-row")
         {
-            Row[] ordered = [.. versions.OrderBy(v => v.Sequence)];
-            if (ordered.Length == 1 || engineName == "deduplicate")
+            string? sequence = random.Next(4) switch { 0 => "u1", 1 => "u1,u2", _ => null };
+            if (sequence is not null)
             {
-                if (ordered[^1].Kind is 0 or 2)
+                options["sequence.field"] = sequence;
+                if (random.Next(2) == 0)
                 {
-                    rows.Add(Text(ordered[^1]));
+                    options["sequence.field.sort-order"] = "descending";
                 }
-
-                continue;
             }
 
-            int? number = null;
-            string? text = null;
-            foreach (Row row in ordered)
+            if (random.Next(3) == 0)
             {
-                bool isRetract = row.Kind is 1 or 3;
-                number = engineName != "aggregation" ? row.Number ?? number
-                    : row.Number is null ? number : (number ?? 0) + (isRetract ? -row.Number : row.Number);
-                text = isRetract ? (row.Text is null ? text : null) : row.Text ?? text;
+                (string key, string value) = random.Next(2) == 0 ? ("changelog-producer", "lookup") : ("force-lookup", "true");
+                options[key] = value;
             }
-
-            rows.Add(Text(new Row(versions.Key, number, text, 0, 0)));
         }
 
+        switch (kind)
+        {
+            case "deduplicate":
+                if (random.Next(3) == 0)
+                {
+                    options["ignore-delete"] = "true";
+                }
+
+                break;
+            case "first-row":
+                kinds = random.Next(2) == 0 ? [0] : kinds;
+                if (kinds.Length > 1)
+                {
+                    options["ignore-delete"] = "true";
+                }
+
+                break;
+            case "partial-update":
+                string? policy = random.Next(3) switch { 0 => "ignore-delete", 1 => "partial-update.remove-record-on-delete", _ => null };
+                if (policy is null)
+                {
+                    kinds = [0, 2];
+                }
+                else
+                {
+                    options[policy] = "true";
+                }
+
+                break;
+            case "partial-update with groups":
+                Groups(random, options);
+                break;
+            default:
+                Aggregates(random, options);
+                break;
+        }
+
+        return (options, kinds);
+    }
+
+    private static void Groups(Random random, Dictionary<string, string> options)
+    {
+        if (random.Next(3) == 0)
+        {
+            options["fields.s1,s2.sequence-group"] = "n,m,t";
+        }
+        else
+        {
+            options["fields.s1.sequence-group"] = "n,m";
+            options["fields.s2.sequence-group"] = "t,f";
+        }
+
+        foreach ((string column, string[] functions) in (IEnumerable<(string, string[])>)[("n", ["sum", "last_value", "last_non_null_value"]), ("m", ["max", "min", "product"])])
+        {
+            string function = functions[random.Next(functions.Length)];
+            if (random.Next(2) == 0)
+            {
+                options[$"fields.{column}.aggregate-function"] = function;
+                if (function is "max" or "min" or "product")
+                {
+                    options[$"fields.{column}.ignore-retract"] = "true";
+                }
+            }
+        }
+
+        switch (random.Next(3))
+        {
+            case 0:
+                options["ignore-delete"] = "true";
+                break;
+            case 1:
+                options["partial-update.remove-record-on-sequence-group"] = random.Next(2) == 0 ? "s1" : "s2";
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static void Aggregates(Random random, Dictionary<string, string> options)
+    {
+        bool removes = random.Next(3) == 0;
+        if (removes)
+        {
+            options["aggregation.remove-record-on-delete"] = "true";
+        }
+
+        string[] retractable = ["sum", "last_value", "last_non_null_value"];
+        foreach ((string column, string[] others) in (IEnumerable<(string, string[])>)
+            [("n", ["max", "min", "first_value", "product"]), ("m", ["first_non_null_value", "first_value", "max"]), ("t", ["listagg", "first_value", "min", "max"]), ("f", ["bool_and", "bool_or"])])
+        {
+            bool canRetract = removes || random.Next(2) == 0;
+            string function = canRetract ? retractable[random.Next(column is "n" or "m" ? 0 : 1, retractable.Length)] : others[random.Next(others.Length)];
+            options[$"fields.{column}.aggregate-function"] = function;
+            if (!canRetract)
+            {
+                options[$"fields.{column}.ignore-retract"] = "true";
+            }
+        }
+    }
+
+    // Oldest run first, on ever lower levels, the newest ones on level 0; a key occurs once in a run.
+    private static List<List<ModelRow>> Runs(Random random, int[] kinds, bool isFirstRow)
+    {
+        int count = random.Next(1, 7);
+        int upper = random.Next(0, Math.Min(count, 4) + 1);
+        int sequence = 0;
+        object? Number(int limit) => random.Next(4) == 0 ? null : random.Next(limit) - 2;
+        var runs = new List<List<ModelRow>>();
+        for (int run = 0; run < count; run++)
+        {
+            int level = run < upper ? 5 - run : 0;
+            List<ModelRow> rows = [.. Enumerable.Range(0, 24).Where(_ => random.Next(2) == 0).Select(k => new ModelRow(
+                level, kinds[random.Next(kinds.Length)], sequence++,
+                [k, Number(90), Number(7), random.Next(4) == 0 ? null : random.Next(6) == 0 ? "" : "t" + random.Next(9).ToString(CultureInfo.InvariantCulture),
+                    random.Next(3) == 0 ? null : random.Next(2) == 0, Number(6), Number(4), Number(5), Number(5)]))];
+            if (isFirstRow && level > 0)
+            {
+                // The writer lets no key into two levels; where it keeps delete rows, whole files are merged, and then it does not matter.
+                HashSet<object?> known = [.. runs.SelectMany(r => r).Select(r => r.Values[0])];
+                rows = kinds.Length == 1 ? [.. rows.Where(r => !known.Contains(r.Values[0]))] : [.. rows.Select((r, i) => i == 0 ? r with { Kind = 3 } : r)];
+            }
+
+            if (rows.Count > 0)
+            {
+                runs.Add(rows);
+            }
+        }
+
+        return runs;
+    }
+
+    private static List<string> Model(List<List<ModelRow>> runs, IReadOnlyDictionary<string, string> options)
+    {
+        var model = new MergeModel(Columns, options);
+        List<string> rows = [.. runs.SelectMany(r => r).GroupBy(r => (int)r.Values[0]!).Select(model.Merge).Where(r => r is not null).Select(r => Text(r!))];
         rows.Sort(StringComparer.Ordinal);
         return rows;
     }
 
-    private static string Text(Row row) => $"{row.Key}|{row.Number?.ToString(CultureInfo.InvariantCulture) ?? "-"}|{row.Text ?? "-"}";
+    private static string Text(object?[] row) => string.Join("|", row.Select(v => v switch
+    {
+        null => "-",
+        bool b => b ? "true" : "false",
+        _ => Convert.ToString(v, CultureInfo.InvariantCulture),
+    }));
 
     private static List<string> Read(EngineDatabase engine, string sql)
     {
         using DuckDBConnection connection = engine.OpenConnection();
         using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = $"SELECT k || '|' || coalesce(CAST(n AS VARCHAR), '-') || '|' || coalesce(t, '-') FROM ({sql})";
+        command.CommandText = $"SELECT {string.Join(" || '|' || ", Columns.Select(c => $"coalesce(CAST({c} AS VARCHAR), '-')"))} FROM ({sql})";
         using DuckDBDataReader reader = command.ExecuteReader();
         var rows = new List<string>();
         while (reader.Read())
@@ -106,7 +249,8 @@ public sealed class MergePropertyTests
         return rows;
     }
 
-    private static PaimonSnapshot Write(EngineDatabase engine, LocalFolderStore store, string folder, int seed, List<Row[]> runs, string engineName)
+    private static PaimonSnapshot Write(
+        EngineDatabase engine, LocalFolderStore store, string folder, int seed, List<List<ModelRow>> runs, IReadOnlyDictionary<string, string> options)
     {
         string table = $"t{seed}/";
         Directory.CreateDirectory(Path.Combine(folder, table, "bucket-0"));
@@ -114,13 +258,7 @@ public sealed class MergePropertyTests
         for (int i = 0; i < runs.Count; i++)
         {
             string name = $"data-{i}.parquet";
-            IEnumerable<string> values = runs[i].Select(r =>
-                $"({r.Key}, {r.Number?.ToString(CultureInfo.InvariantCulture) ?? "NULL"}, {SqlText.LiteralOrNull(r.Text)}, {r.Sequence}::BIGINT, {r.Kind}::TINYINT)");
-            using DuckDBConnection connection = engine.OpenConnection();
-            EngineDatabase.Execute(
-                connection,
-                $"COPY (SELECT k::INTEGER k, n::INTEGER n, t::VARCHAR t, \"_SEQUENCE_NUMBER\", \"_VALUE_KIND\" FROM (VALUES {string.Join(", ", values)}) "
-                + $"v(k, n, t, \"_SEQUENCE_NUMBER\", \"_VALUE_KIND\") ORDER BY k) TO {SqlText.Literal(Path.Combine(folder, table, "bucket-0", name))}");
+            WriteFile(engine, Path.Combine(folder, table, "bucket-0", name), runs[i]);
             files.Add(new PaimonDataFile
             {
                 PartitionBytes = new byte[12],
@@ -128,16 +266,16 @@ public sealed class MergePropertyTests
                 Bucket = 0,
                 TotalBuckets = 1,
                 Name = name,
-                SizeBytes = 1,
-                RowCount = runs[i].Length,
-                MinKey = Key(runs[i].Min(r => r.Key)),
-                MaxKey = Key(runs[i].Max(r => r.Key)),
+                SizeBytes = new FileInfo(Path.Combine(folder, table, "bucket-0", name)).Length,
+                RowCount = runs[i].Count,
+                MinKey = Key(runs[i].Min(r => (int)r.Values[0]!)),
+                MaxKey = Key(runs[i].Max(r => (int)r.Values[0]!)),
                 ValueStatistics = PaimonStatistics.None,
                 MinSequenceNumber = runs[i].Min(r => r.Sequence),
                 MaxSequenceNumber = runs[i].Max(r => r.Sequence),
                 SchemaId = 0,
-                Level = i == 0 ? 5 : 0,
-                DeleteRowCount = runs[i].Count(r => r.Kind is 1 or 3),
+                Level = runs[i][0].Level,
+                DeleteRowCount = runs[i].Count(r => r.IsRetract),
                 Path = "bucket-0/" + name,
             });
         }
@@ -146,15 +284,10 @@ public sealed class MergePropertyTests
         {
             Id = 0,
             Version = 3,
-            Fields =
-            [
-                new PaimonField(0, "k", new PaimonType { Kind = PaimonTypeKind.Int, Nullable = false }),
-                new PaimonField(1, "n", new PaimonType { Kind = PaimonTypeKind.Int }),
-                new PaimonField(2, "t", new PaimonType { Kind = PaimonTypeKind.VarChar, Length = PaimonType.MaxLength }),
-            ],
+            Fields = [.. Columns.Select((c, i) => new PaimonField(i, c, Types[i]))],
             PartitionKeys = [],
             PrimaryKeys = ["k"],
-            Options = new Dictionary<string, string> { ["merge-engine"] = engineName, ["fields.n.aggregate-function"] = engineName == "aggregation" ? "sum" : "last_non_null_value" },
+            Options = options,
         };
         return new PaimonSnapshot
         {
@@ -173,6 +306,24 @@ public sealed class MergePropertyTests
         };
     }
 
+    private static void WriteFile(EngineDatabase engine, string path, List<ModelRow> rows)
+    {
+        static string Literal(object? value) => value switch
+        {
+            null => "NULL",
+            string text => SqlText.Literal(text),
+            bool b => b ? "true" : "false",
+            _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+        };
+        string[] sqlTypes = [.. Types.Select(t => t.Kind switch { PaimonTypeKind.VarChar => "VARCHAR", PaimonTypeKind.Boolean => "BOOLEAN", _ => "INTEGER" })];
+        IEnumerable<string> values = rows.Select(r => $"({string.Join(", ", r.Values.Select(Literal))}, {r.Sequence}::BIGINT, {r.Kind}::TINYINT)");
+        using DuckDBConnection connection = engine.OpenConnection();
+        EngineDatabase.Execute(
+            connection,
+            $"COPY (SELECT {string.Join(", ", Columns.Select((c, i) => $"{c}::{sqlTypes[i]} AS {c}"))}, \"_SEQUENCE_NUMBER\", \"_VALUE_KIND\" FROM (VALUES {string.Join(", ", values)}) "
+            + $"v({string.Join(", ", Columns)}, \"_SEQUENCE_NUMBER\", \"_VALUE_KIND\") ORDER BY k) TO {SqlText.Literal(path)}");
+    }
+
     // Arity, header, one slot.
     private static byte[] Key(int value)
     {
@@ -181,6 +332,4 @@ public sealed class MergePropertyTests
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(12), value);
         return bytes;
     }
-
-    private sealed record Row(int Key, int? Number, string? Text, int Kind, int Sequence);
 }

@@ -75,7 +75,8 @@ internal sealed class MergeSql
         IEnumerable<string> sequence = _sequence.Select((_, i) => $"{sources[_keys.Count + i].Expression} AS u{i}");
         string from = part.From(Snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), withSystemColumns: true, NeedsPartition(sources));
         string where = dead is null ? "" : $" WHERE NOT EXISTS (SELECT 1 FROM {dead} d WHERE d.f = m.f AND d.pos = r.file_row_number)";
-        if (Options.IgnoreDelete && Options.PicksOneVersion)
+        // Under the lookup rule an ignored row still hides the versions on the levels below it.
+        if (Options.IgnoreDelete && Options.PicksOneVersion && !Options.UsesLookupRule)
         {
             where += (where.Length == 0 ? " WHERE " : " AND ") + $"r.{PaimonColumns.ValueKind} NOT IN (1, 3)";
         }
@@ -99,7 +100,7 @@ internal sealed class MergeSql
     public string Losers(string touched)
     {
         string order = Order(newestFirst: Options.Engine != "first-row");
-        string used = Options.UsesLookupRule ? $"{KeepsForMerge} AS used" : "true AS used";
+        string used = Options.UsesLookupRule ? $"({KeepsForMerge}{(Options.IgnoreDelete ? " AND v NOT IN (1, 3)" : "")}) AS used" : "true AS used";
         return $"SELECT f, pos FROM (SELECT *, row_number() OVER (PARTITION BY g, {KeyList}, used ORDER BY {order}) AS place "
             + $"FROM (SELECT *, {used} FROM {touched})) WHERE NOT used OR place > 1 OR v IN (1, 3)";
     }
