@@ -34,7 +34,7 @@ internal static class HudiFeatures
     }
 
     /// <summary>The list that <c>inspect</c> shows.</summary>
-    public static IReadOnlyList<TableFeature> Describe(HudiProperties properties)
+    public static IReadOnlyList<TableFeature> Describe(HudiProperties properties, bool usesMetadataTable)
     {
         var features = new List<TableFeature>
         {
@@ -44,7 +44,7 @@ internal static class HudiFeatures
         };
         if (properties.Text("hoodie.table.metadata.partitions") is { } partitions)
         {
-            features.Add(new TableFeature($"metadata table ({partitions})", "ignored (files are listed)"));
+            features.Add(new TableFeature($"metadata table ({partitions})", usesMetadataTable ? "read" : "ignored (files are listed)"));
         }
 
         if (properties.IsCdcEnabled)

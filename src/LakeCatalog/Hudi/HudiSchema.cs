@@ -24,6 +24,9 @@ internal static class HudiSchema
     public static readonly string[] MetaColumns =
         ["_hoodie_commit_time", "_hoodie_commit_seqno", "_hoodie_record_key", "_hoodie_partition_path", "_hoodie_file_name"];
 
+    /// <summary>The kind of change, in tables that keep it.</summary>
+    public const string OperationColumn = "_hoodie_operation";
+
     /// <summary>The columns of a record schema, without the meta columns.</summary>
     public static IReadOnlyList<HudiColumn> Parse(string avroJson, string path)
     {
@@ -56,9 +59,10 @@ internal static class HudiSchema
     }
 
     /// <summary>Puts the meta columns in front.</summary>
-    public static Schema ToArrow(IReadOnlyList<HudiColumn> columns, bool withMetaColumns)
+    public static Schema ToArrow(IReadOnlyList<HudiColumn> columns, bool withMetaColumns, bool withOperation = false)
     {
-        IEnumerable<Field> meta = withMetaColumns ? MetaColumns.Select(name => new Field(name, StringType.Default, true)) : [];
+        IEnumerable<string> names = (withMetaColumns ? MetaColumns : []).Concat(withOperation && columns.All(c => c.Name != OperationColumn) ? [OperationColumn] : []);
+        IEnumerable<Field> meta = names.Select(name => new Field(name, StringType.Default, true));
         return new Schema([.. meta, .. columns.Select(c => c.Field)], null);
     }
 

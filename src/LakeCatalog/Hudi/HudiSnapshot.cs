@@ -1,4 +1,5 @@
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.LakeCatalog.Snapshots;
 
@@ -33,6 +34,9 @@ public sealed class HudiSnapshot : Snapshot
 
     /// <summary>Schema versions of a table with schema-on-read; null without.</summary>
     public SchemaHistory? SchemaHistory { get; init; }
+
+    /// <summary>The table's metadata table, if it was used to find the files; its statistics are of the newest snapshot's files.</summary>
+    public MetadataTable? MetadataTable { get; init; }
 
     /// <summary>Facts that the next snapshot of this table reuses.</summary>
     internal HudiMetadataCache Cache { get; init; } = HudiMetadataCache.Empty;
@@ -78,6 +82,10 @@ internal sealed class HudiMetadataCache
     public static HudiMetadataCache Empty { get; } = new();
 
     public IReadOnlyDictionary<(string Key, long Size), CommitMetadata> Commits { get; init; } = new Dictionary<(string, long), CommitMetadata>();
+
+    public FileSchema? FileSchema { get; init; }
+
+    public MetadataTableCache MetadataTable { get; init; } = new();
 
     public IReadOnlyDictionary<(string Key, long Size), IReadOnlyList<(string Partition, string FileId)>> Plans { get; init; }
         = new Dictionary<(string, long), IReadOnlyList<(string, string)>>();

@@ -1,93 +1,83 @@
-using Apache.Arrow;
-using Apache.Arrow.Types;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Hudi;
 
-/// <summary>Which point of the timeline is asked for, and what is live there.</summary>
+/// <summary>Reads a table's properties, timeline and file list, and makes snapshots of them.</summary>
 internal sealed class HudiSnapshotLoader(LakeTable table)
 {
     private const string PropertiesFile = ".hoodie/hoodie.properties";
     private readonly TableRoot _root = table.Root;
 
+    /// <summary>The snapshot asked for; <paramref name="known"/> itself if it is still that.</summary>
     public async ValueTask<HudiSnapshot> LoadAsync(SnapshotSelector at, HudiSnapshot? known, CancellationToken cancellationToken)
+    {
+        (HudiProperties properties, HudiTimeline timeline) = await OpenAsync(cancellationToken);
+        (string until, HashSet<string> excluded) = HudiVersionText.Resolve(at, timeline, table);
+        return known is not null && known.Timeline.Signature == timeline.Signature && known.Id == HudiVersionText.IdOf(until, excluded)
+            ? known
+            : (await ReadAsync(properties, timeline, until, known, cancellationToken)).SnapshotAt(until, excluded);
+    }
+
+    /// <summary>Everything that snapshots up to the newest instant are made of.</summary>
+    public async ValueTask<HudiTableState> LoadStateAsync(HudiSnapshot? known, CancellationToken cancellationToken)
+    {
+        (HudiProperties properties, HudiTimeline timeline) = await OpenAsync(cancellationToken);
+        return await ReadAsync(properties, timeline, HudiVersionText.Resolve(SnapshotSelector.Latest, timeline, table).Until, known, cancellationToken);
+    }
+
+    public static async ValueTask<HudiTimeline> ListTimelineAsync(TableRoot root, HudiProperties properties, CancellationToken cancellationToken)
+    {
+        var files = new List<ObjectEntry>();
+        await foreach (ObjectEntry entry in root.Store.ListAsync(root.Key(properties.TimelineFolder), recursive: false, cancellationToken: cancellationToken))
+        {
+            files.Add(entry);
+        }
+
+        return HudiTimeline.Parse(files, properties.TimelineLayout);
+    }
+
+    // The timeline is fixed before data files are listed: a file whose instant it does not know is then not visible.
+    private async ValueTask<(HudiProperties Properties, HudiTimeline Timeline)> OpenAsync(CancellationToken cancellationToken)
     {
         HudiProperties properties = await ReadPropertiesAsync(cancellationToken);
         HudiFeatures.Check(properties, _root.Location);
-        // The timeline is fixed before data files are listed: a file whose instant it does not know is then not visible.
         HudiTimeline timeline = await ListTimelineAsync(_root, properties, cancellationToken);
-        if (timeline.Instants.FirstOrDefault(i => i is { Action: "restore", IsCompleted: false }) is { } restore)
-        {
-            throw LakeException.FeatureUnsupported($"Hudi: the table cannot be read while it is being restored (restore {restore.Time})", _root.Location);
-        }
+        return timeline.Instants.FirstOrDefault(i => i is { Action: "restore", IsCompleted: false }) is { } restore
+            ? throw LakeException.FeatureUnsupported($"Hudi: the table cannot be read while it is being restored (restore {restore.Time})", _root.Location)
+            : (properties, timeline);
+    }
 
-        (string until, HashSet<string> excluded) = HudiVersionText.Resolve(at, timeline, table);
-        SnapshotId id = HudiVersionText.IdOf(until, excluded);
-        if (known is not null && known.Timeline.Signature == timeline.Signature && known.Id == id)
-        {
-            return known;
-        }
-
-        var metadata = new CommitReader(_root, known?.Cache ?? HudiMetadataCache.Empty);
+    private async ValueTask<HudiTableState> ReadAsync(HudiProperties properties, HudiTimeline timeline, string until, HudiSnapshot? known, CancellationToken cancellationToken)
+    {
+        HudiMetadataCache cache = known?.Cache ?? HudiMetadataCache.Empty;
+        var metadata = new CommitReader(_root, cache);
         Dictionary<string, CommitMetadata> commits = await metadata.ReadCommitsAsync(
-            timeline.Commits.Where(i => string.CompareOrdinal(i.Time, until) <= 0 && !excluded.Contains(i.Time)), cancellationToken);
+            timeline.Commits.Where(i => string.CompareOrdinal(i.Time, until) <= 0), cancellationToken);
         IReadOnlyList<(string, string, string)> plans = await metadata.ReadPlansAsync(timeline, cancellationToken);
-        Dictionary<(string, string), List<HudiFile>> groups = await ListGroupsAsync(cancellationToken);
+        MetadataTableCache logs = known is null ? new MetadataTableCache() : cache.MetadataTable;
+        (Dictionary<(string, string), List<HudiFile>> groups, MetadataTable? index) = await new TableFiles(table, properties).ListAsync(timeline, logs, cancellationToken);
         IReadOnlyDictionary<string, string> archived = properties.TimelineLayout == 2
             ? await TimelineHistory.ReadCompletionsAsync(_root, properties.HistoryFolder, ArchivedDeltaCommits(timeline, groups), cancellationToken)
             : new Dictionary<string, string>();
-        var view = new TimelineView(timeline, until, excluded, commits, plans, archived);
-        var builder = new FileSliceBuilder(view, properties.TimelineLayout == 2);
-        var slices = new List<FileSlice>();
-        var baseFiles = new List<FileSlice>();
-        foreach (((string partition, string fileId), List<HudiFile> files) in groups.OrderBy(g => g.Key.Item1, StringComparer.Ordinal).ThenBy(g => g.Key.Item2, StringComparer.Ordinal))
-        {
-            if (view.IsReplaced(partition, fileId))
-            {
-                continue;
-            }
-
-            if (builder.Choose(partition, fileId, files) is { } slice && slice.Files.Any())
-            {
-                if (slice.Base is { Instant: "00000000000001" or "00000000000000001" } skeleton && properties.Text("hoodie.bootstrap.base.path") is not null)
-                {
-                    throw LakeException.FeatureUnsupported("Hudi: skeleton files of a bootstrap base path are not supported", skeleton.Path);
-                }
-
-                slices.Add(slice);
-            }
-
-            if (builder.ChooseBase(files) is { } newest)
-            {
-                baseFiles.Add(new FileSlice { Partition = partition, FileId = fileId, BaseInstant = newest.Instant, Base = newest });
-            }
-        }
-
-        RecordedFiles.Check(commits, view, groups, slices, properties.TimelineLayout == 2, _root.Location);
-        IReadOnlyList<HudiColumn> columns = ReadSchema(properties, commits);
-        return new HudiSnapshot
+        bool hasSchema = commits.Values.Any(c => !string.IsNullOrEmpty(c.Schema)) || properties.CreateSchema is not null;
+        FileSchema? sample = cache.FileSchema ?? await FileSchema.ReadAsync(_root, groups, timeline, !hasSchema, cancellationToken);
+        return new HudiTableState
         {
             Table = table,
-            Id = id,
-            CommittedAt = Timeline.Instant.MomentOf(timeline.FindCommit(until)?.CompletionTime ?? until),
-            Schema = HudiSchema.ToArrow(columns, properties.PopulatesMetaFields),
-            PartitionColumns = properties.PartitionFields,
-            PrimaryKey = properties.RecordKeyFields,
-            Features = HudiFeatures.Describe(properties),
-            Options = properties.Values,
             Properties = properties,
             Timeline = timeline,
-            Instant = until,
-            ExcludedInstants = excluded,
-            Columns = columns,
-            SchemaHistory = await ReadSchemaHistoryAsync(timeline, commits, until, cancellationToken),
-            Slices = slices,
-            ReadOptimizedSlices = baseFiles,
             Commits = commits,
-            Cache = metadata.ToCache(),
+            Plans = plans,
+            Groups = groups,
+            ArchivedCompletions = archived,
+            SchemaHistory = await ReadSchemaHistoryAsync(timeline, cancellationToken),
+            FileSchema = sample,
+            MetadataTable = index,
+            Cache = metadata.ToCache(logs, sample),
         };
     }
 
@@ -105,17 +95,6 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
         return instants;
     }
 
-    public static async ValueTask<HudiTimeline> ListTimelineAsync(TableRoot root, HudiProperties properties, CancellationToken cancellationToken)
-    {
-        var files = new List<ObjectEntry>();
-        await foreach (ObjectEntry entry in root.Store.ListAsync(root.Key(properties.TimelineFolder), recursive: false, cancellationToken: cancellationToken))
-        {
-            files.Add(entry);
-        }
-
-        return HudiTimeline.Parse(files, properties.TimelineLayout);
-    }
-
     private async ValueTask<HudiProperties> ReadPropertiesAsync(CancellationToken cancellationToken)
     {
         // Writers replace the file by: backup, delete, write, delete backup.
@@ -130,26 +109,8 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
         throw LakeException.NotFound("No .hoodie/hoodie.properties: not a Hudi table", _root.Location);
     }
 
-    private IReadOnlyList<HudiColumn> ReadSchema(HudiProperties properties, Dictionary<string, CommitMetadata> commits)
-    {
-        string? schema = commits.OrderByDescending(c => c.Key, StringComparer.Ordinal).Select(c => c.Value.Schema).FirstOrDefault(s => !string.IsNullOrEmpty(s))
-            ?? properties.CreateSchema;
-        IReadOnlyList<HudiColumn> columns = schema is null ? [] : HudiSchema.Parse(schema, _root.Location);
-        if (!properties.DropsPartitionColumns || columns.Count == 0)
-        {
-            return columns;
-        }
-
-        // Dropped partition columns are not part of the commits' schema; CREATE TABLE's may tell their types.
-        IReadOnlyList<HudiColumn> created = properties.CreateSchema is { } text ? HudiSchema.Parse(text, _root.Location) : [];
-        IEnumerable<HudiColumn> dropped = properties.PartitionFields.Where(p => columns.All(c => c.Name != p))
-            .Select(p => created.FirstOrDefault(c => c.Name == p) ?? new HudiColumn(new Field(p, StringType.Default, true), null, null));
-        return [.. columns, .. dropped];
-    }
-
     // The newest history of a completed commit holds every version up to then.
-    private async ValueTask<SchemaHistory?> ReadSchemaHistoryAsync(
-        HudiTimeline timeline, Dictionary<string, CommitMetadata> commits, string until, CancellationToken cancellationToken)
+    private async ValueTask<(byte[] Json, string Path)?> ReadSchemaHistoryAsync(HudiTimeline timeline, CancellationToken cancellationToken)
     {
         string? newest = null;
         string newestTime = "";
@@ -163,59 +124,6 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             }
         }
 
-        if (newest is null)
-        {
-            string? latest = commits.OrderByDescending(c => c.Key, StringComparer.Ordinal).Select(c => c.Value.LatestSchema).FirstOrDefault(s => !string.IsNullOrEmpty(s));
-            return latest is null ? null : SchemaHistory.Parse(System.Text.Encoding.UTF8.GetBytes($$"""{"schemas":[{{latest}}]}"""), until, _root.Location);
-        }
-
-        return SchemaHistory.Parse(await _root.Store.ReadAsync(newest, cancellationToken: cancellationToken), until, newest);
-    }
-
-    private async ValueTask<Dictionary<(string Partition, string FileId), List<HudiFile>>> ListGroupsAsync(CancellationToken cancellationToken)
-    {
-        var groups = new Dictionary<(string, string), List<HudiFile>>();
-        await foreach (ObjectEntry entry in DataEntriesAsync(cancellationToken))
-        {
-            string path = entry.Key[_root.Prefix.Length..];
-            if (path.Contains("/.hoodie/", StringComparison.Ordinal) || HudiFileName.TryParse(entry.Name) is not { IsCdc: false } name)
-            {
-                continue;
-            }
-
-            if (name is { IsLog: false, Extension: not ("parquet" or "orc") })
-            {
-                throw LakeException.FeatureUnsupported($"Hudi: base file format {name.Extension.ToUpperInvariant()} is not supported", entry.Key);
-            }
-
-            int slash = path.LastIndexOf('/');
-            (string, string) group = (slash < 0 ? "" : path[..slash], name.FileId);
-            if (!groups.TryGetValue(group, out List<HudiFile>? files))
-            {
-                groups[group] = files = [];
-            }
-
-            files.Add(new HudiFile(path, entry.SizeBytes, name.Instant, name.LogVersion, name.WriteToken, name.IsLog ? "" : name.Extension));
-        }
-
-        return groups;
-    }
-
-    private async IAsyncEnumerable<ObjectEntry> DataEntriesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        await foreach (ObjectEntry entry in _root.Store.ListAsync(_root.Prefix, recursive: false, cancellationToken: cancellationToken))
-        {
-            if (!entry.IsFolder)
-            {
-                yield return entry;
-            }
-            else if (entry.Name != ".hoodie")
-            {
-                await foreach (ObjectEntry nested in _root.Store.ListAsync(entry.Key, recursive: true, cancellationToken: cancellationToken))
-                {
-                    yield return nested;
-                }
-            }
-        }
+        return newest is null ? null : (await _root.Store.ReadAsync(newest, cancellationToken: cancellationToken), newest);
     }
 }

@@ -1,6 +1,7 @@
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.DataFiles.Orc;
 using LakeHolo.Readers.Engine;

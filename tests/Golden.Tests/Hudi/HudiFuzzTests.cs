@@ -3,6 +3,7 @@ using System.IO.Compression;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.Readers.Hudi.LogFiles;
 

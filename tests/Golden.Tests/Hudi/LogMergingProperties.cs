@@ -4,6 +4,7 @@ using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;

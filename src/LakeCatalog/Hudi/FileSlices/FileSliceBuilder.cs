@@ -20,7 +20,7 @@ internal sealed class FileSliceBuilder(TimelineView view, bool isLayout2)
             draft.Base = Preferred(draft.Base, file);
         }
 
-        if (isLayout2 && view.PendingCompactionOf(partition, fileId) is { } planned)
+        if (isLayout2 && view.PendingCompactionOf(partition, fileId) is { } planned && view.IsWithin(planned))
         {
             At(slices, planned);
         }

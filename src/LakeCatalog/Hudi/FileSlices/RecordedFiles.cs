@@ -12,7 +12,8 @@ internal static class RecordedFiles
         Dictionary<(string Partition, string FileId), List<HudiFile>> groups,
         IReadOnlyList<FileSlice> slices,
         bool isLayout2,
-        string location)
+        string location,
+        IReadOnlySet<(string Partition, string FileId)>? wanted)
     {
         var live = slices.ToDictionary(s => (s.Partition, s.FileId));
         // A log compaction covers log files before it, which a cleaner may then remove.
@@ -40,7 +41,8 @@ internal static class RecordedFiles
                     throw LakeException.FeatureUnsupported("Hudi: external base files (_hudiext, written by Apache XTable) are not supported", location + "/" + write.Path);
                 }
 
-                if (HudiFileName.TryParse(name) is not { IsCdc: false } file || view.IsReplaced(write.Partition, file.FileId))
+                if (HudiFileName.TryParse(name) is not { IsCdc: false } file || view.IsReplaced(write.Partition, file.FileId)
+                    || wanted?.Contains((write.Partition, file.FileId)) == false)
                 {
                     continue;
                 }

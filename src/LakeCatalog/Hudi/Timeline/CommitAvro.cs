@@ -41,6 +41,30 @@ internal static class CommitAvro
     public static IReadOnlyList<(string Partition, string FileId)> ReadPlan(ReadOnlyMemory<byte> container, string path) =>
         [.. Records(Single(container, path)["operations"]).Select(o => (o.GetStringOrNull("partitionPath") ?? "", o.GetStringOrNull("fileId") ?? ""))];
 
+    /// <summary>The commits that a rollback, or the rollbacks of a restore, undid.</summary>
+    public static IReadOnlyList<string> ReadRolledBack(ReadOnlyMemory<byte> container, string path)
+    {
+        var commits = new List<string>();
+        AddRolledBack(Single(container, path), commits);
+        return commits;
+    }
+
+    private static void AddRolledBack(AvroRecord record, List<string> commits)
+    {
+        if (record.Has("commitsRollback"))
+        {
+            commits.AddRange(record.GetArray("commitsRollback").OfType<string>());
+        }
+
+        if (record.Has("hoodieRestoreMetadata"))
+        {
+            foreach (AvroRecord nested in record.GetMap("hoodieRestoreMetadata").Values.SelectMany(Records))
+            {
+                AddRolledBack(nested, commits);
+            }
+        }
+    }
+
     private static AvroRecord Single(ReadOnlyMemory<byte> container, string path) =>
         AvroContainer.ReadRecords(container, path).FirstOrDefault() ?? throw LakeException.FormatInvalid("The Avro container is empty", path);
 

@@ -1,3 +1,5 @@
+using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Hudi.Timeline;
@@ -44,7 +46,8 @@ internal sealed class CommitReader(TableRoot root, HudiMetadataCache known)
         return result;
     }
 
-    public HudiMetadataCache ToCache() => new() { Commits = _commits, Plans = _plans };
+    public HudiMetadataCache ToCache(MetadataTableCache metadataTable, FileSchema? fileSchema)
+        => new() { Commits = _commits, Plans = _plans, MetadataTable = metadataTable, FileSchema = fileSchema };
 
     private async ValueTask<CommitMetadata> ReadCommitAsync(Instant instant, CancellationToken cancellationToken)
     {

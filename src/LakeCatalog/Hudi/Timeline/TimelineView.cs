@@ -56,9 +56,9 @@ internal sealed class TimelineView
     /// <summary>Whether what the instant wrote is part of the snapshot.</summary>
     public bool IsVisible(string instant) => IsWithin(instant) && _timeline.IsCommitted(instant) && !_excluded.Contains(instant);
 
-    /// <summary>Whether a base file of this instant may begin a slice: committed (perhaps later than the snapshot), or a compaction's.</summary>
-    /// <remarks>A base file of a failed or running write must not draw log files of committed writes to itself.</remarks>
-    public bool MayBegin(string instant) => (_timeline.IsCommitted(instant) && !_excluded.Contains(instant)) || IsPendingCompaction(instant);
+    /// <summary>Whether a base file of this instant may begin a slice: committed within the snapshot, or a compaction's.</summary>
+    /// <remarks>A base file of a failed, running or later write must not draw log files of the snapshot's writes to itself.</remarks>
+    public bool MayBegin(string instant) => IsVisible(instant) || (IsWithin(instant) && IsPendingCompaction(instant));
 
     /// <summary>Whether the instant is a scheduled or running compaction.</summary>
     public bool IsPendingCompaction(string instant) => _pendingCompactions.Contains(instant);

@@ -3,6 +3,7 @@ using System.Globalization;
 using Apache.Arrow;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Avro;
+using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using ParquetSharp.Arrow;
 
 namespace LakeHolo.Readers.Hudi.LogFiles;

@@ -1,6 +1,7 @@
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 
 namespace LakeHolo.Readers.Hudi.LogFiles;

@@ -3,6 +3,7 @@ using Apache.Arrow;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi.LogFiles;
 

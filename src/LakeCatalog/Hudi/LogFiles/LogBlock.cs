@@ -1,48 +1,67 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
-using LakeHolo.LakeCatalog;
 
-namespace LakeHolo.Readers.Hudi.LogFiles;
+namespace LakeHolo.LakeCatalog.Hudi.LogFiles;
 
 /// <summary>What a log block holds.</summary>
-internal enum LogBlockType
+public enum LogBlockType
 {
+    /// <summary>An instruction: a rollback.</summary>
     Command = 0,
+    /// <summary>Keys of deleted records.</summary>
     Delete = 1,
+    /// <summary>Bytes that are no whole block.</summary>
     Corrupt = 2,
+    /// <summary>Records in Avro.</summary>
     AvroData = 3,
+    /// <summary>Records in an HFile.</summary>
     HFileData = 4,
+    /// <summary>Records in a Parquet file.</summary>
     ParquetData = 5,
+    /// <summary>Change records, no part of snapshots.</summary>
     CdcData = 6,
 }
 
 /// <summary>Header entries of a log block, by their ordinal.</summary>
-internal enum LogHeader
+public enum LogHeader
 {
+    /// <summary>The instant that wrote the block.</summary>
     InstantTime = 0,
+    /// <summary>The instant that a rollback undoes.</summary>
     TargetInstantTime = 1,
+    /// <summary>Avro JSON of the records.</summary>
     Schema = 2,
+    /// <summary>The command.</summary>
     CommandBlockType = 3,
+    /// <summary>Instants whose blocks a log compaction merged.</summary>
     CompactedBlockTimes = 4,
+    /// <summary>Positions of the records in the base file.</summary>
     RecordPositions = 5,
+    /// <summary>Attempt and sequence of the writer.</summary>
     BlockIdentifier = 6,
+    /// <summary>Whether records hold changed columns only.</summary>
     IsPartial = 7,
+    /// <summary>The base file that the positions refer to.</summary>
     BaseFileInstantTimeOfRecordPositions = 8,
 }
 
 /// <summary>One block of a log file: header and where its content lies.</summary>
-internal sealed record LogBlock
+public sealed record LogBlock
 {
+    /// <summary>What it holds.</summary>
     public required LogBlockType Type { get; init; }
 
     /// <summary>Offset of the block's magic in the file.</summary>
     public required int Offset { get; init; }
 
+    /// <summary>Where its content begins in the file.</summary>
     public int ContentOffset { get; init; }
 
+    /// <summary>Bytes of content.</summary>
     public int ContentLength { get; init; }
 
+    /// <summary>Header entries.</summary>
     public IReadOnlyDictionary<LogHeader, string> Headers { get; init; } = new Dictionary<LogHeader, string>();
 
     /// <summary>The instant that wrote it; empty for a corrupt block.</summary>
@@ -62,14 +81,16 @@ internal sealed record LogBlock
 /// header, footer: i32 count, then count x (i32 key, i32 length, UTF-8)                     all big-endian
 /// </code>The size counts everything after itself. A block whose size, trailer or successor does not fit is corrupt (a torn append); reading goes on
 /// at the next magic.</remarks>
-internal static class LogFileParser
+public static class LogFileParser
 {
     private const int MagicLength = 6;
     private const int MaxHeaders = 64;
 
     private static ReadOnlySpan<byte> Magic => "#HUDI#"u8;
 
-    public static List<LogBlock> Parse(ReadOnlySpan<byte> file, string path)
+    /// <summary>The blocks of a file in order, corrupt stretches as blocks of their own.</summary>
+    /// <exception cref="LakeException">FormatInvalid: not a log file; FeatureUnsupported names an unknown version, block type or header.</exception>
+    public static IReadOnlyList<LogBlock> Parse(ReadOnlySpan<byte> file, string path)
     {
         var blocks = new List<LogBlock>();
         if (file.Length > 0 && !file.StartsWith(Magic))

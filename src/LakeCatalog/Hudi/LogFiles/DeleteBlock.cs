@@ -2,22 +2,23 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
 using System.Text;
-using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Avro;
 
-namespace LakeHolo.Readers.Hudi.LogFiles;
+namespace LakeHolo.LakeCatalog.Hudi.LogFiles;
 
 /// <summary>A key-only deletion.</summary>
 /// <param name="Key">Record key.</param>
 /// <param name="Ordering">Ordering values as text that casts to the ordering columns' types; null where the deletion has none and always wins.</param>
-internal readonly record struct DeletedKey(string Key, string?[]? Ordering);
+public readonly record struct DeletedKey(string Key, string?[]? Ordering);
 
 /// <summary>Decodes DELETE blocks: <c>i32 version=3, i32 length, Avro datum</c> of a list of keys with ordering values in one of twelve wrappers.</summary>
-internal static class DeleteBlock
+public static class DeleteBlock
 {
     private const int DecimalScale = 15;
 
-    public static List<DeletedKey> Decode(ReadOnlySpan<byte> content, string path)
+    /// <summary>The keys of a block.</summary>
+    /// <exception cref="LakeException">FeatureUnsupported for another version; FormatInvalid for broken bytes.</exception>
+    public static IReadOnlyList<DeletedKey> Decode(ReadOnlySpan<byte> content, string path)
     {
         var keys = new List<DeletedKey>();
         if (content.Length < 8)
@@ -101,7 +102,7 @@ internal static class DeleteBlock
             case 5:
                 return cursor.ReadDouble().ToString("R", CultureInfo.InvariantCulture);
             case 6:
-                return Convert.ToHexString(cursor.ReadBytes());
+                return string.Concat(Convert.ToHexString(cursor.ReadBytes()).Chunk(2).Select(b => "\\x" + new string(b)));
             case 7:
                 return Encoding.UTF8.GetString(cursor.ReadBytes());
             case 8:
