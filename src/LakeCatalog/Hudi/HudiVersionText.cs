@@ -40,7 +40,7 @@ internal static class HudiVersionText
         return (until, excluded);
     }
 
-    private static string InstantOf(string text, LakeTable table)
+    public static string InstantOf(string text, LakeTable table)
     {
         if (text.Length is 14 or 17 && text.All(char.IsAsciiDigit))
         {

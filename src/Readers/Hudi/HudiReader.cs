@@ -6,6 +6,7 @@ using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Hudi.Changes;
 using LakeHolo.Readers.Hudi.Merging;
 using LakeHolo.Readers.Scanning;
 
@@ -59,30 +60,47 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         }
     }
 
-    /// <summary>Rows whose newest version was written in a range of the timeline: Hudi's incremental query. Deletions do not show.</summary>
-    /// <param name="snapshot">The table as of the end of the range.</param>
-    /// <param name="from">Exclusive start: a requested time (table version 6) or a completion time (version 8 and later); zeros for the beginning.</param>
-    /// <param name="to">Inclusive end, counted alike.</param>
+    /// <summary>The changes in a range of the timeline: of a table with change capture what each commit did to each row; of another one Hudi's incremental query, the rows
+    /// whose newest version was written in the range (deletions do not show).</summary>
+    /// <param name="snapshot">A snapshot of the table.</param>
+    /// <param name="from">Exclusive start: a requested time (table version 6) or a completion time (version 8 and later); zeros or <c>earliest</c> for the beginning.
+    /// The instant of a commit stands for that commit.</param>
+    /// <param name="to">Inclusive end, counted alike; empty or <c>latest</c> for the newest commit.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
     public async ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
     {
         var hudi = (HudiSnapshot)snapshot;
+        HudiHistory history = await HudiHistory.LoadAsync(hudi, cancellationToken);
+        (string start, string end) = (history.Bound(from), history.Bound(to));
+        bool beginsInArchive = history.HasArchive && history.First is { } first && string.CompareOrdinal(start, HudiHistory.TimeOf(first)) < 0;
+        if (hudi.Properties.IsCdcEnabled)
+        {
+            return beginsInArchive
+                ? throw LakeException.FeatureUnsupported($"Hudi: changes of archived commits are not supported; the first commit that is not archived is {history.First!.Time}", snapshot.Table.FullName)
+                : await new ChangeScan(this, _files, engine, history).PlanAsync(hudi, history.Between(start, end), cancellationToken);
+        }
+
         if (!hudi.Properties.PopulatesMetaFields)
         {
             throw LakeException.FeatureUnsupported("Hudi: changes of a table without meta fields (hoodie.populate.meta.fields=false) are not supported", snapshot.Table.FullName);
         }
 
-        TableScan all = await PlanAsync(snapshot, ScanRequest.All, cancellationToken);
+        // When archived commits completed is not looked up: of them only all can be told, or (by their requested times) those of version 6.
+        if (beginsInArchive && start != "0" && hudi.Properties.TimelineLayout == 2)
+        {
+            throw LakeException.FeatureUnsupported($"Hudi: changes since a time before the first commit that is not archived ({history.First!.Time}) are not supported", snapshot.Table.FullName);
+        }
+
+        if (history.At(end) is not { } last)
+        {
+            return new TableScan(SliceScan.Nothing(hudi.Schema.FieldsList), new ScanStatistics { FilesTotal = 0, FilesRead = 0, BytesRead = 0 });
+        }
+
+        TableScan all = await PlanAsync(last, ScanRequest.All, cancellationToken);
         string time = SqlText.Identifier("_hoodie_commit_time");
-        IEnumerable<string> instants = hudi.Timeline.Commits
-            .Where(i => string.CompareOrdinal(i.CompletionTime ?? i.Time, from) > 0 && string.CompareOrdinal(i.CompletionTime ?? i.Time, to) <= 0)
-            .Select(i => i.Time);
-        string start = hudi.Timeline.Commits.FirstOrDefault()?.Time ?? to;
+        string archived = beginsInArchive ? $" OR ({time} < {SqlText.Literal(hudi.Timeline.Commits.First().Time)} AND {time} > {SqlText.Literal(start)})" : "";
         return new TableScan(
-            $"SELECT * FROM ({all.Sql}) WHERE list_contains({SqlText.LiteralList(instants)}::VARCHAR[], {time})"
-            + $" OR ({time} < {SqlText.Literal(start)} AND {time} > {SqlText.Literal(from)} AND {time} <= {SqlText.Literal(to)})",
-            all.Statistics,
-            [all]);
+            $"SELECT * FROM ({all.Sql}) WHERE list_contains({SqlText.LiteralList(history.Between(start, end).Select(i => i.Time))}::VARCHAR[], {time}){archived}", all.Statistics, [all]);
     }
 
     private async ValueTask<IEnumerable<string>> MergeAsync(

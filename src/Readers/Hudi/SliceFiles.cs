@@ -1,4 +1,5 @@
 using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
@@ -94,17 +95,41 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         }
     }
 
+    /// <summary>The blocks of a change log; it never grows, since each write makes its own.</summary>
+    public async ValueTask<IReadOnlyList<ReadableFile>> OpenChangeLogAsync(
+        HudiSnapshot snapshot, string partition, string path, long sizeBytes, string instant, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        byte[] content = await snapshot.Table.Root.Store.ReadAsync(snapshot.Table.Root.Key(path), int.MaxValue, cancellationToken);
+        var log = new LogFile(new HudiFile(path, content.Length, instant, 1, "", "cdc"), content, LogFileParser.Parse(content, path));
+        var slice = new FileSlice { Partition = partition, FileId = "", BaseInstant = instant };
+        var blocks = new List<ReadableFile>();
+        foreach (LogBlock block in log.Blocks)
+        {
+            if (block.Type != LogBlockType.CdcData)
+            {
+                throw LakeException.FormatInvalid($"Hudi: a change log of {sizeBytes} bytes with a {block.Type} block", path);
+            }
+
+            blocks.Add(await DecodeAsync(snapshot, slice, new LiveBlock(log, block), leases, cancellationToken));
+        }
+
+        return blocks;
+    }
+
     private async ValueTask<ReadableFile> DecodeAsync(
         HudiSnapshot snapshot, FileSlice slice, LiveBlock live, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         string decoder = $"{DataBlock.DecoderVersion}:{SliceScan.Text(live.Block.Offset)}";
         FileLease lease = await files.OpenDecodedAsync(
-            [Source(snapshot, live.Log.File)], decoder, (_, target, token) => DataBlock.WriteParquetAsync(live, target, token), cancellationToken);
+            [Source(snapshot, live.Log.File)], decoder, (_, target, token) => DataBlock.WriteParquetAsync(live, KeyColumnOf(snapshot), target, token), cancellationToken);
         leases.Add(lease);
         using DuckDBConnection connection = engine.OpenConnection();
         ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0]);
-        return live.Block.Type == LogBlockType.AvroData ? file with { MicrosecondInstants = DataBlock.MicrosecondInstantsOf(live) } : file;
+        return live.Block.Type != LogBlockType.ParquetData ? file with { MicrosecondInstants = DataBlock.MicrosecondInstantsOf(live) } : file;
     }
+
+    private static string? KeyColumnOf(HudiSnapshot snapshot)
+        => snapshot.Properties.PopulatesMetaFields ? "_hoodie_record_key" : snapshot.Properties.RecordKeyFields is [var only] ? only : null;
 
     private static async ValueTask<IReadOnlyList<LogFile>> ReadLogsAsync(HudiSnapshot snapshot, FileSlice slice, CancellationToken cancellationToken)
     {

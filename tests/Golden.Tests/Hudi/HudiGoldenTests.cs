@@ -67,11 +67,6 @@ public sealed class HudiGoldenTests
     private static async Task<string?> Read(string name, HudiCase golden, JsonElement read)
     {
         string? view = read.TryGetProperty("view", out JsonElement v) ? v.GetString() : null;
-        if (view == "cdc")
-        {
-            return null;
-        }
-
         try
         {
             HudiSnapshot snapshot;
@@ -79,10 +74,13 @@ public sealed class HudiGoldenTests
             if (read.TryGetProperty("changes", out JsonElement changes))
             {
                 string to = changes.GetProperty("to").GetString()!;
-                snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
-                string end = snapshot.Timeline.Commits.Last(i => string.CompareOrdinal(i.CompletionTime ?? i.Time, to) <= 0).Time;
-                snapshot = await golden.LoadAsync(SnapshotSelector.Version(end));
                 string from = changes.GetProperty("from").GetString()!;
+                snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+                if (view == "cdc")
+                {
+                    return await Changes(golden, snapshot, from, to, read);
+                }
+
                 // Hudi 1.0.2 (table version 8) counts the start itself as inside the range, the other releases do not.
                 scan = await golden.PlanChangesAsync(snapshot, snapshot.Properties.TableVersion == 8 && from.Length == 17 ? Before(from) : from, to);
             }
@@ -108,6 +106,17 @@ public sealed class HudiGoldenTests
         {
             return error.Message;
         }
+    }
+
+    // Hudi 1.0.2 loses every other row of the file groups that have no change log, and prints a row as JSON in two ways: what it tells is told here, too. A row is known
+    // by operation, instant and the values that both ways print alike.
+    private static async Task<string?> Changes(HudiCase golden, HudiSnapshot snapshot, string from, string to, JsonElement read)
+    {
+        await using TableScan scan = await golden.PlanChangesAsync(snapshot, from, to);
+        string Rows(string relation) => "SELECT op, ts_ms, " + string.Join(", ", ((string[])["before", "after"]).SelectMany(image => ((string[])["id", "ord", "name", "qty", "x", "d", "t", "region"])
+            .Select(c => $"CASE WHEN {image} = 'null' THEN NULL ELSE json_extract_string({image}, '$.{c}') END AS {image}_{c}"))) + $" FROM ({relation})";
+        List<string> lost = golden.Texts($"SELECT CAST(x AS VARCHAR) FROM (({Rows(golden.Expected(read.GetProperty("expected").GetString()!))}) EXCEPT ALL ({Rows(scan.Sql)})) x");
+        return lost.Count == 0 ? null : "lost:\n" + string.Join('\n', lost);
     }
 
     private static string Before(string instant) => (long.Parse(instant, CultureInfo.InvariantCulture) - 1).ToString(CultureInfo.InvariantCulture);

@@ -17,7 +17,8 @@ internal static class CommitAvro
                 s.GetStringOrNull("fileId") ?? "",
                 s.GetStringOrNull("path") ?? "",
                 s.GetLongOrNull("numWrites") ?? 0,
-                s.GetLongOrNull("fileSizeInBytes") ?? 0)));
+                s.GetLongOrNull("fileSizeInBytes") ?? 0,
+                s.Has("cdcStats") ? [.. s.GetMap("cdcStats").Select(c => (c.Key, c.Value as long? ?? 0))] : [])));
         }
 
         var replaced = new List<(string, string)>();

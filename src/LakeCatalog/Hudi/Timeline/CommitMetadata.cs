@@ -38,7 +38,9 @@ public sealed record CommitMetadata
             {
                 foreach (JsonElement stat in partition.Value.EnumerateArray())
                 {
-                    writes.Add(new WriteStat(partition.Name, Text(stat, "fileId") ?? "", Text(stat, "path") ?? "", Long(stat, "numWrites"), Long(stat, "fileSizeInBytes")));
+                    writes.Add(new WriteStat(
+                        partition.Name, Text(stat, "fileId") ?? "", Text(stat, "path") ?? "", Long(stat, "numWrites"), Long(stat, "fileSizeInBytes"),
+                        [.. Members(stat, "cdcStats").Select(c => (c.Name, c.Value.TryGetInt64(out long size) ? size : 0))]));
                 }
             }
 
@@ -82,4 +84,5 @@ public sealed record CommitMetadata
 /// <param name="Path">Relative to the table's root; empty if the writer recorded none.</param>
 /// <param name="RowCount">Rows written.</param>
 /// <param name="SizeBytes">Size as recorded.</param>
-public readonly record struct WriteStat(string Partition, string FileId, string Path, long RowCount, long SizeBytes);
+/// <param name="ChangeLogs">Change logs written with it: paths relative to the table's root, and sizes.</param>
+public readonly record struct WriteStat(string Partition, string FileId, string Path, long RowCount, long SizeBytes, IReadOnlyList<(string Path, long SizeBytes)> ChangeLogs);

@@ -3,6 +3,7 @@ using System.Globalization;
 using Apache.Arrow;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Avro;
+using LakeHolo.LakeCatalog.Hudi.HFiles;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using ParquetSharp.Arrow;
 
@@ -14,7 +15,11 @@ internal static class DataBlock
     /// <summary>Names the output's layout; part of the cache's key.</summary>
     public const string DecoderVersion = "hudi-block-1";
 
-    public static async ValueTask WriteParquetAsync(LiveBlock live, string targetPath, CancellationToken cancellationToken)
+    /// <param name="live">The block.</param>
+    /// <param name="keyColumn">The column of record keys, which HFile blocks hold apart; null if there is none.</param>
+    /// <param name="targetPath">The file to write.</param>
+    /// <param name="cancellationToken">Observed between batches.</param>
+    public static async ValueTask WriteParquetAsync(LiveBlock live, string? keyColumn, string targetPath, CancellationToken cancellationToken)
     {
         ReadOnlyMemory<byte> content = live.Log.Content.Slice(live.Block.ContentOffset, live.Block.ContentLength);
         switch (live.Block.Type)
@@ -26,8 +31,11 @@ internal static class DataBlock
                 }
 
                 break;
-            case LogBlockType.AvroData:
+            case LogBlockType.AvroData or LogBlockType.CdcData:
                 WriteAvro(live, content.Span, targetPath, cancellationToken);
+                break;
+            case LogBlockType.HFileData:
+                await WriteHFileAsync(live, content, keyColumn, targetPath, cancellationToken);
                 break;
             default:
                 throw LakeException.FeatureUnsupported($"Hudi: {live.Block.Type} log blocks are not supported", live.Log.File.Path);
@@ -80,6 +88,72 @@ internal static class DataBlock
 
         Flush(reader, writer);
         writer.Close();
+    }
+
+    // One HFile: the key of a cell is the record key, its value the record as an Avro datum whose key column is empty.
+    private static async ValueTask WriteHFileAsync(LiveBlock live, ReadOnlyMemory<byte> content, string? keyColumn, string targetPath, CancellationToken cancellationToken)
+    {
+        string path = live.Log.File.Path;
+        HFileReader file = await HFileReader.OpenAsync(content, path, cancellationToken);
+        AvroSchema schema = SchemaOf(live);
+        var reader = new AvroArrowReader(schema, path);
+        using var writer = new FileWriter(targetPath, reader.Schema);
+        foreach (HFileCell cell in await file.ReadAllAsync(cancellationToken))
+        {
+            reader.Append(WithKey(cell, schema, keyColumn, path));
+            if (reader.IsFull)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Flush(reader, writer);
+            }
+        }
+
+        Flush(reader, writer);
+        writer.Close();
+    }
+
+    private static ReadOnlySpan<byte> WithKey(HFileCell cell, AvroSchema schema, string? keyColumn, string path)
+    {
+        ReadOnlySpan<byte> datum = cell.Value.Span;
+        int column = keyColumn is null ? -1 : schema.IndexOfField(keyColumn);
+        if (column < 0 || schema.Fields[column].Type.NonNull.Kind != AvroKind.String)
+        {
+            return datum;
+        }
+
+        var cursor = new AvroCursor(datum, path);
+        for (int i = 0; i < column; i++)
+        {
+            cursor.Skip(schema.Fields[i].Type);
+        }
+
+        AvroSchema type = schema.Fields[column].Type;
+        if (type.Kind == AvroKind.Union && type.Branches[cursor.ReadIndex(type.Branches.Count)].Kind == AvroKind.Null)
+        {
+            return datum;
+        }
+
+        int text = cursor.Position;
+        if (cursor.ReadBytes().Length > 0)
+        {
+            return datum;
+        }
+
+        byte[] length = ZigZag(cell.Key.Length);
+        return (byte[])[.. datum[..text], .. length, .. cell.Key.Span, .. datum[cursor.Position..]];
+    }
+
+    private static byte[] ZigZag(int value)
+    {
+        var bytes = new List<byte>();
+        uint rest = (uint)value << 1;
+        for (; rest >= 0x80; rest >>= 7)
+        {
+            bytes.Add((byte)(rest | 0x80));
+        }
+
+        bytes.Add((byte)rest);
+        return [.. bytes];
     }
 
     private static void Flush(AvroArrowReader reader, FileWriter writer)
