@@ -15,7 +15,7 @@ public sealed record ColumnStatistics
     /// <summary>The column.</summary>
     public required string Column { get; init; }
 
-    /// <summary>Smallest value: bool, long, double, string, byte[], or <see cref="Decimal"/>; null if all are NULL or nothing is known.</summary>
+    /// <summary>Smallest value: bool, long, double, string, byte[], or <see cref="DecimalBound"/>; null if all are NULL or nothing is known.</summary>
     public object? Min { get; init; }
 
     /// <summary>Greatest value, likewise.</summary>
@@ -38,7 +38,7 @@ public sealed record ColumnStatistics
     public bool IsAllNull => Min is null && Max is null && ValueCount == NullCount;
 
     /// <summary>A decimal bound.</summary>
-    public readonly record struct Decimal(BigInteger Unscaled, int Scale);
+    public readonly record struct DecimalBound(BigInteger Unscaled, int Scale);
 
     /// <summary>The type of bounds.</summary>
     /// <param name="Wrapper">IntWrapper, DateWrapper, TimestampMicrosWrapper, …; empty for no bounds.</param>
@@ -104,9 +104,9 @@ public sealed record ColumnStatistics
         {
             int number => (long)number,
             float number => (double)number,
-            byte[] bytes when KindOf(wrapper, ordinal).Wrapper == "DecimalWrapper" => new Decimal(new BigInteger(bytes, isBigEndian: true), WrapperScale),
+            byte[] bytes when KindOf(wrapper, ordinal).Wrapper == "DecimalWrapper" => new DecimalBound(new BigInteger(bytes, isBigEndian: true), WrapperScale),
             byte[] bytes when ordinal == DecimalOrdinal && detail?.Split(',') is [_, var scale]
-                && int.TryParse(scale, NumberStyles.Integer, CultureInfo.InvariantCulture, out int places) => new Decimal(new BigInteger(bytes, isBigEndian: true), places),
+                && int.TryParse(scale, NumberStyles.Integer, CultureInfo.InvariantCulture, out int places) => new DecimalBound(new BigInteger(bytes, isBigEndian: true), places),
             _ => value,
         };
     }
@@ -115,8 +115,8 @@ public sealed record ColumnStatistics
     {
         (string a, string b) => string.CompareOrdinal(a, b),
         (byte[] a, byte[] b) => a.AsSpan().SequenceCompareTo(b),
-        (Decimal a, Decimal b) when a.Scale == b.Scale => a.Unscaled.CompareTo(b.Unscaled),
-        (Decimal a, Decimal b) => (a.Unscaled * BigInteger.Pow(10, Math.Max(0, b.Scale - a.Scale))).CompareTo(b.Unscaled * BigInteger.Pow(10, Math.Max(0, a.Scale - b.Scale))),
+        (DecimalBound a, DecimalBound b) when a.Scale == b.Scale => a.Unscaled.CompareTo(b.Unscaled),
+        (DecimalBound a, DecimalBound b) => (a.Unscaled * BigInteger.Pow(10, Math.Max(0, b.Scale - a.Scale))).CompareTo(b.Unscaled * BigInteger.Pow(10, Math.Max(0, a.Scale - b.Scale))),
         (IComparable a, _) when a.GetType() == other.GetType() => a.CompareTo(other),
         _ => throw LakeException.FormatInvalid("Hudi: column statistics with bounds of two types"),
     };
