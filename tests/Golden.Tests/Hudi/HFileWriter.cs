@@ -7,7 +7,7 @@ namespace LakeHolo.Golden.Tests.Hudi;
 /// <summary>Writes HFiles of version 3 for tests, with one to three index levels.</summary>
 internal sealed class HFileWriter(bool isCompressed, int cellsPerBlock, int entriesPerIndex, int levels)
 {
-    private readonly MemoryStream _file = new();
+    private readonly List<byte> _file = [];
 
     public byte[] Write(IEnumerable<(string Key, byte[] Value)> sorted, string? schema = null)
     {
@@ -19,7 +19,7 @@ internal sealed class HFileWriter(bool isCompressed, int cellsPerBlock, int entr
             index = [.. index.Chunk(entriesPerIndex).Select(e => Block(magic, Leaf(e), e[0].Key))];
         }
 
-        long load = _file.Length;
+        long load = _file.Count;
         Block("IDXROOT2", [.. index.SelectMany(e => (byte[])[.. Big(e.Offset), .. Big(e.Size), .. VLong(e.Key.Length), .. e.Key])], []);
         Block("IDXROOT2", [], []);
         byte[] info = schema is null ? [] : Field(1, [.. Field(1, "schema"u8.ToArray()), .. Field(2, Encoding.UTF8.GetBytes(schema))]);
@@ -28,19 +28,19 @@ internal sealed class HFileWriter(bool isCompressed, int cellsPerBlock, int entr
         byte[] tail = new byte[4096];
         ((byte[])[.. "TRABLK\"$"u8, .. Varint((ulong)trailer.Length), .. trailer]).CopyTo(tail, 0);
         BinaryPrimitives.WriteInt32BigEndian(tail.AsSpan(4092), 3);
-        _file.Write(tail);
-        return _file.ToArray();
+        _file.AddRange(tail);
+        return [.. _file];
     }
 
     private (long Offset, int Size, byte[] Key) Block(string magic, byte[] payload, string first) => Block(magic, payload, KeyOf(first));
 
     private (long Offset, int Size, byte[] Key) Block(string magic, byte[] payload, byte[] first)
     {
-        long offset = _file.Length;
+        long offset = _file.Count;
         byte[] stored = isCompressed ? Compress(payload) : payload;
         byte[] checksum = new byte[4];
-        _file.Write([.. Encoding.ASCII.GetBytes(magic), .. Big(stored.Length + checksum.Length), .. Big(payload.Length), .. Big(-1L), 0, .. Big(16384), .. Big(stored.Length + 33), .. stored, .. checksum]);
-        return (offset, (int)(_file.Length - offset), first);
+        _file.AddRange([.. Encoding.ASCII.GetBytes(magic), .. Big(stored.Length + checksum.Length), .. Big(payload.Length), .. Big(-1L), 0, .. Big(16384), .. Big(stored.Length + 33), .. stored, .. checksum]);
+        return (offset, _file.Count - (int)offset, first);
     }
 
     private static byte[] Leaf((long Offset, int Size, byte[] Key)[] entries)
