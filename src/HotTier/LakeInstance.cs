@@ -1,4 +1,3 @@
-using Cronos;
 using LakeHolo.Accelerator;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Sources;
@@ -46,6 +45,7 @@ public sealed class LakeInstance : IAsyncDisposable
         Catalog = new CatalogService(options.Sources, formats, options.Layers, time);
         var lake = new LakeTableSource(readers, _database, time);
         _store = new HotStore(hot, _database);
+        DeleteSpilled(spill);
         _tier = new HotTierController(_store, Catalog, lake, options.MaxConcurrentBuilds, time, _logger);
         Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, time), lake], _tier, options.Limits, time);
     }
@@ -113,12 +113,12 @@ public sealed class LakeInstance : IAsyncDisposable
 
     private async Task SyncLoopAsync(LakeSource source, CancellationToken cancellationToken)
     {
-        CronExpression? cron = source.SyncCron is null ? null : CronExpression.Parse(source.SyncCron);
+        var schedule = new SyncSchedule(source);
         try
         {
             while (true)
             {
-                await Task.Delay(Pause(source, cron), _time, cancellationToken);
+                await schedule.WaitAsync(_time, cancellationToken);
                 try
                 {
                     await Catalog.SyncAsync(source, cancellationToken);
@@ -137,14 +137,12 @@ public sealed class LakeInstance : IAsyncDisposable
         }
     }
 
-    private TimeSpan Pause(LakeSource source, CronExpression? cron)
+    /// <summary>What a process that was killed left; nothing of this one is spilled yet.</summary>
+    private static void DeleteSpilled(string directory)
     {
-        if (cron is null)
+        foreach (string file in Directory.GetFiles(directory))
         {
-            return source.SyncInterval;
+            File.Delete(file);
         }
-
-        DateTimeOffset now = _time.GetUtcNow();
-        return cron.GetNextOccurrence(now, TimeZoneInfo.Utc) is { } next ? next - now : Timeout.InfiniteTimeSpan;
     }
 }

@@ -2,6 +2,8 @@ using Amazon;
 using Amazon.Runtime;
 using Amazon.Runtime.CredentialManagement;
 using Amazon.S3;
+using Amazon.SecurityToken;
+using Amazon.SecurityToken.Model;
 
 namespace LakeHolo.LakeCatalog.Storage;
 
@@ -62,7 +64,7 @@ internal static class S3Connection
 
         if (options.WebIdentityRoleArn is not null)
         {
-            return new AssumeRoleWithWebIdentityCredentials(options.WebIdentityTokenFile, options.WebIdentityRoleArn, "lakeholo");
+            return new WebIdentityCredentials(options);
         }
 
         if (options.Profile is null)
@@ -70,9 +72,53 @@ internal static class S3Connection
             return null;
         }
 
-        return new CredentialProfileStoreChain().TryGetAWSCredentials(options.Profile, out AWSCredentials credentials)
+        return new CredentialProfileStoreChain(options.ProfileFile).TryGetAWSCredentials(options.Profile, out AWSCredentials credentials)
             ? credentials
             : throw LakeException.StorageUnavailable($"The credentials profile '{options.Profile}' does not exist", isTransient: false);
+    }
+
+    /// <summary>Credentials that a token service gives for the token of a file, which whoever renews it writes anew.</summary>
+    private sealed class WebIdentityCredentials : RefreshingAWSCredentials
+    {
+        private readonly S3Options _options;
+
+        public WebIdentityCredentials(S3Options options)
+        {
+            _options = options;
+            PreemptExpiryTime = TimeSpan.FromMinutes(5);
+        }
+
+        protected override CredentialsRefreshState GenerateNewCredentials() => GenerateNewCredentialsAsync().GetAwaiter().GetResult();
+
+        protected override async Task<CredentialsRefreshState> GenerateNewCredentialsAsync()
+        {
+            try
+            {
+                var config = new AmazonSecurityTokenServiceConfig { Timeout = _options.RequestTimeout };
+                if (_options.StsEndpoint is null)
+                {
+                    config.RegionEndpoint = RegionEndpoint.GetBySystemName(_options.Region);
+                }
+                else
+                {
+                    config.ServiceURL = _options.StsEndpoint;
+                }
+
+                using var service = new AmazonSecurityTokenServiceClient(new AnonymousAWSCredentials(), config);
+                AssumeRoleWithWebIdentityResponse answer = await service.AssumeRoleWithWebIdentityAsync(new AssumeRoleWithWebIdentityRequest
+                {
+                    RoleArn = _options.WebIdentityRoleArn,
+                    RoleSessionName = "lakeholo",
+                    WebIdentityToken = (await File.ReadAllTextAsync(_options.WebIdentityTokenFile!)).Trim(),
+                });
+                return new CredentialsRefreshState(answer.Credentials.GetCredentials(), answer.Credentials.Expiration ?? DateTime.UtcNow);
+            }
+            catch (Exception e) when (e is AmazonServiceException or AmazonClientException or IOException or UnauthorizedAccessException or HttpRequestException)
+            {
+                throw LakeException.StorageUnavailable(
+                    $"No credentials for the role {_options.WebIdentityRoleArn} by the token of {_options.WebIdentityTokenFile}: {e.Message}", isTransient: false, innerException: e);
+            }
+        }
     }
 
     private sealed class OneTransport(HttpClient transport) : HttpClientFactory

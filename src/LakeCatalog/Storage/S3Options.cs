@@ -25,11 +25,17 @@ public sealed record S3Options
     /// <summary>Name of a profile in the shared credentials files.</summary>
     public string? Profile { get; init; }
 
+    /// <summary>The shared credentials file that holds it; null for the usual one (<c>~/.aws/credentials</c>, <c>AWS_SHARED_CREDENTIALS_FILE</c>).</summary>
+    public string? ProfileFile { get; init; }
+
     /// <summary>Role to assume with a web identity token.</summary>
     public string? WebIdentityRoleArn { get; init; }
 
     /// <summary>File that holds the web identity token.</summary>
     public string? WebIdentityTokenFile { get; init; }
+
+    /// <summary>Base address of the token service that gives credentials for it; null for AWS's own of the region.</summary>
+    public string? StsEndpoint { get; init; }
 
     /// <summary>Requests are not signed at all.</summary>
     public bool Anonymous { get; init; }
@@ -70,9 +76,13 @@ public sealed record S3Options
         Require(
             Endpoint is null || (Uri.TryCreate(Endpoint, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"),
             $"{nameof(Endpoint)} is not an http or https address");
+        Require(
+            StsEndpoint is null || (Uri.TryCreate(StsEndpoint, UriKind.Absolute, out Uri? sts) && sts.Scheme is "http" or "https"),
+            $"{nameof(StsEndpoint)} is not an http or https address");
         Require(!string.IsNullOrWhiteSpace(Region), $"{nameof(Region)} is empty");
         Require(AccessKey is null == SecretKey is null, $"{nameof(AccessKey)} and {nameof(SecretKey)} are set together or not at all");
         Require(SessionToken is null || AccessKey is not null, $"{nameof(SessionToken)} is set without {nameof(AccessKey)}");
+        Require(ProfileFile is null || Profile is not null, $"{nameof(ProfileFile)} is set without {nameof(Profile)}");
         Require(
             WebIdentityRoleArn is null == WebIdentityTokenFile is null,
             $"{nameof(WebIdentityRoleArn)} and {nameof(WebIdentityTokenFile)} are set together or not at all");

@@ -26,6 +26,9 @@ internal sealed class DuckDbQueryService : IQueryService, IDisposable
 
     public int OpenResults;
 
+    /// <summary>Rows that results gave out.</summary>
+    public long Produced;
+
     public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public QuerySession OpenSession(SessionIdentity identity) => new($"s{Interlocked.Increment(ref _sessions)}", identity);
@@ -128,6 +131,7 @@ internal sealed class DuckDbQueryService : IQueryService, IDisposable
                 command.Parameters.Add(new DuckDBParameter(value ?? DBNull.Value));
             }
 
+            command.UseStreamingMode = true;
             IArrowArrayStream stream = command.ExecuteArrowStream();
             Interlocked.Increment(ref service.OpenResults);
             return new Result(service, connection, command, stream, schema);
@@ -148,6 +152,7 @@ internal sealed class DuckDbQueryService : IQueryService, IDisposable
         {
             while (stream is not null && await Task.Run(async () => await stream.ReadNextRecordBatchAsync(cancellationToken), cancellationToken) is { } batch)
             {
+                Interlocked.Add(ref service.Produced, batch.Length);
                 yield return batch;
             }
         }
