@@ -1,8 +1,38 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.HotTier;
+
+/// <summary>What is written down of a hot copy: the line of the manifest that makes it visible. What it holds is said by its own <see cref="HotStamp"/>.</summary>
+internal sealed record HotCopyRecord
+{
+    /// <summary>Source of the table.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>Schema of the table.</summary>
+    public required string Schema { get; init; }
+
+    /// <summary>Name of the table.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Where the table lives; a table of the same name elsewhere is another one.</summary>
+    public required string Location { get; init; }
+
+    /// <summary>File name of the copy's database, in the tier's folder.</summary>
+    public required string File { get; init; }
+
+    /// <summary>When the generation was built.</summary>
+    public required DateTimeOffset BuiltAt { get; init; }
+
+    /// <summary>What was asked to be promoted.</summary>
+    public Promotion Promotion { get; init; } = Promotion.Whole;
+
+    /// <summary>Name of the table in full.</summary>
+    [JsonIgnore]
+    public string FullName => $"{Source}.{Schema}.{Name}";
+}
 
 /// <summary>The list of hot copies on disk: <c>hot.json</c>, replaced whole (written beside it, flushed, renamed), so that after a crash at any moment
 /// it is the old or the new one. A database file that it does not name is left over from a crash.</summary>

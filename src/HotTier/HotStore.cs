@@ -1,23 +1,19 @@
 using System.Diagnostics;
 using System.Globalization;
-using Apache.Arrow;
-using Apache.Arrow.Ipc;
+using System.Text.Json;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.HotTier;
 
 /// <summary>The tier's folder and its databases: one file per copy and generation, attached to the engine while it serves.</summary>
 internal sealed class HotStore : IDisposable
 {
-    /// <summary>Name of the table of rows in a copy's database.</summary>
-    public const string RowsTable = "copy_rows";
-
     private readonly string _directory;
     private readonly EngineDatabase _engine;
-    private readonly DuckDBConnection _connection;
     private readonly Lock _gate = new();
     private readonly FileStream _lock;
     private Dictionary<string, HotCopy> _copies = [];
@@ -31,7 +27,6 @@ internal sealed class HotStore : IDisposable
         _engine = engine;
         Directory.CreateDirectory(directory);
         _lock = Lock(directory);
-        _connection = engine.OpenConnection();
         IReadOnlyList<HotCopyRecord> records;
         try
         {
@@ -63,6 +58,9 @@ internal sealed class HotStore : IDisposable
     /// <summary>The copies.</summary>
     public IReadOnlyCollection<HotCopy> Copies => Volatile.Read(ref _copies).Values;
 
+    /// <summary>The engine that the copies are attached to.</summary>
+    public EngineDatabase Engine => _engine;
+
     /// <summary>The copy of a table, if it has one.</summary>
     public HotCopy? Find(LakeTable table)
     {
@@ -70,69 +68,67 @@ internal sealed class HotStore : IDisposable
         return copy?.Record.Location == table.Root.Location ? copy : null;
     }
 
-    /// <summary>Builds a database from a relation. Not visible before <see cref="Publish"/>.</summary>
-    /// <param name="snapshot">The snapshot that the relation gives.</param>
-    /// <param name="relationSql">The rows.</param>
+    /// <summary>Bytes of a copy on disk.</summary>
+    public long BytesOf(HotCopy copy) => BytesOf(copy.Record.File);
+
+    /// <summary>Builds a database of a table's rows. Not visible before <see cref="Publish"/>.</summary>
+    /// <param name="snapshot">The snapshot that the scan gives.</param>
+    /// <param name="scan">The rows; with their origin where there are <paramref name="units"/>.</param>
+    /// <param name="units">What the units are; null if the scan does not tell.</param>
+    /// <param name="how">Why it is built, for the report.</param>
     /// <param name="progress">The connection that builds, for asking how far it is.</param>
     /// <param name="cancellationToken">Interrupts the engine.</param>
-    public async ValueTask<HotBuild> BuildAsync(Snapshot snapshot, string relationSql, Action<DuckDBConnection> progress, CancellationToken cancellationToken)
+    public ValueTask<HotBuild> BuildAsync(
+        Snapshot snapshot, TableScan scan, UnitKind? units, string how, Action<DuckDBConnection> progress, CancellationToken cancellationToken)
     {
-        string file = $"{FileStem(snapshot.Table)}.{Guid.NewGuid():N}.duckdb";
-        string path = Path.Combine(_directory, file);
-        string alias = "hot_" + Interlocked.Increment(ref _generation).ToString(CultureInfo.InvariantCulture);
-        long started = Stopwatch.GetTimestamp();
-        using DuckDBConnection connection = _engine.OpenConnection();
-        try
+        StoredColumn[] columns = [.. snapshot.Schema.FieldsList.Select((f, i) => ColumnPlan.Stored(snapshot, f, i))];
+        string origin = units is null ? "NULL::INTEGER AS u, NULL::BIGINT AS p" : $"{RowOrigin.Unit}::INTEGER AS u, {RowOrigin.Position}::BIGINT AS p";
+        string rows = $"SELECT {origin}, {string.Join(", ", columns.Select(c => $"{SqlText.Identifier(c.Name)} AS {c.Stored}"))} FROM ({scan.Sql})";
+        var stamp = new HotStamp
         {
-            EngineDatabase.Execute(connection, $"ATTACH {SqlText.Literal(path)} AS {alias}");
-            using DuckDBCommand command = connection.CreateCommand();
-            command.CommandText = $"CREATE TABLE {alias}.{RowsTable} AS {relationSql}";
-            using (cancellationToken.UnsafeRegister(static c => ((DuckDBCommand)c!).Cancel(), command))
-            {
-                progress(connection);
-                await Task.Run(command.ExecuteNonQuery, CancellationToken.None);
-            }
-
-            cancellationToken.ThrowIfCancellationRequested();
-            EngineDatabase.Execute(connection, $"CHECKPOINT {alias}");
-            long rows = Count(connection, $"SELECT count(*) FROM {alias}.{RowsTable}");
-            return new HotBuild(file, alias, rows, new FileInfo(path).Length, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
-        }
-        catch (Exception e)
-        {
-            Discard(alias, file);
-            cancellationToken.ThrowIfCancellationRequested();
-            throw e is DuckDBException ? new LakeException(LakeErrorKind.ResourcesExhausted, $"The hot copy cannot be written: {e.Message}", path, innerException: e) : e;
-        }
-    }
-
-    /// <summary>Makes a build the copy of its table: from here on it is what a restart finds.</summary>
-    public HotCopy Publish(HotBuild build, Snapshot snapshot, DateTimeOffset now)
-    {
-        var record = new HotCopyRecord
-        {
-            Source = snapshot.Table.Source,
-            Schema = snapshot.Table.Schema,
-            Name = snapshot.Table.Name,
-            Location = snapshot.Table.Root.Location,
-            File = build.File,
             Snapshot = snapshot.Id.Text,
             Identity = snapshot.Identity,
             CommittedAt = snapshot.CommittedAt,
-            BuiltAt = now,
-            Rows = build.Rows,
-            Bytes = build.Bytes,
-            BuildMs = build.Milliseconds,
-            Columns = ColumnTexts(snapshot.Schema),
+            Units = units,
+            Columns = columns,
+            Rows = 0,
+            NextUnit = scan.Units.Count,
+            NextColumn = columns.Length,
+            LastRefresh = new RefreshReport(how, 0, 0, 0),
         };
-        var copy = new HotCopy(record, build.Alias, snapshot.Schema, now, Retired);
+        UnitGroup[] groups = [.. scan.Units.Select(UnitGroup.Of)];
+        return WriteAsync(snapshot.Table, rows, groups, stamp, snapshot, progress, cancellationToken);
+    }
+
+    /// <summary>Writes a copy anew, without the room of deleted rows and dropped columns.</summary>
+    public ValueTask<HotBuild> RewriteAsync(LakeTable table, HotCopy copy, CancellationToken cancellationToken)
+    {
+        HotState state = copy.State;
+        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}"))} FROM {copy.Database.Rows}";
+        return WriteAsync(table, rows, [.. state.Units.Groups], state.Stamp, state.Snapshot, _ => { }, cancellationToken);
+    }
+
+    /// <summary>Makes a build the copy of its table: from here on it is what a restart finds.</summary>
+    public HotCopy Publish(HotBuild build, LakeTable table, Promotion promotion, DateTimeOffset builtAt, DateTimeOffset knownNewestAt)
+    {
+        var record = new HotCopyRecord
+        {
+            Source = table.Source,
+            Schema = table.Schema,
+            Name = table.Name,
+            Location = table.Root.Location,
+            File = build.File,
+            BuiltAt = builtAt,
+            Promotion = promotion,
+        };
+        var copy = new HotCopy(record, build.Database, build.State, knownNewestAt, Retired);
         HotCopy? old = Swap(record, copy);
         old?.Retire();
         return copy;
     }
 
     /// <summary>Drops a build that will not be published.</summary>
-    public void Discard(HotBuild build) => Discard(build.Alias, build.File);
+    public void Discard(HotBuild build) => Discard(build.Database, build.File);
 
     /// <summary>Drops the copy of a table; false if it has none.</summary>
     public bool Remove(LakeTable table)
@@ -154,14 +150,7 @@ internal sealed class HotStore : IDisposable
         return true;
     }
 
-    /// <summary>Columns with their engine types, as the list keeps them.</summary>
-    public static IReadOnlyList<string> ColumnTexts(Schema schema) => [.. schema.FieldsList.Select(f => $"{f.Name} {SqlText.TypeOf(f)}")];
-
-    public void Dispose()
-    {
-        _connection.Dispose();
-        _lock.Dispose();
-    }
+    public void Dispose() => _lock.Dispose();
 
     /// <summary>Whether a process holds the folder.</summary>
     public static bool IsInUse(string directory)
@@ -199,6 +188,53 @@ internal sealed class HotStore : IDisposable
         }
     }
 
+    private async ValueTask<HotBuild> WriteAsync(
+        LakeTable table, string rowsSql, IReadOnlyCollection<UnitGroup> groups, HotStamp stamp, Snapshot? snapshot, Action<DuckDBConnection> progress,
+        CancellationToken cancellationToken)
+    {
+        string file = $"{FileStem(table)}.{Guid.NewGuid():N}.duckdb";
+        string path = Path.Combine(_directory, file);
+        var database = new HotDatabase(_engine, NextAlias());
+        long started = Stopwatch.GetTimestamp();
+        using DuckDBConnection connection = _engine.OpenConnection();
+        try
+        {
+            database.Attach(path);
+            using DuckDBCommand command = connection.CreateCommand();
+            command.CommandText = $"CREATE TABLE {database.Rows} AS {rowsSql}";
+            using (cancellationToken.UnsafeRegister(static c => ((DuckDBCommand)c!).Cancel(), command))
+            {
+                progress(connection);
+                await Task.Run(command.ExecuteNonQuery, CancellationToken.None);
+            }
+
+            cancellationToken.ThrowIfCancellationRequested();
+            long rows = (long)HotDatabase.Scalar(connection, $"SELECT count(*) FROM {database.Rows}")!;
+            database.CreateTables(connection);
+            database.WriteUnits(connection, [], groups);
+            EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
+            stamp = stamp with
+            {
+                Rows = rows,
+                CountsAgree = snapshot?.RowCount == rows,
+                DeadRows = 0,
+                FreshRows = rows,
+                FreshBytes = new FileInfo(path).Length,
+                LastRefresh = stamp.LastRefresh! with { RowsInserted = rows, Milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds },
+            };
+            database.WriteStamp(connection, stamp);
+            EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
+            HotState state = database.Load();
+            return new HotBuild(file, database, snapshot is null ? state : state with { Snapshot = snapshot, Schema = snapshot.Schema }, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+        }
+        catch (Exception e)
+        {
+            Discard(database, file);
+            cancellationToken.ThrowIfCancellationRequested();
+            throw e is DuckDBException ? new LakeException(LakeErrorKind.ResourcesExhausted, $"The hot copy cannot be written: {e.Message}", path, innerException: e) : e;
+        }
+    }
+
     private HotCopy? Swap(HotCopyRecord record, HotCopy copy)
     {
         lock (_gate)
@@ -226,7 +262,7 @@ internal sealed class HotStore : IDisposable
     private HotCopy? TryOpen(HotCopyRecord record)
     {
         string path = Path.Combine(_directory, Path.GetFileName(record.File));
-        string alias = "hot_" + Interlocked.Increment(ref _generation).ToString(CultureInfo.InvariantCulture);
+        var database = new HotDatabase(_engine, NextAlias());
         try
         {
             if (!File.Exists(path))
@@ -234,27 +270,24 @@ internal sealed class HotStore : IDisposable
                 return null;
             }
 
-            EngineDatabase.Execute(_connection, $"ATTACH {SqlText.Literal(path)} AS {alias}");
-            using DuckDBCommand command = _connection.CreateCommand();
-            command.CommandText = $"SELECT * FROM {alias}.{RowsTable} LIMIT 0";
-            using IArrowArrayStream stream = command.ExecuteArrowStream();
-            return new HotCopy(record, alias, stream.Schema, DateTimeOffset.MinValue, Retired);
+            database.Attach(path);
+            return new HotCopy(record, database, database.Load(), DateTimeOffset.MinValue, Retired);
         }
-        catch (DuckDBException)
+        catch (Exception e) when (e is DuckDBException or JsonException or InvalidOperationException)
         {
             // A copy that the engine cannot open is as good as none: the lake answers, and it can be promoted again.
+            database.Detach();
             return null;
         }
     }
 
-    private void Retired(HotCopy copy) => Discard(copy.Alias, copy.Record.File);
+    private void Retired(HotCopy copy) => Discard(copy.Database, copy.Record.File);
 
-    private void Discard(string alias, string file)
+    private void Discard(HotDatabase database, string file)
     {
         try
         {
-            using DuckDBConnection connection = _engine.OpenConnection();
-            EngineDatabase.Execute(connection, $"DETACH DATABASE IF EXISTS {alias}");
+            database.Detach();
         }
         finally
         {
@@ -281,8 +314,12 @@ internal sealed class HotStore : IDisposable
         File.Delete(Path.Combine(_directory, file + ".wal"));
     }
 
+    private long BytesOf(string file) => new[] { file, file + ".wal" }.Select(f => new FileInfo(Path.Combine(_directory, f))).Sum(f => f.Exists ? f.Length : 0);
+
     private void WriteManifest() => HotManifest.Write(
         _directory, [.. Volatile.Read(ref _copies).Values.Select(c => c.Record).OrderBy(r => r.File, StringComparer.Ordinal)]);
+
+    private string NextAlias() => "hot_" + Interlocked.Increment(ref _generation).ToString(CultureInfo.InvariantCulture);
 
     private static string Key(string source, string schema, string name) => $"{source}\0{schema}\0{name}".ToUpperInvariant();
 
@@ -291,19 +328,11 @@ internal sealed class HotStore : IDisposable
         string text = $"{table.Schema}.{table.Name}";
         return string.Concat(text.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' ? c : '_'))[..Math.Min(text.Length, 80)];
     }
-
-    private static long Count(DuckDBConnection connection, string sql)
-    {
-        using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        return (long)command.ExecuteScalar()!;
-    }
 }
 
 /// <summary>A database that was built and waits to be published.</summary>
 /// <param name="File">Its file name.</param>
-/// <param name="Alias">The name that it is attached under.</param>
-/// <param name="Rows">Its rows.</param>
-/// <param name="Bytes">Its bytes.</param>
+/// <param name="Database">The attached database.</param>
+/// <param name="State">What it holds.</param>
 /// <param name="Milliseconds">The time that it took.</param>
-internal sealed record HotBuild(string File, string Alias, long Rows, long Bytes, double Milliseconds);
+internal sealed record HotBuild(string File, HotDatabase Database, HotState State, double Milliseconds);

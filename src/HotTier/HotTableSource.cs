@@ -18,12 +18,14 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
         }
 
         DateTimeOffset now = time.GetUtcNow();
+        HotState state = copy.State;
         bool latest = request.At is SnapshotSelector.LatestSelector;
         bool youngEnough = latest && request.Options.MaxStaleness > TimeSpan.Zero && now - copy.KnownNewestAt <= request.Options.MaxStaleness;
         if (!youngEnough)
         {
             Snapshot snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
-            if (!copy.Holds(snapshot))
+            state = copy.State;
+            if (!HotCopy.Holds(state.Stamp, snapshot))
             {
                 return Refuse(request);
             }
@@ -34,7 +36,7 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
             }
         }
 
-        return new HotVersion(request.Table.Table, copy, time, latest);
+        return new HotVersion(request.Table.Table, copy, state, time, latest);
     }
 
     /// <summary>Lets the lake answer, unless the session insists on the hot tier.</summary>
@@ -43,28 +45,55 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
         : throw LakeException.QueryInvalid(
             $"{request.Table.Table.FullName} has no hot copy that can answer this; PROMOTE TABLE {request.Table.Table.Schema}.{request.Table.Table.Name}, or SET tier = 'auto'");
 
-    private sealed class HotVersion(LakeTable table, HotCopy copy, TimeProvider time, bool latest) : ITableVersion
+    private sealed class HotVersion(LakeTable table, HotCopy copy, HotState state, TimeProvider time, bool latest) : ITableVersion
     {
         public string Tier => "hot";
 
         public LakeTable Table => table;
 
-        public SnapshotId Id => copy.Snapshot;
+        public SnapshotId Id { get; } = new(state.Stamp.Snapshot);
 
-        public DateTimeOffset? CommittedAt => copy.Record.CommittedAt;
+        public DateTimeOffset? CommittedAt => state.Stamp.CommittedAt;
 
         public DateTimeOffset? KnownNewestAt => latest ? copy.KnownNewestAt : null;
 
-        public Schema Schema => copy.Schema;
+        public Schema Schema => state.Schema;
 
-        public ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default)
+        public async ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default)
         {
-            // A copy that was replaced since the statement was bound: bound anew, the statement finds the one after it.
-            IAsyncDisposable hold = copy.TryHold(time.GetUtcNow())
-                ?? throw new LakeException(LakeErrorKind.NotFound, $"The hot copy of {table.FullName} was replaced meanwhile", isTransient: true);
-            string columns = string.Join(", ", copy.Schema.FieldsList.Select(f => SqlText.Identifier(f.Name)));
-            var statistics = new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = copy.Record.Bytes };
-            return ValueTask.FromResult(new TableScan($"SELECT {columns} FROM {copy.Alias}.{HotStore.RowsTable}", statistics, [hold]));
+            // A copy that was replaced or refreshed since the statement was bound: bound anew, the statement finds what is there now.
+            IAsyncDisposable hold = copy.TryHold(time.GetUtcNow()) ?? throw Replaced();
+            Action leave;
+            try
+            {
+                leave = await copy.Readers.EnterAsync(cancellationToken);
+            }
+            catch
+            {
+                await hold.DisposeAsync();
+                throw;
+            }
+
+            var lease = new Lease(hold, leave);
+            if (copy.State != state)
+            {
+                await lease.DisposeAsync();
+                throw Replaced();
+            }
+
+            var statistics = new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = state.Stamp.FreshBytes };
+            return new TableScan(copy.Database.Select(state.Stamp), statistics, [lease]) { Started = leave };
+        }
+
+        private LakeException Replaced() => new(LakeErrorKind.NotFound, $"The hot copy of {table.FullName} was replaced meanwhile", isTransient: true);
+    }
+
+    private sealed class Lease(IAsyncDisposable hold, Action leave) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            leave();
+            return hold.DisposeAsync();
         }
     }
 }

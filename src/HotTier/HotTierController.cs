@@ -14,6 +14,10 @@ namespace LakeHolo.HotTier;
 internal sealed class HotTierController(HotStore store, CatalogService catalog, LakeTableSource lake, int maxConcurrentBuilds, TimeProvider time, ILogger logger)
     : ITierController, IDisposable
 {
+    // Further behind, the differences of single commits are not asked for.
+    private const int MostSteps = 16;
+
+    private readonly HotFollower _follower = new(store.Engine);
     private readonly SemaphoreSlim _builds = new(maxConcurrentBuilds, maxConcurrentBuilds);
     private readonly ConcurrentDictionary<string, Work> _work = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _errors = new(StringComparer.Ordinal);
@@ -83,20 +87,21 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         var byName = new SortedDictionary<string, HotTableStatus>(StringComparer.OrdinalIgnoreCase);
         foreach (HotCopy copy in store.Copies)
         {
-            HotCopyRecord r = copy.Record;
-            string name = $"{r.Source}.{r.Schema}.{r.Name}";
+            HotStamp stamp = copy.State.Stamp;
+            string name = copy.Record.FullName;
             byName[name] = new HotTableStatus
             {
                 Table = name,
                 State = "ready",
-                Snapshot = r.Snapshot,
-                CommittedAt = r.CommittedAt,
+                Snapshot = stamp.Snapshot,
+                CommittedAt = stamp.CommittedAt,
                 KnownNewestAt = copy.KnownNewestAt == DateTimeOffset.MinValue ? null : copy.KnownNewestAt,
-                BuiltAt = r.BuiltAt,
-                Rows = r.Rows,
-                Bytes = r.Bytes,
-                LastRefresh = "rebuild",
-                LastRefreshMs = r.BuildMs,
+                BuiltAt = copy.Record.BuiltAt,
+                Rows = stamp.Rows,
+                Bytes = store.BytesOf(copy),
+                LastRefresh = stamp.LastRefresh?.How,
+                LastRefreshMs = stamp.LastRefresh?.Milliseconds,
+                LastRefreshRows = stamp.LastRefresh is { } last ? last.RowsDeleted + last.RowsInserted : null,
                 Hits = copy.Hits,
                 LastUsedAt = copy.LastUsedAt,
                 LastError = _errors.GetValueOrDefault(name),
@@ -154,25 +159,82 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
 
     private async Task<TierOutcome> BuildCoreAsync(CatalogTable table, string state, Work work, long started, CancellationToken cancellationToken)
     {
+        DateTimeOffset askedAt = time.GetUtcNow();
         Snapshot snapshot = await catalog.LoadSnapshotAsync(table, SnapshotSelector.Latest, synced: false, cancellationToken);
-        if (store.Find(table.Table) is { } current && current.Holds(snapshot))
+        string? why = null;
+        if (store.Find(table.Table) is { } current)
         {
-            current.KnownNewestAt = time.GetUtcNow();
-            return Outcome(table, "unchanged", current.Record, started);
+            if (current.Holds(snapshot))
+            {
+                current.KnownNewestAt = askedAt;
+                return Outcome(table, "unchanged", current, started);
+            }
+
+            why = await FollowAsync(table, current, snapshot, cancellationToken);
+            if (why is null)
+            {
+                current.KnownNewestAt = askedAt;
+                _errors.TryRemove(table.Table.FullName, out _);
+                return Outcome(table, state, current, started);
+            }
         }
 
-        DateTimeOffset pinnedAt = time.GetUtcNow();
-        HotBuild build;
-        await using (TableScan scan = await lake.PlanAsync(snapshot, ScanRequest.All, cancellationToken))
+        HotCopy copy = await RebuildAsync(table, snapshot, why is null ? "promotion" : "rebuild: " + why, work, askedAt, cancellationToken);
+        return Outcome(table, state, copy, started);
+    }
+
+    /// <summary>Follows the table's log; null if that brought the copy to the snapshot, else why it has to be built anew.</summary>
+    private async Task<string?> FollowAsync(CatalogTable table, HotCopy copy, Snapshot to, CancellationToken cancellationToken)
+    {
+        try
         {
-            build = await store.BuildAsync(snapshot, scan.Sql, c => work.Connection = c, cancellationToken);
+            IUnitReader reader = lake.UnitReader(table.Table) ?? throw new CannotFollowException("the format does not tell where rows come from");
+            Snapshot from = copy.State.Snapshot ?? await HeldAsync(table, copy, cancellationToken);
+            SnapshotDiff whole = await CatalogService.DiffAsync(table, from, to, cancellationToken);
+
+            // Commit by commit, a compaction among them costs nothing. New files alone are as cheap at once.
+            IReadOnlyList<Snapshot> between = whole.Removed.Count == 0 ? [] : await CatalogService.LoadBetweenAsync(table, from, to, MostSteps, cancellationToken);
+            foreach (Snapshot step in between.Append(to))
+            {
+                SnapshotDiff diff = between.Count == 0 ? whole : await CatalogService.DiffAsync(table, from, step, cancellationToken);
+                RefreshReport report = await _follower.ApplyAsync(copy, reader, from, step, diff, cancellationToken);
+                Log.Followed(logger, table.Table.FullName, step.Id.Text, report.How, report.RowsDeleted, report.RowsInserted, report.Milliseconds);
+                from = step;
+            }
+
+            return null;
+        }
+        catch (CannotFollowException e)
+        {
+            return e.Message;
+        }
+        catch (LakeException e) when (e.Kind is LakeErrorKind.NotFound or LakeErrorKind.FormatInvalid or LakeErrorKind.FeatureUnsupported)
+        {
+            // Files of a step in between may be gone, or unreadable as they were; the newest snapshot decides whether the table is.
+            return e.Message;
+        }
+    }
+
+    private static async ValueTask<Snapshot> HeldAsync(CatalogTable table, HotCopy copy, CancellationToken cancellationToken)
+    {
+        Snapshot? held = await CatalogService.TryLoadVersionAsync(table, copy.State.Stamp.Snapshot, cancellationToken);
+        return held is not null && copy.Holds(held) ? held : throw new CannotFollowException($"snapshot {copy.State.Stamp.Snapshot}, which the copy holds, is no longer there");
+    }
+
+    private async Task<HotCopy> RebuildAsync(CatalogTable table, Snapshot snapshot, string how, Work work, DateTimeOffset askedAt, CancellationToken cancellationToken)
+    {
+        UnitKind? units = lake.UnitReader(table.Table)?.UnitsOf(snapshot);
+        HotBuild build;
+        await using (TableScan scan = await lake.PlanAsync(snapshot, new ScanRequest { WithOrigin = units is not null }, cancellationToken))
+        {
+            build = await store.BuildAsync(snapshot, scan, units, how, c => work.Connection = c, cancellationToken);
         }
 
         work.Connection = null;
         HotCopy copy;
         try
         {
-            copy = store.Publish(build, snapshot, pinnedAt);
+            copy = store.Publish(build, table.Table, Promotion.Whole, time.GetUtcNow(), askedAt);
         }
         catch
         {
@@ -181,12 +243,12 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         }
 
         _errors.TryRemove(table.Table.FullName, out _);
-        Log.Built(logger, table.Table.FullName, snapshot.Id.Text, build.Rows, build.Bytes, build.Milliseconds);
-        return Outcome(table, state, copy.Record, started);
+        Log.Built(logger, table.Table.FullName, snapshot.Id.Text, how, build.State.Stamp.Rows, store.BytesOf(copy), build.Milliseconds);
+        return copy;
     }
 
-    private static TierOutcome Outcome(CatalogTable table, string state, HotCopyRecord record, long started) => new(
-        table.Table.FullName, state, record.Snapshot, record.Rows, record.Bytes, Stopwatch.GetElapsedTime(started).TotalMilliseconds, null);
+    private TierOutcome Outcome(CatalogTable table, string state, HotCopy copy, long started) => new(
+        table.Table.FullName, state, copy.State.Stamp.Snapshot, copy.State.Stamp.Rows, store.BytesOf(copy), Stopwatch.GetElapsedTime(started).TotalMilliseconds, null);
 
     private sealed class Work
     {

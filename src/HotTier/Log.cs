@@ -4,11 +4,14 @@ namespace LakeHolo.HotTier;
 
 internal static partial class Log
 {
-    [LoggerMessage(4000, LogLevel.Information, "Hot copy of {Table} at snapshot {Snapshot}: {Rows} rows, {Bytes} bytes in {Milliseconds} ms")]
-    public static partial void Built(ILogger logger, string table, string snapshot, long rows, long bytes, double milliseconds);
+    [LoggerMessage(4000, LogLevel.Information, "Hot copy of {Table} at snapshot {Snapshot} ({How}): {Rows} rows, {Bytes} bytes in {Milliseconds} ms")]
+    public static partial void Built(ILogger logger, string table, string snapshot, string how, long rows, long bytes, double milliseconds);
 
     [LoggerMessage(4001, LogLevel.Warning, "Hot copy of {Table} was not refreshed: {Error}")]
     public static partial void RefreshFailed(ILogger logger, string table, string error);
+
+    [LoggerMessage(4003, LogLevel.Information, "Hot copy of {Table} followed to snapshot {Snapshot} by {How}: {Deleted} rows deleted, {Inserted} inserted in {Milliseconds} ms")]
+    public static partial void Followed(ILogger logger, string table, string snapshot, string how, long deleted, long inserted, double milliseconds);
 
     [LoggerMessage(4002, LogLevel.Warning, "Sync of source {Source} failed: {Error}")]
     public static partial void SyncFailed(ILogger logger, string source, string error);

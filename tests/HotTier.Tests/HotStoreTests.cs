@@ -5,6 +5,7 @@ using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.HotTier.Tests;
 
@@ -26,7 +27,7 @@ public sealed class HotStoreTests : IDisposable
         using EngineDatabase restarted = Engine();
         using var again = new HotStore(_directory, restarted);
         HotCopy copy = again.Find(Table)!;
-        Assert.Equal(("7", 2L), (copy.Snapshot.Text, copy.Record.Rows));
+        Assert.Equal(("7", 2L), (copy.State.Stamp.Snapshot, copy.State.Stamp.Rows));
         Assert.Equal(2L, Count(restarted, copy));
     }
 
@@ -55,13 +56,13 @@ public sealed class HotStoreTests : IDisposable
         using (var store = new HotStore(_directory, engine))
         {
             await PromoteAsync(store, "1", "SELECT 1 AS id");
-            await store.BuildAsync(Snapshot("2"), "SELECT 1 AS id", _ => { }, default);
+            await BuildAsync(store, "2", "SELECT 1 AS id");
             Assert.Equal(2, Directory.GetFiles(_directory, "*.duckdb").Length);
         }
 
         using EngineDatabase restarted = Engine();
         using var again = new HotStore(_directory, restarted);
-        Assert.Equal("1", again.Find(Table)!.Snapshot.Text);
+        Assert.Equal("1", again.Find(Table)!.State.Stamp.Snapshot);
         Assert.Single(Directory.GetFiles(_directory, "*.duckdb"));
     }
 
@@ -112,9 +113,12 @@ public sealed class HotStoreTests : IDisposable
     private EngineDatabase Engine() => new(new EngineOptions { Threads = 1, AllowedDirectories = [_directory] });
 
     private async Task<HotCopy> PromoteAsync(HotStore store, string snapshot, string rows)
+        => store.Publish(await BuildAsync(store, snapshot, rows), Table, Promotion.Whole, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+
+    private async Task<HotBuild> BuildAsync(HotStore store, string snapshot, string rows)
     {
-        HotBuild build = await store.BuildAsync(Snapshot(snapshot), rows, _ => { }, default);
-        return store.Publish(build, Snapshot(snapshot), DateTimeOffset.UnixEpoch);
+        await using var scan = new TableScan(rows, new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = 0 });
+        return await store.BuildAsync(Snapshot(snapshot), scan, null, "promotion", _ => { }, default);
     }
 
     private FakeSnapshot Snapshot(string id) => new()
@@ -130,7 +134,7 @@ public sealed class HotStoreTests : IDisposable
     {
         using DuckDBConnection connection = engine.OpenConnection();
         using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = $"SELECT count(*) FROM {copy.Alias}.{HotStore.RowsTable}";
+        command.CommandText = $"SELECT count(*) FROM {copy.Database.Rows}";
         return (long)command.ExecuteScalar()!;
     }
 

@@ -94,6 +94,50 @@ public sealed class CatalogService
         }
     }
 
+    /// <summary>The difference between two snapshots of a table.</summary>
+    public static ValueTask<SnapshotDiff> DiffAsync(CatalogTable table, Snapshot from, Snapshot to, CancellationToken cancellationToken)
+        => table.Format.DiffAsync(from, to, cancellationToken);
+
+    /// <summary>An older version of a table; null if it cannot be read any more.</summary>
+    public static async ValueTask<Snapshot?> TryLoadVersionAsync(CatalogTable table, string version, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await table.Format.LoadSnapshotAsync(table.Table, SnapshotSelector.Version(version), table.Newest, cancellationToken);
+        }
+        catch (LakeException e) when (e.Kind != LakeErrorKind.StorageUnavailable)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The snapshots between two of a table, oldest first; empty where there are too many or they cannot be had any more.</summary>
+    public static async ValueTask<IReadOnlyList<Snapshot>> LoadBetweenAsync(CatalogTable table, Snapshot from, Snapshot to, int most, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> versions = table.Format.VersionsBetween(from, to);
+        var snapshots = new List<Snapshot>();
+        if (versions.Count > most)
+        {
+            return snapshots;
+        }
+
+        try
+        {
+            Snapshot known = from;
+            foreach (string version in versions)
+            {
+                known = await table.Format.LoadSnapshotAsync(table.Table, SnapshotSelector.Version(version), known, cancellationToken);
+                snapshots.Add(known);
+            }
+        }
+        catch (LakeException)
+        {
+            return [];
+        }
+
+        return snapshots;
+    }
+
     /// <summary>Finds a table by name, without regard to case. Missing parts are filled from the defaults; a name without a schema is also taken when
     /// only one table has it.</summary>
     /// <exception cref="LakeException">NotFound or QueryInvalid (ambiguous), naming candidates.</exception>

@@ -161,6 +161,7 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
             statement.Started(command);
             using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
             IArrowArrayStream stream = await Task.Run(command.ExecuteArrowStream, CancellationToken.None);
+            plan.Started();
             return new EngineResult(statement, command, stream, AppMetadata.Encode(statement.Id, plan.Uses));
         }
         catch

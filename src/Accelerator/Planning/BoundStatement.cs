@@ -41,6 +41,15 @@ internal sealed class PlannedStatement(string sql, IReadOnlyList<TableUse> uses,
 
     public IReadOnlyList<TableUse> Uses => uses;
 
+    /// <summary>The engine has begun to run it.</summary>
+    public void Started()
+    {
+        foreach (TableScan scan in scans)
+        {
+            scan.Started?.Invoke();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (TableScan scan in scans)

@@ -58,8 +58,11 @@ public sealed record HotTableStatus
     /// <summary>How far the promotion is, 0 to 100; null when none is under way.</summary>
     public double? ProgressPercent { get; init; }
 
-    /// <summary>How the last refresh was done: rebuild, files, positions, …</summary>
+    /// <summary>How the last refresh was done: nothing, files, positions, keys, buckets, slices, columns (joined by <c>+</c>), promotion, or <c>rebuild: why</c>.</summary>
     public string? LastRefresh { get; init; }
+
+    /// <summary>Rows that it deleted and inserted.</summary>
+    public long? LastRefreshRows { get; init; }
 
     /// <summary>Duration of the last build or refresh.</summary>
     public double? LastRefreshMs { get; init; }

@@ -38,6 +38,9 @@ public sealed class LakeTableSource(IEnumerable<ITableReader> readers, EngineDat
     public ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
         => Reader(snapshot.Table.Format).PlanAsync(snapshot, request, cancellationToken);
 
+    /// <summary>The reader of a table, if it tells where rows come from; else null.</summary>
+    public IUnitReader? UnitReader(LakeTable table) => Reader(table.Format) as IUnitReader;
+
     private ITableReader Reader(string format) => _readers.GetValueOrDefault(format)
         ?? throw LakeException.FeatureUnsupported($"Tables of format {format} cannot be read yet");
 

@@ -31,6 +31,12 @@ public sealed class DeltaSnapshot : Snapshot
     public required DeltaOptions Locations { get; init; }
 
     /// <inheritdoc/>
+    public override string ColumnIdentity(string column) => Columns.Fields.First(f => f.Name == column).PhysicalName;
+
+    /// <inheritdoc/>
+    public override bool HasColumnIdentities => MappingMode != ColumnMappingMode.None;
+
+    /// <inheritdoc/>
     public override long FileCount => Files.Count;
 
     /// <inheritdoc/>

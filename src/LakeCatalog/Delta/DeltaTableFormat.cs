@@ -58,6 +58,14 @@ public sealed class DeltaTableFormat(DeltaOptions? options = null) : ITableForma
         new DeltaDiff((DeltaSnapshot)from, (DeltaSnapshot)to).ComputeAsync(cancellationToken);
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> VersionsBetween(Snapshot from, Snapshot to)
+    {
+        const int Farthest = 1000;
+        var (older, newer) = (((DeltaSnapshot)from).Version, ((DeltaSnapshot)to).Version);
+        return newer - older is <= 1 or > Farthest ? [] : [.. Enumerable.Range(1, (int)(newer - older - 1)).Select(i => (older + i).ToString(CultureInfo.InvariantCulture))];
+    }
+
+    /// <inheritdoc/>
     public ValueTask<IReadOnlyList<(string Id, Apache.Arrow.Schema Schema)>> ListSchemasAsync(
         LakeTable table, CancellationToken cancellationToken = default) => new DeltaHistory(table, _options).ListSchemasAsync(cancellationToken);
 

@@ -46,6 +46,12 @@ public sealed class HudiSnapshot : Snapshot
         => string.CompareOrdinal(instant, Instant) <= 0 && Timeline.IsCommitted(instant) && !ExcludedInstants.Contains(instant);
 
     /// <inheritdoc/>
+    public override string ColumnIdentity(string column) => SchemaHistory?.IdOf(column) is { } id ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"#{id}") : column;
+
+    /// <inheritdoc/>
+    public override bool HasColumnIdentities => SchemaHistory is not null;
+
+    /// <inheritdoc/>
     public override long FileCount => Slices.Sum(s => (long)s.Files.Count());
 
     /// <inheritdoc/>

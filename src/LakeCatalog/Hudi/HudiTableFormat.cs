@@ -58,17 +58,32 @@ public sealed class HudiTableFormat : ITableFormat
         var after = newer.EnumerateFiles().ToDictionary(f => (f.Path, f.SizeBytes));
         DataFileInfo[] added = [.. after.Where(f => !before.ContainsKey(f.Key)).Select(f => f.Value)];
         DataFileInfo[] removed = [.. before.Where(f => !after.ContainsKey(f.Key)).Select(f => f.Value)];
-        var touched = added.Concat(removed).Select(f => f.Group).ToHashSet(StringComparer.Ordinal);
+
+        // A block of a commit that was under way may have been in a log file of version 6 already: the file's size does not tell, the commit does.
+        CommitMetadata[] commits = [.. newer.Commits.Where(c => newer.Holds(c.Key) && !older.Holds(c.Key)).Select(c => c.Value)];
+        var written = commits.SelectMany(c => c.Writes).Select(w => (w.Partition, w.FileId)).ToHashSet();
+        var seen = added.Select(f => f.Path).ToHashSet(StringComparer.Ordinal);
+        DataFileInfo[] changed = [.. newer.EnumerateFiles().Where(f => f.Kind == "log" && !seen.Contains(f.Path) && written.Contains((f.Path[..Math.Max(0, f.Path.LastIndexOf('/'))], f.Group!)))];
+        var touched = added.Concat(removed).Concat(changed).Select(f => f.Group).ToHashSet(StringComparer.Ordinal);
+        // A rewritten row's column _hoodie_file_name changes even where its data do not.
         return ValueTask.FromResult(new SnapshotDiff
         {
             From = from.Id,
             To = to.Id,
             Added = added,
             Removed = removed,
-            RowsUnchanged = newer.Commits.Where(c => newer.Holds(c.Key) && !older.Commits.ContainsKey(c.Key)).All(c => c.Value.KeepsRows),
+            PositionsRemoved = changed,
+            RowsUnchanged = added.Length + removed.Length + changed.Length == 0 || (!newer.Properties.PopulatesMetaFields && SeesEverythingSince(older, newer) && commits.Length > 0 && commits.All(c => c.KeepsRows)),
             MergedByKey = older.Slices.Concat(newer.Slices).Any(s => s.Logs.Count > 0 && touched.Contains(s.FileId)),
             SchemaChanged = !SameSchema(from.Schema, to.Schema),
         });
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> VersionsBetween(Snapshot from, Snapshot to)
+    {
+        var (older, newer) = ((HudiSnapshot)from, (HudiSnapshot)to);
+        return [.. newer.Timeline.Commits.Select(i => i.Time).Where(t => string.CompareOrdinal(t, older.Instant) > 0 && string.CompareOrdinal(t, newer.Instant) < 0)];
     }
 
     /// <inheritdoc/>
@@ -87,6 +102,14 @@ public sealed class HudiTableFormat : ITableFormat
         }
 
         return schemas;
+    }
+
+    // Whether no commit since was archived, and none of before was rolled back.
+    private static bool SeesEverythingSince(HudiSnapshot older, HudiSnapshot newer)
+    {
+        string first = newer.Timeline.Commits.FirstOrDefault()?.Time ?? newer.Instant;
+        return string.CompareOrdinal(first, older.Instant) <= 0
+            && older.Commits.Keys.All(c => string.CompareOrdinal(c, first) < 0 || newer.Holds(c));
     }
 
     private static bool SameSchema(Schema one, Schema other) => one.FieldsList.Count == other.FieldsList.Count

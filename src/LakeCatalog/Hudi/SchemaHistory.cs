@@ -25,6 +25,9 @@ public sealed class SchemaHistory
     /// <summary>The version of a file that an instant wrote; null if the instant is older than every version, and the file's names are the table's.</summary>
     public string? VersionOf(string instant) => Newest(_versions, instant);
 
+    /// <summary>The id of a column of the read schema; null for one that it does not hold.</summary>
+    public long? IdOf(string column) => _read.Children.Where(c => c.Name == column).Select(c => (long?)c.Id).FirstOrDefault();
+
     /// <summary>Where the columns of the read schema lie in files of a version.</summary>
     public ColumnMap? MapFor(string? version) => version is null ? null : _maps[version];
 

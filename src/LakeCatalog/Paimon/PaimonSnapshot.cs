@@ -35,6 +35,12 @@ public sealed class PaimonSnapshot : Snapshot
     public override string Identity => Commit is null ? Fallback?.Identity ?? "" : $"{Commit.Id}/{Commit.BaseManifestList}/{Commit.DeltaManifestList}/{TableSchema.Id}{(Fallback is null ? "" : "+" + Fallback.Identity)}";
 
     /// <inheritdoc/>
+    public override string ColumnIdentity(string column) => TableSchema.Field(column).Id.ToString(CultureInfo.InvariantCulture);
+
+    /// <inheritdoc/>
+    public override bool HasColumnIdentities => true;
+
+    /// <inheritdoc/>
     public override long FileCount => Files.Count + (Fallback?.FileCount ?? 0);
 
     /// <inheritdoc/>

@@ -115,6 +115,15 @@ public sealed class PaimonTableFormat : ITableFormat
         await PaimonDiff.BetweenAsync((PaimonSnapshot)from, (PaimonSnapshot)to, cancellationToken);
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> VersionsBetween(Snapshot from, Snapshot to)
+    {
+        const int Farthest = 1000;
+        return (((PaimonSnapshot)from).Commit?.Id, ((PaimonSnapshot)to).Commit?.Id) is ({ } older, { } newer) && newer - older is > 1 and <= Farthest
+            ? [.. Enumerable.Range(1, (int)(newer - older - 1)).Select(i => (older + i).ToString(CultureInfo.InvariantCulture))]
+            : [];
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<(string Id, Apache.Arrow.Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default)
     {
         PaimonFolder folder = await OpenAsync(table, BranchOf(table), cancellationToken);

@@ -24,6 +24,9 @@ public interface ITableFormat
     /// <summary>The difference between two snapshots of one table.</summary>
     ValueTask<SnapshotDiff> DiffAsync(Snapshot from, Snapshot to, CancellationToken cancellationToken = default);
 
+    /// <summary>The versions after one snapshot and before another, oldest first, so that a follower can go step by step; empty where it cannot be told.</summary>
+    IReadOnlyList<string> VersionsBetween(Snapshot from, Snapshot to) => [];
+
     /// <summary>The schemas of the table's history, for <c>t$schemas</c>: id and Arrow schema, oldest first.</summary>
     ValueTask<IReadOnlyList<(string Id, Apache.Arrow.Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default);
 }

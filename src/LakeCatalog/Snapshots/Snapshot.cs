@@ -29,6 +29,13 @@ public abstract class Snapshot
     /// <summary>Names of the primary or record key columns; empty without.</summary>
     public IReadOnlyList<string> PrimaryKey { get; init; } = [];
 
+    /// <summary>Text that names a column and stays when it is renamed.</summary>
+    /// <param name="column">Name in this snapshot.</param>
+    public virtual string ColumnIdentity(string column) => column;
+
+    /// <summary>Whether <see cref="ColumnIdentity"/> is never given out again: a column of a new identity is in no file that was there before.</summary>
+    public virtual bool HasColumnIdentities => false;
+
     /// <summary>Number of live data files (base and log files).</summary>
     public abstract long FileCount { get; }
 

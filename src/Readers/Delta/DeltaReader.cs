@@ -1,6 +1,7 @@
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Delta;
 using LakeHolo.LakeCatalog.Delta.Files;
+using LakeHolo.LakeCatalog.Delta.Log;
 using LakeHolo.LakeCatalog.Delta.Schema;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
@@ -12,7 +13,7 @@ namespace LakeHolo.Readers.Delta;
 
 /// <summary>Rows of Delta tables: prunes files, resolves deletion vectors, and lets the engine read the Parquet files.</summary>
 /// <remarks>The view <c>row_ids</c> adds the columns <c>_row_id</c> and <c>_row_commit_version</c> for tables that track rows.</remarks>
-public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) : ITableReader
+public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) : IUnitReader
 {
     private readonly DeadPositions _deadPositions = new(engine);
     private readonly FileLayouts _layouts = new();
@@ -36,8 +37,8 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
             VariantText.Register(engine);
         }
 
-        PruningResult pruned = new DeltaPruner(delta).Prune(request.Filter);
-        var scan = new FileScan(delta, columns) { RowIds = withRowIds };
+        PruningResult pruned = Files(delta, request);
+        var scan = new FileScan(delta, columns) { RowIds = withRowIds, WithOrigin = request.WithOrigin };
         foreach ((FileBlock block, int row) in pruned.Files)
         {
             scan.Add(new ScanFile
@@ -65,13 +66,48 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
                     FilesPrunedByPartition = pruned.PrunedByPartition,
                     FilesPrunedByStatistics = pruned.PrunedByStatistics,
                 },
-                leases);
+                leases)
+            {
+                Units = request.WithOrigin ? [.. pruned.Files.Select(f => f.Block.Path(f.Row))] : [],
+            };
         }
         catch
         {
             await DisposeAsync(leases);
             throw;
         }
+    }
+
+    /// <inheritdoc/>
+    public UnitKind? UnitsOf(Snapshot snapshot) => UnitKind.Files;
+
+    /// <inheritdoc/>
+    public string UnitOf(Snapshot snapshot, DataFileInfo file) => file.Path;
+
+    /// <inheritdoc/>
+    public async ValueTask<TableScan> PlanDeletedAsync(Snapshot snapshot, IReadOnlyCollection<string> units, CancellationToken cancellationToken = default)
+    {
+        var delta = (DeltaSnapshot)snapshot;
+        var names = new List<string>();
+        var vectors = new List<DeletionVectorDescriptor>();
+        foreach (string unit in units)
+        {
+            if (delta.Files.Find(unit) is var (block, row) && block.DeletionVector(row) is { } vector)
+            {
+                names.Add(unit);
+                vectors.Add(vector);
+            }
+        }
+
+        (IReadOnlyList<long> numbers, IAsyncDisposable lease) = await _deadPositions.OpenAsync(delta, vectors, cancellationToken);
+        string map = string.Join(", ", numbers.Select((n, i) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"({i}, {n})")).DefaultIfEmpty("(-1, -1)"));
+        return new TableScan(
+            $"SELECT m.f AS {RowOrigin.Unit}, d.pos AS {RowOrigin.Position} FROM {DeadPositions.Table} d JOIN (VALUES {map}) m(f, dv) ON d.dv = m.dv",
+            new ScanStatistics { FilesTotal = delta.FileCount, FilesRead = names.Count, BytesRead = 0 },
+            [lease])
+        {
+            Units = names,
+        };
     }
 
     /// <summary>The changes of an inclusive range of versions: the table's columns (as of the range's end), <c>_change_type</c>, <c>_commit_version</c> and
@@ -122,6 +158,18 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long version)
             ? version
             : throw LakeException.QueryInvalid($"'{text}' is no version of a Delta table: a number is expected");
+
+    private static PruningResult Files(DeltaSnapshot snapshot, ScanRequest request)
+    {
+        if (request.Units is { Except: false } wanted)
+        {
+            // Looked up by path: the cost is that of the units, not of the table.
+            return new PruningResult([.. wanted.Names.Select(n => snapshot.Files.Find(n) ?? throw LakeException.NotFound("The snapshot has no such data file", n))], 0, 0);
+        }
+
+        PruningResult pruned = new DeltaPruner(snapshot).Prune(request.Filter);
+        return request.Units is { } units ? pruned with { Files = [.. pruned.Files.Where(f => units.Has(f.Block.Path(f.Row)))] } : pruned;
+    }
 
     private static async ValueTask DisposeAsync(List<IAsyncDisposable> leases)
     {

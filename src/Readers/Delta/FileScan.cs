@@ -46,6 +46,9 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
     /// <summary>Whether row ids and row commit versions are given.</summary>
     public bool RowIds { get; init; }
 
+    /// <summary>Whether <see cref="Scanning.RowOrigin"/> is given; units are numbered as the files were added.</summary>
+    public bool WithOrigin { get; init; }
+
     /// <summary>Names of further columns whose values are constants of files.</summary>
     public IReadOnlyList<string> ExtraColumns { get; init; } = [];
 
@@ -207,6 +210,11 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
             }
         }
 
+        if (WithOrigin)
+        {
+            outputs.InsertRange(0, [$"{Scanning.UnitNumbers.Sql(members, "r.file_index")} AS {Scanning.RowOrigin.Unit}", $"r.file_row_number::BIGINT AS {Scanning.RowOrigin.Position}"]);
+        }
+
         AddRowIds(members, constants, outputs, mapping);
         if (ChangeTypeColumn is not null)
         {
@@ -299,6 +307,11 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
     private string Empty()
     {
         IEnumerable<string> outputs = columns.Select(c => $"CAST(NULL AS {DeltaSqlTypes.Logical(c.Type)}) AS {SqlText.Identifier(c.Name)}");
+        if (WithOrigin)
+        {
+            outputs = outputs.Prepend($"CAST(NULL AS BIGINT) AS {Scanning.RowOrigin.Position}").Prepend($"CAST(NULL AS INTEGER) AS {Scanning.RowOrigin.Unit}");
+        }
+
         if (RowIds)
         {
             outputs = outputs.Concat(["CAST(NULL AS BIGINT) AS _row_id", "CAST(NULL AS BIGINT) AS _row_commit_version"]);

@@ -15,7 +15,7 @@ namespace LakeHolo.Readers.Folders;
 /// <param name="engine">Reads CSV.</param>
 /// <param name="files">Makes files readable.</param>
 /// <param name="format">parquet, csv, orc or sequencefile.</param>
-public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files, string format) : ITableReader
+public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files, string format) : IUnitReader
 {
     /// <inheritdoc/>
     public string Format => format;
@@ -30,7 +30,7 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
         }
 
         var pruning = new FolderPruning(folder);
-        FolderFile[] live = [.. folder.Files.Where(f => pruning.CanMatch(f, request.Filter))];
+        FolderFile[] live = [.. folder.Files.Where(f => pruning.CanMatch(f, request.Filter) && request.Units?.Has(f.Path) != false)];
         Field[] fields = [.. folder.Schema.FieldsList.Where(f => request.Columns?.Contains(f.Name, StringComparer.OrdinalIgnoreCase) != false)];
         var statistics = new ScanStatistics
         {
@@ -41,12 +41,29 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
         };
         if (live.Length == 0)
         {
-            return new TableScan($"SELECT {List(fields, f => $"CAST(NULL AS {SqlText.TypeOf(f)})")} WHERE false", statistics);
+            return new TableScan($"SELECT {(request.WithOrigin ? NoOrigin : "")}{List(fields, f => $"CAST(NULL AS {SqlText.TypeOf(f)})")} WHERE false", statistics);
         }
 
         FileLease lease = await OpenAsync(folder, live, fields, cancellationToken);
-        return new TableScan(Relation(folder, live, fields, lease.LocalPaths), statistics, [lease]);
+        return new TableScan(Relation(folder, live, fields, lease.LocalPaths, request.WithOrigin), statistics, [lease])
+        {
+            Units = request.WithOrigin ? [.. live.Select(f => f.Path)] : [],
+        };
     }
+
+    /// <inheritdoc/>
+    public UnitKind? UnitsOf(Snapshot snapshot) => UnitKind.Files;
+
+    /// <inheritdoc/>
+    public string UnitOf(Snapshot snapshot, DataFileInfo file) => file.Path;
+
+    /// <inheritdoc/>
+    public ValueTask<TableScan> PlanDeletedAsync(Snapshot snapshot, IReadOnlyCollection<string> units, CancellationToken cancellationToken = default)
+        => ValueTask.FromResult(new TableScan(
+            $"SELECT {NoOrigin}1 WHERE false", new ScanStatistics { FilesTotal = snapshot.FileCount, FilesRead = 0, BytesRead = 0 }));
+
+
+    private static string NoOrigin => $"CAST(NULL AS INTEGER) AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
 
     internal static CacheableFile Cacheable(LakeTable table, FolderFile file) => new(table.Root.Store, table.Root.Prefix + file.Path, file.SizeBytes, file.ETag);
 
@@ -71,7 +88,7 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
         }
     }
 
-    private string Relation(FolderSnapshot folder, FolderFile[] live, Field[] fields, IReadOnlyList<string> localPaths)
+    private string Relation(FolderSnapshot folder, FolderFile[] live, Field[] fields, IReadOnlyList<string> localPaths, bool withOrigin)
     {
         // Lines of text are kept as text; what is no value of its column's type is NULL, as Hive has it.
         bool isText = format == "sequencefile";
@@ -95,7 +112,8 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
             source += $" JOIN (VALUES {values}) p(f, {names}) ON r.file_index = p.f";
         }
 
-        return $"SELECT {List(fields, Column)} FROM {source}";
+        string origin = withOrigin ? $"{UnitNumbers.Sql([.. live.Select((_, i) => i)], "r.file_index")} AS {RowOrigin.Unit}, r.file_row_number::BIGINT AS {RowOrigin.Position}, " : "";
+        return $"SELECT {origin}{List(fields, Column)} FROM {source}";
     }
 
     private static string List(Field[] fields, Func<Field, string> expression) =>

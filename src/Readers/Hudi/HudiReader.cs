@@ -15,7 +15,7 @@ namespace LakeHolo.Readers.Hudi;
 /// <summary>Reads Hudi snapshots: base files as they are, slices with log files merged by key once per snapshot.</summary>
 /// <param name="engine">Holds superseded positions and winning log rows.</param>
 /// <param name="files">Makes files readable.</param>
-public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) : ITableReader
+public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) : IUnitReader
 {
     private readonly SliceFiles _files = new(engine, files);
     private readonly MergeCache _merges = new();
@@ -36,6 +36,8 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         IReadOnlyList<Field> fields = request.Columns is null
             ? hudi.Schema.FieldsList
             : [.. hudi.Schema.FieldsList.Where(f => request.Columns.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
+        slices = request.Units is { } units ? [.. slices.Where(s => units.Has(HudiOrigins.UnitOf(s)))] : slices;
+        HudiOrigins? origins = request.WithOrigin ? new HudiOrigins(slices) : null;
         FileSlice[] merged = [.. slices.Where(s => s.Logs.Count > 0)];
         var pruning = new PartitionPruning(hudi);
         FileSlice[] plain = [.. slices.Where(s => s.Logs.Count == 0 && pruning.MayMatch(s, request.Filter))];
@@ -47,11 +49,12 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             IReadOnlyList<ReadableFile> readable = await _files.OpenBasesAsync(hudi, plain, leases, cancellationToken);
             if (merged.Length > 0)
             {
-                parts.AddRange(await MergeAsync(hudi, scan, merged, i => pruning.MayMatch(merged[i], request.Filter), fields, leases, cancellationToken));
+                parts.AddRange(await MergeAsync(hudi, scan, merged, i => pruning.MayMatch(merged[i], request.Filter), fields, origins, leases, cancellationToken));
             }
 
-            parts.InsertRange(0, scan.Group(readable).Select(g => $"SELECT {scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
-            return new TableScan(parts.Count == 0 ? SliceScan.Nothing(fields) : string.Join(" UNION ALL ", parts), Statistics(slices, [.. plain, .. merged]), leases);
+            parts.InsertRange(0, scan.Group(readable).Select(g => $"SELECT {origins?.SqlOf(g)}{scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
+            string sql = parts.Count > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(origins is null ? fields : [.. HudiOrigins.Fields, .. fields]);
+            return new TableScan(sql, Statistics(slices, [.. plain, .. merged]), leases) { Units = origins?.Names ?? [] };
         }
         catch
         {
@@ -59,6 +62,16 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             throw;
         }
     }
+
+    /// <inheritdoc/>
+    public UnitKind? UnitsOf(Snapshot snapshot) => UnitKind.Slices;
+
+    /// <inheritdoc/>
+    public string UnitOf(Snapshot snapshot, DataFileInfo file) => HudiOrigins.UnitOf(file);
+
+    /// <inheritdoc/>
+    public ValueTask<TableScan> PlanDeletedAsync(Snapshot snapshot, IReadOnlyCollection<string> units, CancellationToken cancellationToken = default)
+        => throw new LakeException(LakeErrorKind.Internal, "File groups have no positions", snapshot.Table.FullName);
 
     /// <summary>The changes in a range of the timeline: of a table with change capture what each commit did to each row; of another one Hudi's incremental query, the rows
     /// whose newest version was written in the range (deletions do not show).</summary>
@@ -104,7 +117,8 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     }
 
     private async ValueTask<IEnumerable<string>> MergeAsync(
-        HudiSnapshot snapshot, SliceScan scan, FileSlice[] slices, Func<int, bool> isNeeded, IReadOnlyList<Field> fields, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, SliceScan scan, FileSlice[] slices, Func<int, bool> isNeeded, IReadOnlyList<Field> fields, HudiOrigins? origins,
+        List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         IReadOnlyDictionary<int, ReadableFile> bases = await _files.OpenBasesByOrdinalAsync(snapshot, slices, leases, cancellationToken);
         MergedSlices merge = await _merges.GetAsync(
@@ -112,17 +126,17 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         leases.Add(merge);
         var parts = new List<string>();
         IEnumerable<IReadOnlyList<ReadableFile>> untouched = scan.Group(bases.Where(b => isNeeded(b.Key) && !merge.SlicesWithDeadRows.Contains(b.Key)).Select(b => b.Value));
-        parts.AddRange(untouched.Select(g => $"SELECT {scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
+        parts.AddRange(untouched.Select(g => $"SELECT {origins?.SqlOf(g)}{scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
         var ordinals = bases.Where(b => isNeeded(b.Key) && merge.SlicesWithDeadRows.Contains(b.Key)).ToDictionary(b => b.Value, b => b.Key);
         foreach (IReadOnlyList<ReadableFile> group in scan.Group(ordinals.OrderBy(b => b.Value).Select(b => b.Key)))
         {
             string ordinal = SliceMerger.OrdinalSql([.. group.Select(f => ordinals[f])]).Replace("file_index", "r.file_index", StringComparison.Ordinal);
-            parts.Add($"SELECT {scan.Columns(group, fields)} FROM {SliceScan.From(group)} r WHERE NOT EXISTS "
+            parts.Add($"SELECT {origins?.SqlOf(group)}{scan.Columns(group, fields)} FROM {SliceScan.From(group)} r WHERE NOT EXISTS "
                 + $"(SELECT 1 FROM {merge.DeadTable} d WHERE d.f = {ordinal} AND d.pos = r.file_row_number)");
         }
 
         string columns = fields.Count == 0 ? "1" : string.Join(", ", fields.Select(f => SqlText.Identifier(f.Name)));
-        parts.Add($"SELECT {columns} FROM {merge.RowsTable}");
+        parts.Add($"SELECT {origins?.SqlOfMerged(slices)}{columns} FROM {merge.RowsTable}");
         return parts;
     }
 

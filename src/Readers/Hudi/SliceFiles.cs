@@ -148,7 +148,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     private ReadableFile Readable(HudiSnapshot snapshot, DuckDBConnection connection, string path, long size, string partition, string instant, string localPath)
     {
         string identity = SliceScan.Text(size) + ":" + snapshot.Table.Root.Location + "/" + path;
-        return new ReadableFile(localPath, identity, partition, _shapes.Of(connection, identity, localPath), snapshot.SchemaHistory?.VersionOf(instant));
+        return new ReadableFile(localPath, identity, partition, _shapes.Of(connection, identity, localPath), snapshot.SchemaHistory?.VersionOf(instant)) { Path = path };
     }
 
     private static CacheableFile Source(HudiSnapshot snapshot, HudiFile file)

@@ -15,6 +15,9 @@ namespace LakeHolo.Readers.Hudi;
 /// <param name="SchemaVersion">The schema version it was written with, where the table has a schema history; else null.</param>
 internal sealed record ReadableFile(string LocalPath, string Identity, string Partition, ParquetShape Shape, string? SchemaVersion)
 {
+    /// <summary>Path of the source, relative to the table.</summary>
+    public required string Path { get; init; }
+
     /// <summary>Columns that the source itself stores as UTC instants in microseconds; a decoder may have brought others to that unit.</summary>
     public IReadOnlySet<string> MicrosecondInstants { get; init; } = Shape.MicrosecondInstants;
 }

@@ -45,3 +45,13 @@ internal sealed class EngineTable(EngineDatabase engine, string name) : IDisposa
         EngineDatabase.Execute(connection, $"DROP TABLE IF EXISTS {Name}");
     }
 }
+
+/// <summary>Drops a table with the scan that reads it.</summary>
+internal sealed class TableLease(EngineTable table) : IAsyncDisposable
+{
+    public ValueTask DisposeAsync()
+    {
+        table.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

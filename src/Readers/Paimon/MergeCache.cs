@@ -19,7 +19,11 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
     /// <param name="Batch">The result.</param>
     /// <param name="Buckets">Numbers of the buckets.</param>
     /// <param name="Files">Their files, merged: what a scan reads except for dead positions.</param>
-    internal sealed record Use(MergeBatch Batch, IReadOnlyList<int> Buckets, IReadOnlyList<(PaimonDataFile File, int Number)> Files);
+    internal sealed record Use(MergeBatch Batch, IReadOnlyList<int> Buckets, IReadOnlyList<(PaimonDataFile File, int Number)> Files)
+    {
+        /// <summary>A file of each of <see cref="Buckets"/>.</summary>
+        public required IReadOnlyList<PaimonDataFile> Samples { get; init; }
+    }
 
     /// <summary>What a bucket's merge result depends on: files, deletion vectors, columns, options.</summary>
     public static string IdentityOf(PaimonSnapshot snapshot, string partition, IReadOnlyList<MergeSection> sections)
@@ -84,7 +88,10 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
                 uses.Add(new Use(
                     entry.Batch,
                     [.. members.Select(m => entry.Batch.Buckets[m.Identity])],
-                    [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))]));
+                    [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))])
+                {
+                    Samples = [.. members.Select(m => m.Sections[0].Base[0])],
+                });
             }
 
             Trim();

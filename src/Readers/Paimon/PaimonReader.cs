@@ -15,7 +15,7 @@ namespace LakeHolo.Readers.Paimon;
 
 /// <summary>Rows of Paimon tables: append tables as they lie, primary key tables merged by key.</summary>
 /// <remarks>Views: <c>ro</c>, the files of the topmost level alone; <c>row_tracking</c>, the rows with their <c>_ROW_ID</c> and <c>_SEQUENCE_NUMBER</c>.</remarks>
-public sealed class PaimonReader : ITableReader, IDisposable
+public sealed class PaimonReader : IUnitReader, IDisposable
 {
     private readonly EngineDatabase _engine;
     private readonly PaimonFileOpener _opener;
@@ -64,14 +64,15 @@ public sealed class PaimonReader : ITableReader, IDisposable
     {
         IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);
         var pruning = new PaimonPruning(paimon, request.Filter);
-        List<PaimonDataFile> visible = VisibleFiles(paimon, request.View);
+        List<PaimonDataFile> visible = VisibleFiles(paimon, request);
+        PaimonOrigins? origins = request.WithOrigin ? new PaimonOrigins(paimon) : null;
         List<PaimonDataFile> inPartition = [.. visible.Where(pruning.MatchesPartition)];
         List<PaimonDataFile> candidates = [.. inPartition.Where(pruning.MatchesBucket)];
         var leases = new List<IAsyncDisposable>();
         try
         {
             ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, pruning, request.View, leases, cancellationToken);
-            string sql = await new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View).BuildAsync(pieces, leases, cancellationToken);
+            string sql = await new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins).BuildAsync(pieces, leases, cancellationToken);
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,
@@ -80,7 +81,59 @@ public sealed class PaimonReader : ITableReader, IDisposable
                 FilesPrunedByPartition = visible.Count - inPartition.Count,
                 FilesPrunedByStatistics = inPartition.Count - pieces.Files.Count,
             };
-            return new TableScan(sql, statistics, leases);
+            return new TableScan(sql, statistics, leases) { Units = origins?.Names(candidates) ?? [] };
+        }
+        catch
+        {
+            await ReleaseAsync(leases);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public UnitKind? UnitsOf(Snapshot snapshot) => PaimonOrigins.KindOrNone((PaimonSnapshot)snapshot);
+
+    /// <inheritdoc/>
+    public string UnitOf(Snapshot snapshot, DataFileInfo file) => PaimonOrigins.UnitOf((PaimonSnapshot)snapshot, file);
+
+    /// <inheritdoc/>
+    public async ValueTask<TableScan> PlanDeletedAsync(Snapshot snapshot, IReadOnlyCollection<string> units, CancellationToken cancellationToken = default)
+    {
+        var paimon = (PaimonSnapshot)snapshot;
+        var wanted = units.ToHashSet(StringComparer.Ordinal);
+        List<PaimonDataFile> files = [.. paimon.Files.Where(f => wanted.Contains(f.Path) && paimon.DeletionVectorOf(f) is not null)];
+        var vectors = await new DeletionVectorLoader(paimon, _opener.Locations).LoadAsync(files, cancellationToken);
+        using DuckDBConnection connection = _engine.OpenConnection();
+        EngineTable dead = EngineTable.OfPositions(_engine, connection, files.Select((f, i) => (i, vectors[f])));
+        return new TableScan(
+            $"SELECT f AS {RowOrigin.Unit}, pos AS {RowOrigin.Position} FROM {dead.Name}",
+            new ScanStatistics { FilesTotal = paimon.FileCount, FilesRead = files.Count, BytesRead = 0 },
+            [new TableLease(dead)])
+        {
+            Units = [.. files.Select(f => f.Path)],
+        };
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<TableScan?> PlanKeysAsync(Snapshot from, Snapshot to, SnapshotDiff diff, CancellationToken cancellationToken = default)
+    {
+        var (older, newer) = ((PaimonSnapshot)from, (PaimonSnapshot)to);
+        if (NewestVersions.FilesOf(older, newer, diff) is not { } added)
+        {
+            return null;
+        }
+
+        var leases = new List<IAsyncDisposable>();
+        try
+        {
+            IReadOnlyList<PaimonField> columns = SelectColumns(newer, null);
+            IReadOnlyList<PaimonFileGroup> groups = await _opener.OpenAsync(newer, added, columns, leases, cancellationToken);
+            var origins = new PaimonOrigins(newer);
+            string sql = NewestVersions.Sql(newer, groups, columns, origins);
+            return new TableScan(sql, new ScanStatistics { FilesTotal = newer.FileCount, FilesRead = added.Count, BytesRead = added.Sum(f => f.SizeBytes) }, leases)
+            {
+                Units = origins.Names([]),
+            };
         }
         catch
         {
@@ -165,10 +218,10 @@ public sealed class PaimonReader : ITableReader, IDisposable
         return columns.Count > 0 ? columns : [fields.FirstOrDefault(f => !f.Type.IsNested) ?? fields[0]];
     }
 
-    private static List<PaimonDataFile> VisibleFiles(PaimonSnapshot snapshot, string? view)
+    private static List<PaimonDataFile> VisibleFiles(PaimonSnapshot snapshot, ScanRequest request)
     {
-        IEnumerable<PaimonDataFile> files = snapshot.Files.Where(snapshot.IsVisible);
-        switch (view)
+        IEnumerable<PaimonDataFile> files = snapshot.Files.Where(f => snapshot.IsVisible(f) && (request.Units is null || request.Units.Has(PaimonOrigins.UnitOf(snapshot, f))));
+        switch (request.View)
         {
             case null:
                 return [.. files];
@@ -179,7 +232,7 @@ public sealed class PaimonReader : ITableReader, IDisposable
             case RowTracking.View when snapshot.TableSchema.Flag("row-tracking.enabled"):
                 return [.. files];
             default:
-                throw LakeException.FeatureUnsupported($"Paimon tables have no view '{view}'", snapshot.Table.Root.Location);
+                throw LakeException.FeatureUnsupported($"Paimon tables have no view '{request.View}'", snapshot.Table.Root.Location);
         }
     }
 

@@ -23,8 +23,14 @@ internal sealed record ScanPieces(
 }
 
 /// <summary>The relation of a scan: plain files, files with dead positions, merged rows; UNION ALL of as few parts as the schemas allow.</summary>
+/// <param name="snapshot">The snapshot.</param>
+/// <param name="columns">The columns.</param>
+/// <param name="engine">Holds positions.</param>
+/// <param name="opener">Opens files.</param>
+/// <param name="withRowIds">Whether row ids are given.</param>
+/// <param name="origins">Set where rows tell their origin.</param>
 internal sealed class ScanSql(
-    PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener, bool withRowIds = false)
+    PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener, bool withRowIds = false, PaimonOrigins? origins = null)
 {
     private readonly bool _isKeyed = snapshot.PrimaryKey.Count > 0;
 
@@ -78,13 +84,14 @@ internal sealed class ScanSql(
             if (use.Batch.Merged is EngineTable merged)
             {
                 string buckets = string.Join(", ", use.Buckets.Select(b => b.ToString(CultureInfo.InvariantCulture)));
-                parts.Add($"SELECT {string.Join(", ", columns.Select(c => $"c{IndexOf(c)} AS {SqlText.Identifier(c.Name)}"))} FROM {merged.Name} WHERE g IN ({buckets})");
+                string origin = origins is null ? "" : origins.SqlOfMerged(use);
+                parts.Add($"SELECT {origin}{string.Join(", ", columns.Select(c => $"c{IndexOf(c)} AS {SqlText.Identifier(c.Name)}"))} FROM {merged.Name} WHERE g IN ({buckets})");
             }
         }
 
         return parts.Count > 0
             ? string.Join(" UNION ALL ", parts)
-            : $"SELECT {string.Join(", ", columns.Concat(withRowIds ? RowTracking.Physical : []).Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
+            : $"SELECT {(origins is null ? "" : PaimonOrigins.Nothing)}{string.Join(", ", columns.Concat(withRowIds ? RowTracking.Physical : []).Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
     }
 
     /// <summary>All rows of the snapshot's files, unmerged, behind their kinds.</summary>
@@ -133,6 +140,7 @@ internal sealed class ScanSql(
         }
 
         string rowKind = kind is null ? "" : $"{kind} AS rowkind, ";
+        rowKind += origins is null ? "" : origins.SqlOf(group.Files);
         string select = rowKind + string.Join(", ", columns.Select((c, i) => $"{sources[i].Expression} AS {SqlText.Identifier(c.Name)}"));
         IEnumerable<PaimonField> physical = sources.Where(s => s.Physical is not null).Select(s => s.Physical!);
         string from = group.From(
@@ -158,14 +166,5 @@ internal sealed class ScanSql(
         }
 
         throw new ArgumentException($"The snapshot has no column {column.Name}");
-    }
-
-    private sealed class TableLease(EngineTable table) : IAsyncDisposable
-    {
-        public ValueTask DisposeAsync()
-        {
-            table.Dispose();
-            return ValueTask.CompletedTask;
-        }
     }
 }

@@ -12,6 +12,12 @@ public sealed record ScanRequest
     /// <summary>Which view of the table: null for the snapshot's rows, <c>ro</c> for Hudi's and Paimon's read-optimised view.</summary>
     public string? View { get; init; }
 
+    /// <summary>Which units are read (see <see cref="IUnitReader"/>); null for all.</summary>
+    public UnitSelection? Units { get; init; }
+
+    /// <summary>Whether the relation begins with the columns <see cref="RowOrigin.Unit"/> and <see cref="RowOrigin.Position"/>; for an <see cref="IUnitReader"/>.</summary>
+    public bool WithOrigin { get; init; }
+
     /// <summary>Everything.</summary>
     public static ScanRequest All { get; } = new();
 }

@@ -24,6 +24,12 @@ public sealed class TableScan : IAsyncDisposable
     /// <summary>What was pruned and what is read.</summary>
     public ScanStatistics Statistics { get; }
 
+    /// <summary>Names of the units by their number in <see cref="RowOrigin.Unit"/>; empty unless the origin was asked for.</summary>
+    public IReadOnlyList<string> Units { get; init; } = [];
+
+    /// <summary>To be called once the engine has begun to run the statement: from then on it sees what it named as it was; null where that does not matter.</summary>
+    public Action? Started { get; init; }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

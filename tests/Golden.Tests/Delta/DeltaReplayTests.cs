@@ -39,7 +39,7 @@ public class DeltaReplayTests
         }
     }
 
-    private static void Apply(string step, string table)
+    internal static void Apply(string step, string table)
     {
         string add = Path.Combine(step, "add");
         if (Directory.Exists(add))

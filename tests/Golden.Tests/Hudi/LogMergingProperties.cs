@@ -144,7 +144,7 @@ public sealed class LogMergingProperties : IDisposable
         using DuckDBConnection connection = _engine.OpenConnection();
         string rows = string.Join(", ", records.Select((r, i) => $"({i}, {SqlText.Literal(r.Key)}, {r.Ord?.ToString(CultureInfo.InvariantCulture) ?? "NULL"}, {SqlText.LiteralOrNull(r.Value)})"));
         EngineDatabase.Execute(connection, $"COPY (SELECT id, ord::INTEGER AS ord, v::VARCHAR AS v FROM (VALUES {rows}) t(n, id, ord, v) ORDER BY n) TO {SqlText.Literal(path)} (FORMAT parquet)");
-        return new ReadableFile(path, path, "", _shapes.Of(connection, path, path), null);
+        return new ReadableFile(path, path, "", _shapes.Of(connection, path, path), null) { Path = path };
     }
 
     private HudiSnapshot SnapshotOf(string mode, string fill)

@@ -83,7 +83,7 @@ public sealed class DeltaFileList
     }
 
     /// <summary>The live file with a path, or null.</summary>
-    internal (FileBlock Block, int Row)? Find(string canonicalPath)
+    public (FileBlock Block, int Row)? Find(string canonicalPath)
     {
         byte[] utf8 = Encoding.UTF8.GetBytes(canonicalPath);
         for (int b = Blocks.Count - 1; b >= 0; b--)

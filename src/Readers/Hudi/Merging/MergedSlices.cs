@@ -13,7 +13,7 @@ internal sealed class MergedSlices(EngineDatabase engine, string deadTable, stri
     /// <summary>Table of superseded base rows: <c>f</c> the slice's ordinal, <c>pos</c> the row's position in its base file.</summary>
     public string DeadTable { get; } = deadTable;
 
-    /// <summary>Table of rows, columns as in the snapshot's schema.</summary>
+    /// <summary>Table of rows, columns as in the snapshot's schema behind <see cref="RecordSql.Slice"/>, the slice's ordinal.</summary>
     public string RowsTable { get; } = rowsTable;
 
     /// <summary>Ordinals of slices whose base file has superseded rows.</summary>

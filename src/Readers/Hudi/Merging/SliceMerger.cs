@@ -95,7 +95,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         string baseWins = $"NOT (w.{RecordSql.IsReset} OR m.o IS NULL OR w.{RecordSql.Order} >= m.o)";
         string join = $"{Matches} m JOIN {Winners} w ON w.{G} = m.f AND w.{K} = m.{K}";
         Execute(connection, $"CREATE TABLE {Dead} AS SELECT m.f, m.pos FROM {join} WHERE NOT coalesce({baseWins}, false)");
-        Execute(connection, $"CREATE TABLE {Rows} AS SELECT {Names("l.")} FROM {Log} l JOIN {Winners} w ON w.{G} = l.{G} AND w.{Seq} = l.{Seq} WHERE NOT l.{RecordSql.IsDelete}"
+        Execute(connection, $"CREATE TABLE {Rows} AS SELECT l.{G}, {Names("l.")} FROM {Log} l JOIN {Winners} w ON w.{G} = l.{G} AND w.{Seq} = l.{Seq} WHERE NOT l.{RecordSql.IsDelete}"
             + $" AND NOT EXISTS (SELECT 1 FROM {join.Replace(" w ", " v ", StringComparison.Ordinal).Replace("w.", "v.", StringComparison.Ordinal)}"
             + $" WHERE v.{G} = l.{G} AND v.{Seq} = l.{Seq} AND coalesce({baseWins.Replace("w.", "v.", StringComparison.Ordinal)}, false))");
     }
@@ -108,9 +108,9 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             + $"lambda a, b: {fold.Merge("a", "b", withBase: false)}) AS r FROM {Log} GROUP BY {G}, {K}");
         Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, min(pos) AS pos, {K} FROM (" + BaseSql(bases) + $") GROUP BY f, {K}");
         Execute(connection, $"CREATE TABLE {Matches} AS " + BaseRowsSql(bases, fold));
-        Execute(connection, $"CREATE TABLE {Rows} AS WITH merged AS (SELECT CASE WHEN m.r IS NULL THEN w.r ELSE {fold.Merge("m.r", "w.r", withBase: true)} END AS r "
+        Execute(connection, $"CREATE TABLE {Rows} AS WITH merged AS (SELECT w.{G}, CASE WHEN m.r IS NULL THEN w.r ELSE {fold.Merge("m.r", "w.r", withBase: true)} END AS r "
             + $"FROM {Winners} w LEFT JOIN {Matches} m ON m.f = w.{G} AND m.{K} = w.{K}) "
-            + $"SELECT {string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"struct_extract(r, {SqlText.Literal(f.Name)}) AS {SqlText.Identifier(f.Name)}"))} "
+            + $"SELECT {G}, {string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"struct_extract(r, {SqlText.Literal(f.Name)}) AS {SqlText.Identifier(f.Name)}"))} "
             + $"FROM merged WHERE NOT struct_extract(r, {SqlText.Literal(RecordSql.IsDelete)})");
     }
 

@@ -1,0 +1,139 @@
+using System.Globalization;
+using Apache.Arrow;
+using Apache.Arrow.Ipc;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.HotTier;
+
+/// <summary>The database file of one generation of a copy, attached to the engine: tables of rows, of the stamp, and of units.</summary>
+/// <remarks><code>
+/// copy_rows     u INTEGER   number of the row's unit; p BIGINT position in it; c0, c1, … the stored columns
+/// copy_stamp    body        one row: <see cref="HotStamp"/> as JSON
+/// copy_units    name, g     the units and their groups
+/// copy_numbers  n, g        the numbers of rows of groups whose positions are not known; others have the group's own
+/// </code></remarks>
+internal sealed class HotDatabase(EngineDatabase engine, string alias)
+{
+    /// <summary>Name of the table of rows.</summary>
+    public const string RowsTable = "copy_rows";
+
+    private const int MaxListed = 2000;
+
+    public string Alias { get; } = alias;
+
+    public string Rows => $"{Alias}.{RowsTable}";
+
+    /// <summary>Opens a file.</summary>
+    public void Attach(string path) => Execute($"ATTACH {SqlText.Literal(path)} AS {Alias}");
+
+    public void Detach() => Execute($"DETACH DATABASE IF EXISTS {Alias}");
+
+    /// <summary>Makes the small tables.</summary>
+    public void CreateTables(DuckDBConnection connection) => EngineDatabase.Execute(
+        connection,
+        $"CREATE TABLE {Alias}.copy_stamp (body VARCHAR); INSERT INTO {Alias}.copy_stamp VALUES (''); "
+        + $"CREATE TABLE {Alias}.copy_units (name VARCHAR, g INTEGER); CREATE TABLE {Alias}.copy_numbers (n INTEGER, g INTEGER)");
+
+    /// <summary>Writes the stamp.</summary>
+    public void WriteStamp(DuckDBConnection connection, HotStamp stamp)
+        => EngineDatabase.Execute(connection, $"UPDATE {Alias}.copy_stamp SET body = {SqlText.Literal(stamp.ToText())}");
+
+    /// <summary>Writes a change of the units.</summary>
+    public void WriteUnits(DuckDBConnection connection, IReadOnlyCollection<UnitGroup> removed, IReadOnlyCollection<UnitGroup> added)
+    {
+        foreach (int[] ids in removed.Select(g => g.Id).Chunk(MaxListed))
+        {
+            EngineDatabase.Execute(connection, $"DELETE FROM {Alias}.copy_units WHERE g IN ({List(ids)}); DELETE FROM {Alias}.copy_numbers WHERE g IN ({List(ids)})");
+        }
+
+        foreach ((string Name, int Group)[] units in added.SelectMany(g => g.Names.Select(n => (n, g.Id))).Chunk(MaxListed))
+        {
+            EngineDatabase.Execute(connection, $"INSERT INTO {Alias}.copy_units SELECT unnest({SqlText.LiteralList(units.Select(u => u.Name))}), unnest([{List(units.Select(u => u.Group))}])");
+        }
+
+        foreach ((int Number, int Group)[] numbers in added.Where(g => !g.KnowsPositions).SelectMany(g => g.Numbers.Select(n => (n, g.Id))).Chunk(MaxListed))
+        {
+            EngineDatabase.Execute(connection, $"INSERT INTO {Alias}.copy_numbers VALUES {string.Join(", ", numbers.Select(n => $"({Text(n.Number)}, {Text(n.Group)})"))}");
+        }
+    }
+
+    /// <summary>Deletes the rows of numbers.</summary>
+    /// <returns>How many there were.</returns>
+    public long DeleteNumbers(DuckDBConnection connection, IEnumerable<int> numbers)
+        => numbers.Chunk(MaxListed).Sum(some => Change(connection, $"DELETE FROM {Rows} WHERE u IN ({List(some)})"));
+
+    /// <summary>Reads what a file holds.</summary>
+    public HotState Load()
+    {
+        using DuckDBConnection connection = engine.OpenConnection();
+        var stamp = HotStamp.Parse((string)Scalar(connection, $"SELECT body FROM {Alias}.copy_stamp")!);
+        var numbers = new Dictionary<int, List<int>>();
+        foreach ((string n, int group) in Pairs(connection, $"SELECT CAST(n AS VARCHAR), g FROM {Alias}.copy_numbers"))
+        {
+            (numbers.TryGetValue(group, out List<int>? list) ? list : numbers[group] = []).Add(int.Parse(n, CultureInfo.InvariantCulture));
+        }
+
+        IEnumerable<UnitGroup> groups = Pairs(connection, $"SELECT name, g FROM {Alias}.copy_units").GroupBy(u => u.Item2).Select(g => numbers.TryGetValue(g.Key, out List<int>? list)
+            ? new UnitGroup(g.Key, [.. g.Select(u => u.Item1)], list, KnowsPositions: false)
+            : UnitGroup.Of(g.Single().Item1, g.Key));
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = Select(stamp) + " LIMIT 0";
+        using IArrowArrayStream stream = command.ExecuteArrowStream();
+        return new HotState(stamp, UnitMap.Empty.With([], groups), null, stream.Schema);
+    }
+
+    /// <summary>The rows under the table's names and types.</summary>
+    public string Select(HotStamp stamp) => $"SELECT {string.Join(", ", stamp.Columns.Select(c => $"{Read(c)} AS {SqlText.Identifier(c.Name)}"))} FROM {Rows}";
+
+    /// <summary>A stored column as the table has it.</summary>
+    public static string Read(StoredColumn column) => column.Type == "\"NULL\"" ? column.Stored : $"CAST({column.Stored} AS {column.Type})";
+
+    /// <summary>Runs a statement that changes rows and tells how many.</summary>
+    public static long Change(DuckDBConnection connection, string sql)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        return command.ExecuteNonQuery();
+    }
+
+    public static object? Scalar(DuckDBConnection connection, string sql)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        return command.ExecuteScalar();
+    }
+
+    public static string List(IEnumerable<int> numbers) => string.Join(", ", numbers.Select(Text));
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static List<(string, int)> Pairs(DuckDBConnection connection, string sql)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        using DuckDBDataReader reader = command.ExecuteReader();
+        var pairs = new List<(string, int)>();
+        while (reader.Read())
+        {
+            pairs.Add((reader.GetString(0), reader.GetInt32(1)));
+        }
+
+        return pairs;
+    }
+
+    private void Execute(string sql)
+    {
+        using DuckDBConnection connection = engine.OpenConnection();
+        EngineDatabase.Execute(connection, sql);
+    }
+}
+
+/// <summary>What a copy holds at a moment; a refresh replaces it whole.</summary>
+/// <param name="Stamp">Snapshot and columns.</param>
+/// <param name="Units">Units.</param>
+/// <param name="Snapshot">The snapshot itself; null after a restart until it is needed.</param>
+/// <param name="Schema">The columns as Arrow has them.</param>
+internal sealed record HotState(HotStamp Stamp, UnitMap Units, Snapshot? Snapshot, Schema Schema);
