@@ -259,8 +259,8 @@ internal static class AvroDecimal
         Int128 value = bytes.Length > 0 && bytes[0] >= 0x80 ? -1 : 0;
         foreach (byte b in bytes)
         {
-            // Beyond the precision (or 38 digits) nothing can come back into range, so a check on the way also guards the shift.
-            if (value > PowersOfTen[36] || value < -PowersOfTen[36])
+            // One more byte keeps a value of 35 digits within 128 bits; a longer one is worked out without that limit.
+            if (value > PowersOfTen[35] || value < -PowersOfTen[35])
             {
                 BigInteger whole = new(bytes, isUnsigned: false, isBigEndian: true);
                 return BigInteger.Abs(whole) < (BigInteger)PowersOfTen[precision] ? (Int128)whole : throw TooLarge(ref cursor, precision);
