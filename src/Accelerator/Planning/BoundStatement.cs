@@ -1,6 +1,7 @@
 using Apache.Arrow;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Sources;
+using LakeHolo.Accelerator.Sql;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
 
@@ -8,6 +9,22 @@ namespace LakeHolo.Accelerator.Planning;
 
 /// <summary>A parsed query whose tables are pinned.</summary>
 internal sealed record BoundStatement
+{
+    /// <summary>What depends on the text and the tables' schemas alone; shared by all who send the same.</summary>
+    public required StatementTemplate Shape { get; init; }
+
+    /// <summary>The tables, by number of their random name.</summary>
+    public required IReadOnlyList<BoundTable> Tables { get; init; }
+
+    /// <summary>Number of parameters.</summary>
+    public int ParameterCount => Shape.ParameterCount;
+
+    /// <summary>Schema of the rows.</summary>
+    public Schema ResultSchema => Shape.ResultSchema;
+}
+
+/// <summary>A parsed and bound text.</summary>
+internal sealed class StatementTemplate
 {
     /// <summary>The text for the engine, with a random name in the place of each table.</summary>
     public required string Template { get; init; }
@@ -18,10 +35,7 @@ internal sealed record BoundStatement
     /// <summary>What the random names begin with.</summary>
     public required string Nonce { get; init; }
 
-    /// <summary>The tables, by number of their random name.</summary>
-    public required IReadOnlyList<BoundTable> Tables { get; init; }
-
-    /// <summary>Their names in the planning engine.</summary>
+    /// <summary>The tables' names in the planning engine.</summary>
     public required IReadOnlyList<string> PlanningNames { get; init; }
 
     /// <summary>Number of parameters.</summary>
@@ -29,6 +43,15 @@ internal sealed record BoundStatement
 
     /// <summary>Schema of the rows.</summary>
     public required Schema ResultSchema { get; init; }
+
+    /// <summary>Columns that the text can mean.</summary>
+    public required MentionedNames Names { get; init; }
+
+    /// <summary>Whether the needs of the scans are the same each time.</summary>
+    public required bool IsRepeatable { get; init; }
+
+    /// <summary>What the scans have to give, once that is known and holds for every execution.</summary>
+    public IReadOnlyList<ScanRequest>? Requests { get; set; }
 }
 
 /// <summary>One reference: a version of a lake table, or a system table's relation.</summary>
@@ -63,14 +86,18 @@ internal sealed class PlannedStatement(string sql, IReadOnlyList<TableUse> uses,
 internal static class ScanColumns
 {
     /// <summary>Columns that were not asked for of the scan fail when they are read: the plan never reads them, and a wrong plan must not answer with NULL.</summary>
-    public static string Complete(string scanSql, Schema schema, IReadOnlyList<string>? requested)
+    /// <param name="scanSql">The scan's relation.</param>
+    /// <param name="schema">All columns of the table.</param>
+    /// <param name="requested">Columns that the scan gives; null for all.</param>
+    /// <param name="names">Columns that the text can mean; others are left out.</param>
+    public static string Complete(string scanSql, Schema schema, IReadOnlyList<string>? requested, MentionedNames names)
     {
         if (requested is null)
         {
             return scanSql;
         }
 
-        IEnumerable<string> columns = schema.FieldsList.Select(f => requested.Contains(f.Name)
+        IEnumerable<string> columns = schema.FieldsList.Where(f => names.Contains(f.Name) || requested.Contains(f.Name)).Select(f => requested.Contains(f.Name)
             ? SqlText.Identifier(f.Name)
             : $"CAST(error({SqlText.Literal($"internal: column {f.Name} was not planned")}) AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}");
         return $"SELECT {string.Join(", ", columns)} FROM ({scanSql})";

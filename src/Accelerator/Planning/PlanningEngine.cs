@@ -17,8 +17,11 @@ internal sealed class PlanningEngine : IDisposable
     // Without these, an empty table folds to an empty result and the plan says nothing of its scans.
     private const string Setting = "SET disabled_optimizers = 'statistics_propagation,empty_result_pullup,compressed_materialization,late_materialization'";
 
+    private const int MaxResultSchemas = 1_000;
+
     private readonly EngineDatabase _database = new(new EngineOptions { Threads = 1, MemoryLimitBytes = 256L << 20 }, Setting);
     private readonly ConcurrentBag<DuckDBConnection> _idle = [];
+    private readonly ConcurrentDictionary<string, Schema> _resultSchemas = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Lazy<bool>> _tables = new(StringComparer.Ordinal);
 
     /// <summary>Runs something on a connection of this engine.</summary>
@@ -78,12 +81,23 @@ internal sealed class PlanningEngine : IDisposable
     }
 
     /// <summary>The Arrow schema that the engine gives for result columns.</summary>
-    public static Schema ArrowSchema(DuckDBConnection connection, IReadOnlyList<(string Name, string Type)> columns)
+    public Schema ArrowSchema(DuckDBConnection connection, IReadOnlyList<(string Name, string Type)> columns)
     {
+        string sql = $"SELECT {string.Join(", ", columns.Select(c => $"CAST(NULL AS {c.Type}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
+        if (_resultSchemas.TryGetValue(sql, out Schema? known))
+        {
+            return known;
+        }
+
+        if (_resultSchemas.Count >= MaxResultSchemas)
+        {
+            _resultSchemas.Clear();
+        }
+
         using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = $"SELECT {string.Join(", ", columns.Select(c => $"CAST(NULL AS {c.Type}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
+        command.CommandText = sql;
         using Apache.Arrow.Ipc.IArrowArrayStream stream = command.ExecuteArrowStream();
-        return stream.Schema;
+        return _resultSchemas[sql] = stream.Schema;
     }
 
     /// <summary>What each table of this engine has to give for a statement: columns and pushed-down filters, by table name.</summary>

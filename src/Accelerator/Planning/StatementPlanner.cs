@@ -19,51 +19,73 @@ namespace LakeHolo.Accelerator.Planning;
 /// plan the scans, and put their relations in the place of the names.</summary>
 internal sealed class StatementPlanner(PlanningEngine planning, CatalogService catalog, IReadOnlyList<ITableSource> sources, SystemTables system)
 {
+    private readonly KnownTexts _texts = new();
+
     /// <summary>Parses and resolves a query; its tables are pinned, no data file is opened.</summary>
     public async ValueTask<BoundStatement> BindAsync(QuerySession session, string sql, CancellationToken cancellationToken)
     {
-        SyntaxTree tree = planning.With(c => SyntaxTree.Parse(c, sql));
+        KnownText? known = _texts.Find(sql);
+        SyntaxTree? tree = known is null ? planning.With(c => SyntaxTree.Parse(c, sql)) : null;
         var pins = new StatementPins(catalog);
         ReadOptions options = SessionOptions.Read(session.Options);
-        BoundTable[] tables = await Task.WhenAll(tree.Tables.Select(t => ResolveAsync(session, t, pins, options, cancellationToken)));
+        IReadOnlyList<SyntaxTree.TableReference> references = known?.Tables ?? tree!.Tables;
+        BoundTable[] tables = await Task.WhenAll(references.Select(t => ResolveAsync(session, t, pins, options, cancellationToken)));
         return planning.With(connection =>
         {
-            // A random name cannot occur in the user's text, so putting relations in its place by text is safe.
-            string nonce = "lh" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(10)) + "x";
-            tree.UnqualifyColumns();
-            for (int i = 0; i < tables.Length; i++)
+            string[] names = [.. tables.Select((t, i) => planning.EmptyTable(connection, t.Schema, i))];
+            string key = string.Join(' ', names);
+            if (known?.Templates.TryGetValue(key, out StatementTemplate? template) != true)
             {
-                tree.Tables[i].ReplaceBy(nonce + i.ToString(CultureInfo.InvariantCulture) + "x");
+                tree ??= SyntaxTree.Parse(connection, sql);
+                bool isConstant = references.All(r => r.At is null && r.ChangeArguments is null);
+                template = Bind(connection, tree, names);
+                if (isConstant)
+                {
+                    _texts.Add(sql, references, key, template);
+                }
             }
 
-            string text = tree.ToSql(connection);
-            if (text.StartsWith("DESCRIBE ", StringComparison.OrdinalIgnoreCase) || text.StartsWith("SUMMARIZE ", StringComparison.OrdinalIgnoreCase))
-            {
-                // As a statement of its own it cannot stand where a query can.
-                text = $"SELECT * FROM ({text})";
-            }
-
-            string planned = text;
-            var names = new string[tables.Length];
-            for (int i = 0; i < tables.Length; i++)
-            {
-                names[i] = planning.EmptyTable(connection, tables[i].Schema, i);
-                planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
-            }
-
-            IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, tree.ParameterCount);
-            (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))]);
-            return new BoundStatement
-            {
-                Template = template,
-                PlanningText = planned,
-                Nonce = nonce,
-                Tables = tables,
-                PlanningNames = names,
-                ParameterCount = tree.ParameterCount,
-                ResultSchema = PlanningEngine.ArrowSchema(connection, columns),
-            };
+            return new BoundStatement { Shape = template!, Tables = tables };
         });
+    }
+
+    /// <summary>Puts names of empty tables into a statement, and has the engine bind it.</summary>
+    private StatementTemplate Bind(DuckDBConnection connection, SyntaxTree tree, string[] names)
+    {
+        // A random name cannot occur in the user's text, so putting relations in its place by text is safe.
+        string nonce = "lh" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(10)) + "x";
+        tree.UnqualifyColumns();
+        for (int i = 0; i < names.Length; i++)
+        {
+            tree.Tables[i].ReplaceBy(nonce + i.ToString(CultureInfo.InvariantCulture) + "x");
+        }
+
+        string text = tree.ToSql(connection);
+        if (text.StartsWith("DESCRIBE ", StringComparison.OrdinalIgnoreCase) || text.StartsWith("SUMMARIZE ", StringComparison.OrdinalIgnoreCase))
+        {
+            // As a statement of its own it cannot stand where a query can.
+            text = $"SELECT * FROM ({text})";
+        }
+
+        string planned = text;
+        for (int i = 0; i < names.Length; i++)
+        {
+            planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
+        }
+
+        IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, tree.ParameterCount);
+        (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))]);
+        return new StatementTemplate
+        {
+            Template = template,
+            PlanningText = planned,
+            Nonce = nonce,
+            PlanningNames = names,
+            ParameterCount = tree.ParameterCount,
+            ResultSchema = planning.ArrowSchema(connection, columns),
+            Names = tree.Names,
+            IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0,
+        };
     }
 
     /// <summary>Plans the scans of a bound statement. The outcome has to be disposed after its last row.</summary>
@@ -72,11 +94,16 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     /// <param name="cancellationToken">Cancels planning.</param>
     public async ValueTask<PlannedStatement> PlanAsync(BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
-        ScanRequest[] requests = planning.With(connection => Requests(connection, bound, parameters));
+        IReadOnlyList<ScanRequest> requests = bound.Shape.Requests ?? planning.With(connection => Requests(connection, bound, parameters));
+        if (bound.Shape.IsRepeatable)
+        {
+            bound.Shape.Requests = requests;
+        }
+
         var scans = new List<TableScan>();
         try
         {
-            string sql = bound.Template;
+            string sql = bound.Shape.Template;
             var uses = new List<TableUse>();
             for (int i = 0; i < bound.Tables.Count; i++)
             {
@@ -86,7 +113,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 {
                     TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
                     scans.Add(scan);
-                    relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns);
+                    relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns, bound.Shape.Names);
                     uses.Add(Use(version, scan.Statistics));
                 }
                 else
@@ -94,7 +121,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                     relation = table.SystemSql!;
                 }
 
-                sql = sql.Replace(bound.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
+                sql = sql.Replace(bound.Shape.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
             }
 
             return new PlannedStatement(sql, uses, scans);
@@ -118,8 +145,8 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         }
 
         IReadOnlyDictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> needs =
-            PlanningEngine.Needs(connection, bound.PlanningText, parameters);
-        return [.. bound.Tables.Select((t, i) => needs.TryGetValue(bound.PlanningNames[i], out (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters) need)
+            PlanningEngine.Needs(connection, bound.Shape.PlanningText, parameters);
+        return [.. bound.Tables.Select((t, i) => needs.TryGetValue(bound.Shape.PlanningNames[i], out (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters) need)
             ? Request(connection, t.Schema, need.Projections, need.Filters)
             : ScanRequest.All)];
     }

@@ -19,6 +19,15 @@ internal sealed class SyntaxTree
         "BASE_TABLE", "JOIN", "SUBQUERY", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "SHOW_REF", "CTE", "PIVOT", "COLUMN_DATA",
     };
 
+    /// <summary>Functions (some are written as names) whose result is not a matter of their arguments alone; at least those that the engine says are not consistent.</summary>
+    internal static readonly HashSet<string> Unrepeatable = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "age", "ago", "current_catalog", "current_connection_id", "current_database", "current_date", "current_localtime", "current_localtimestamp", "current_query",
+        "current_query_id", "current_role", "current_schema", "current_schemas", "current_setting", "current_time", "current_timestamp", "current_transaction_id", "current_user",
+        "currval", "error", "gen_random_uuid", "get_current_time", "get_current_timestamp", "in_search_path", "localtime", "localtimestamp", "nextval", "now", "random",
+        "session_user", "setseed", "sleep_ms", "stats", "today", "transaction_timestamp", "txid_current", "user", "uuid", "uuidv4", "uuidv7", "version", "write_log",
+    };
+
     private readonly JsonNode _root;
 
     private SyntaxTree(JsonNode root) => _root = root;
@@ -28,6 +37,12 @@ internal sealed class SyntaxTree
 
     /// <summary>Number of parameter markers.</summary>
     public int ParameterCount { get; private set; }
+
+    /// <summary>Which columns the text can speak of.</summary>
+    public MentionedNames Names { get; private set; } = MentionedNames.All;
+
+    /// <summary>Whether the optimiser comes to the same filters each time: nothing in the text depends on the clock, on chance or on who asks.</summary>
+    public bool IsRepeatable { get; private set; }
 
     /// <summary>Parses one statement and checks that it calls nothing but allowed functions.</summary>
     /// <exception cref="LakeException">QueryInvalid: syntax, several statements, something other than a SELECT, a function that is not allowed.</exception>
@@ -54,6 +69,8 @@ internal sealed class SyntaxTree
         visit.Node(document, [], 0);
         tree.Tables = visit.Tables;
         tree.ParameterCount = visit.Parameters.Count;
+        tree.Names = MentionedNames.Of(document, tree.Tables);
+        tree.IsRepeatable = !visit.Functions.Overlaps(Unrepeatable);
         return tree;
     }
 
@@ -143,8 +160,14 @@ internal sealed class SyntaxTree
         public IReadOnlyList<string>? ChangeArguments { get; init; }
 
         /// <summary>The unit (VERSION, TIMESTAMP) and expression of an AT clause; the expression must be constant.</summary>
-        public (string Unit, JsonNode Expression)? At =>
+        public (string Unit, JsonNode Expression)? At { get; } =
             node["at_clause"] is JsonObject at ? (Text(at, "unit"), at["expr"]!) : null;
+
+        /// <summary>What the query calls it.</summary>
+        public string Alias { get; } = Text(node, "alias");
+
+        /// <summary>Whether the query gives its columns other names, by their place.</summary>
+        public bool RenamesColumns { get; } = node["column_name_alias"] is JsonArray { Count: > 0 };
 
         public string DisplayName => string.Join('.', new[] { Catalog, Schema, Name }.Where(p => p.Length > 0));
 
@@ -189,6 +212,8 @@ internal sealed class SyntaxTree
 
         public HashSet<string> Parameters { get; } = new(StringComparer.Ordinal);
 
+        public HashSet<string> Functions { get; } = new(StringComparer.OrdinalIgnoreCase);
+
         public void Node(JsonNode? node, List<string> ctes, int depth)
         {
             if (depth > MaxDepth * 4)
@@ -228,6 +253,9 @@ internal sealed class SyntaxTree
                 case "SHOW_REF":
                     ShowReference(o);
                     break;
+                case "COLUMN_REF":
+                    Functions.UnionWith(o["column_names"]!.AsArray().Select(n => n!.GetValue<string>())); // CURRENT_DATE is written as a name
+                    break;
                 case "VALUE_PARAMETER":
                     Parameters.Add(Text(o, "identifier"));
                     break;
@@ -238,6 +266,7 @@ internal sealed class SyntaxTree
             if (o["function_name"] is JsonValue name && name.TryGetValue(out string? function))
             {
                 CheckFunction(function, Text(o, "schema"), Text(o, "catalog"));
+                Functions.Add(function);
             }
 
             List<string> visible = ctes;

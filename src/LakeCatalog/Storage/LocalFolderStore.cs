@@ -193,7 +193,7 @@ public sealed class LocalFolderStore : IObjectStore
 
     // Links are listed with their target's size and time; a link that leads nowhere is as good as absent.
     private static FileSystemInfo? TargetOf(FileSystemInfo info) =>
-        info.LinkTarget is null ? info : info.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true } target ? target : null;
+        !info.Attributes.HasFlag(FileAttributes.ReparsePoint) ? info : info.ResolveLinkTarget(returnFinalTarget: true) is { Exists: true } target ? target : null;
 
     private string Resolve(string key, bool refuseLoops = false)
     {

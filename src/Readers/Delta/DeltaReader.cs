@@ -47,6 +47,7 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
                 SizeBytes = block.SizeBytes(row),
                 Partition = [.. block.Partitions.Select(p => p.Value(row))],
                 Vector = block.DeletionVector(row),
+                EstimatedRows = block.RowCount(row) is >= 0 and var rows ? rows : block.SizeBytes(row) / (10L * Math.Max(1, delta.Columns.Fields.Count)),
                 BaseRowId = block.BaseRowId(row),
                 RowCommitVersion = block.RowCommitVersion(row),
             });

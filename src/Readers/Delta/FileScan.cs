@@ -27,6 +27,9 @@ internal sealed record ScanFile
     /// <summary>Positions to which the scan is confined, less those of <see cref="Vector"/>; null for all.</summary>
     public DeletionVectorDescriptor? Only { get; init; }
 
+    /// <summary>Rows, of which the engine orders joins by their number.</summary>
+    public long EstimatedRows { get; init; } = 1_000;
+
     public long BaseRowId { get; init; } = -1;
 
     public long RowCommitVersion { get; init; } = -1;
@@ -235,7 +238,8 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
 
         var sql = new StringBuilder("SELECT ").AppendJoin(", ", outputs)
             .Append("\nFROM read_parquet(").Append(SqlText.LiteralList(members.Select(i => paths[i])))
-            .Append(", schema = MAP {").AppendJoin(", ", mapping).Append("}, can_have_nan = true, hive_partitioning = false")
+            .Append(", schema = MAP {").AppendJoin(", ", mapping).Append("}, can_have_nan = true, hive_partitioning = false, explicit_cardinality = ")
+            .Append(Number(members.Sum(i => _files[i].EstimatedRows)))
             .Append(FileLayouts.ReadOptions(stored)).Append(") r").Append(constants.Join());
         AppendPositions(sql, members, numbers);
         return sql.ToString();

@@ -81,6 +81,8 @@ public sealed class EngineDatabase : IDisposable
 
         yield return "SET TimeZone = 'UTC'";
         yield return "SET preserve_insertion_order = false";
+        // Footers stay in memory, counted in the limit above; the engine looks at each file's time of change before it uses one.
+        yield return "SET parquet_metadata_cache = true";
         yield return "SET autoinstall_known_extensions = false";
         yield return "SET autoload_known_extensions = false";
         yield return "SET allow_community_extensions = false";

@@ -47,7 +47,7 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
             sql.Append(", schema = MAP {").AppendJoin(", ", entries).Append('}');
         }
 
-        sql.Append(") ").Append(alias);
+        sql.Append(", explicit_cardinality = ").Append(Files.Sum(f => f.RowCount).ToString(CultureInfo.InvariantCulture)).Append(") ").Append(alias);
         if (withPartition)
         {
             sql.Append(" JOIN ").Append(Partitions(snapshot, Files)).Append(" ON p.i = ").Append(alias).Append(".file_index");

@@ -49,8 +49,59 @@ public sealed class StatementPlannerTests : IAsyncLifetime
     [InlineData("SELECT column_name FROM (SUMMARIZE SELECT id FROM dwd.orders)", "id")]
     [InlineData("SELECT snapshot FROM dwd.\"orders$snapshots\"", "1")]
     [InlineData("SELECT count(*) FROM dwd.\"orders$files\"", "1")]
+    [InlineData("SELECT o.id FROM dwd.orders AS o(id, who, d, a, t) WHERE o.d = DATE '2026-01-02' AND o.id < 5", "1")]
+    [InlineData("SELECT struct_extract(o, 'id') FROM dwd.orders o WHERE id = 6", "6")]
+    [InlineData("SELECT struct_extract(orders, 'customer') FROM dwd.orders WHERE id = 7", "c1")]
+    [InlineData("SELECT count(*) FROM dwd.orders NATURAL JOIN dws.customers", "100")]
+    [InlineData("SELECT #2 FROM dws.customers WHERE customer = 'c2'", "name2")]
+    [InlineData("SELECT COLUMNS('na.*') FROM dws.customers WHERE customer = 'c1'", "name1")]
+    [InlineData("SELECT customers.* EXCLUDE (customer) FROM dws.customers WHERE customer = 'c0'", "name0")]
     public async Task Queries_answer_over_rewritten_names(string sql, string expected)
         => Assert.Equal([expected], await _lake.QueryAsync(sql));
+
+    [Fact]
+    public async Task A_text_that_was_sent_before_is_planned_from_memory_and_its_filters_still_prune()
+    {
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(["50"], await _lake.QueryAsync("SELECT count(*) FROM dwd.orders WHERE id >= 50"));
+        }
+
+        Assert.Equal(3, _lake.Requests.Count);
+        Assert.All(_lake.Requests, r => Assert.Equal(new ScanFilter.Compare("id", ScanComparison.GreaterOrEqual, new ScanLiteral(50L)), r.Request.Filter));
+    }
+
+    [Theory]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE day < current_date", false)]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE day < now()", false)]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE id = random()", false)]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE day < DATE '2026-01-03'", true)]
+    public void Only_what_the_clock_and_chance_do_not_touch_is_repeatable(string sql, bool expected)
+    {
+        using var planning = new Accelerator.Planning.PlanningEngine();
+        Assert.Equal(expected, planning.With(c => Accelerator.Sql.SyntaxTree.Parse(c, sql)).IsRepeatable);
+    }
+
+    [Fact]
+    public void Every_allowed_function_that_the_engine_calls_inconsistent_is_known_as_unrepeatable()
+    {
+        using var planning = new Accelerator.Planning.PlanningEngine();
+        string[] names = planning.With(c =>
+        {
+            using DuckDB.NET.Data.DuckDBCommand command = c.CreateCommand();
+            command.CommandText = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'";
+            using DuckDB.NET.Data.DuckDBDataReader reader = command.ExecuteReader();
+            var found = new List<string>();
+            while (reader.Read())
+            {
+                found.Add(reader.GetString(0));
+            }
+
+            return found.ToArray();
+        });
+        Assert.NotEmpty(names);
+        Assert.Empty(names.Except(Accelerator.Sql.SyntaxTree.Unrepeatable, StringComparer.OrdinalIgnoreCase));
+    }
 
     [Fact]
     public async Task Only_the_needed_columns_and_the_understood_filters_reach_the_reader()
