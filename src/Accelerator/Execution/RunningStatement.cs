@@ -8,6 +8,8 @@ namespace LakeHolo.Accelerator.Execution;
 /// <summary>A statement between admission and its end: its connection, its plan's leases, its place in the queue, its line of the query log.</summary>
 internal sealed class RunningStatement : IAsyncDisposable
 {
+    private static readonly TimeSpan InterruptEvery = TimeSpan.FromMilliseconds(20);
+
     private readonly QueryLog _log;
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly Lock _gate = new();
@@ -16,6 +18,7 @@ internal sealed class RunningStatement : IAsyncDisposable
     private QueryLogEntry _entry;
     private PlannedStatement? _plan;
     private DuckDBCommand? _command;
+    private Timer? _interrupts;
     private string? _cancelReason;
     private long _rows;
     private bool _disposed;
@@ -56,15 +59,18 @@ internal sealed class RunningStatement : IAsyncDisposable
         Update(e => e with { Tables = plan.Uses, PlanMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds });
     }
 
+    /// <summary>Its command is about to run.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled before.</exception>
     public void Started(DuckDBCommand command)
     {
         lock (_gate)
         {
-            _command = command;
             if (_cancelReason is not null)
             {
-                command.Cancel();
+                throw new OperationCanceledException(_cancelReason);
             }
+
+            _command = command;
         }
     }
 
@@ -81,7 +87,11 @@ internal sealed class RunningStatement : IAsyncDisposable
             }
 
             _cancelReason ??= reason;
-            _command?.Cancel();
+            if (_command is not null)
+            {
+                // The engine forgets an interrupt that comes while a command is still being prepared: it is told until it has ended.
+                _interrupts ??= new Timer(static s => ((RunningStatement)s!).Interrupt(), this, TimeSpan.Zero, InterruptEvery);
+            }
         }
 
         try
@@ -91,6 +101,14 @@ internal sealed class RunningStatement : IAsyncDisposable
         catch (ObjectDisposedException)
         {
             // It ended meanwhile.
+        }
+    }
+
+    private void Interrupt()
+    {
+        lock (_gate)
+        {
+            _command?.Cancel();
         }
     }
 
@@ -132,6 +150,7 @@ internal sealed class RunningStatement : IAsyncDisposable
 
             _disposed = true;
             _command = null;
+            _interrupts?.Dispose();
         }
 
         if (!IsOver)

@@ -120,7 +120,7 @@ public sealed class StatementLimitTests
                 return entry.Id;
             }
 
-            await Task.Yield();
+            await Task.Delay(1);
         }
     }
 }
