@@ -22,6 +22,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
     private static readonly TimeSpan FreshFor = TimeSpan.FromMilliseconds(200);
 
     private readonly PlanningEngine _planning = new();
+    private readonly EngineDatabase _engine;
     private readonly CatalogService _catalog;
     private readonly ITierController? _tier;
     private readonly StatementPlanner _planner;
@@ -41,6 +42,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
         _catalog = catalog;
         _tier = tier;
         _time = time;
+        _engine = engine;
         _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log));
         _executor = new StatementExecutor(engine, _planner, Log, limits, time);
     }
@@ -61,6 +63,9 @@ public sealed class LakeEngine : IQueryService, IDisposable
                 return new PreparedExplain(this, sql, explain.Query);
             case ManagementStatement.Show show:
                 return new PreparedSelect(this, show.Query, await _planner.BindAsync(session, show.Query, cancellationToken));
+            case ManagementStatement.ExplainLake explain:
+                await _planner.BindAsync(session, explain.Query, cancellationToken);
+                return new PreparedExplainLake(this, sql, explain.Query);
             case { } statement:
                 return new PreparedManagement(this, statement);
             default:
@@ -212,6 +217,26 @@ public sealed class LakeEngine : IQueryService, IDisposable
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
             => await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, token), "EXPLAIN ", [], cancellationToken);
+    }
+
+    private sealed class PreparedExplainLake(LakeEngine engine, string sql, string query) : IPreparedQuery
+    {
+        public Schema ResultSchema { get; } = new RowRelation(LakeExplanation.Columns).Schema;
+
+        public Schema ParameterSchema { get; } = new([], null);
+
+        public bool IsUpdate => false;
+
+        public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
+        {
+            await using EngineResult result = await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, token), string.Empty, [], cancellationToken);
+            await foreach (RecordBatch batch in result.ReadBatchesAsync(cancellationToken))
+            {
+                batch.Dispose();
+            }
+
+            return new RowResult(LakeExplanation.Of(result.Statement.Entry, result.Statement.Plan!, engine._engine));
+        }
     }
 
     private sealed class PreparedManagement(LakeEngine engine, ManagementStatement statement) : IPreparedQuery

@@ -75,6 +75,14 @@ public sealed class S3Server : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
+    /// <summary>Sends a signal to the process that answers requests: STOP, CONT, KILL. Only on a server of one's own.</summary>
+    public void Signal(string signal)
+    {
+        string pid = File.ReadAllText(Path.Combine(_folder, "run", "client.rgw.pid")).Trim();
+        using Process kill = Process.Start("kill", ["-" + signal, pid]);
+        kill.WaitForExit();
+    }
+
     private async Task RunScriptAsync(string script, string argument)
     {
         // The servers keep the output open: it goes to a file, for nobody would see the end of a pipe.

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
@@ -30,6 +31,9 @@ internal sealed class EngineResult : IQueryResult
 
     public Schema Schema => _stream.Schema;
 
+    /// <summary>The statement whose rows these are.</summary>
+    public RunningStatement Statement => _statement;
+
     public long AffectedRows => -1;
 
     public ReadOnlyMemory<byte> AppMetadata { get; }
@@ -44,7 +48,9 @@ internal sealed class EngineResult : IQueryResult
             long bytes = 0;
             while (true)
             {
+                long asked = Stopwatch.GetTimestamp();
                 RecordBatch? batch = await NextAsync(cancellationToken);
+                _statement.Spent(Stopwatch.GetElapsedTime(asked), TimeSpan.Zero);
                 if (batch is not null && batch.Length == 0)
                 {
                     batch.Dispose();
@@ -64,7 +70,9 @@ internal sealed class EngineResult : IQueryResult
                     _statement.Count(whole.Length);
                     pending.Clear();
                     rows = bytes = 0;
+                    long given = Stopwatch.GetTimestamp();
                     yield return whole;
+                    _statement.Spent(TimeSpan.Zero, Stopwatch.GetElapsedTime(given));
                 }
 
                 if (batch is null)

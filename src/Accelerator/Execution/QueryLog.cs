@@ -14,7 +14,32 @@ namespace LakeHolo.Accelerator.Execution;
 /// <param name="FilesRead">Files after pruning.</param>
 /// <param name="BytesRead">Their bytes.</param>
 public sealed record TableUse(
-    string Table, string Tier, string Snapshot, DateTimeOffset? CommittedAt, double? AgeMs, long FilesTotal, long FilesRead, long BytesRead);
+    string Table, string Tier, string Snapshot, DateTimeOffset? CommittedAt, double? AgeMs, long FilesTotal, long FilesRead, long BytesRead)
+{
+    /// <summary>Files skipped by partition values.</summary>
+    public long FilesPrunedByPartition { get; init; }
+
+    /// <summary>Files skipped by statistics, key ranges, buckets or file indexes.</summary>
+    public long FilesPrunedByStatistics { get; init; }
+
+    /// <summary>Requests to storage while its scan was planned: for metadata that only this query needs, and for the bytes of its files.</summary>
+    public long Requests { get; init; }
+
+    /// <summary>Bytes that came from storage.</summary>
+    public long FetchedBytes { get; init; }
+
+    /// <summary>Bytes that came from the disk cache.</summary>
+    public long CachedBytes { get; init; }
+}
+
+/// <summary>Where the time of a statement went, in milliseconds; what is fetched and merged is part of planning.</summary>
+/// <param name="MetadataMs">Parsing, and finding the snapshots of its tables.</param>
+/// <param name="PlanningMs">Learning what the scans need, pruning, writing the relations.</param>
+/// <param name="FetchingMs">Opening files: from storage, from the cache, decoding.</param>
+/// <param name="MergingMs">Merging rows by key where no kept result could be used.</param>
+/// <param name="EngineMs">Waiting for rows of the engine.</param>
+/// <param name="SendingMs">Waiting for whoever takes the rows.</param>
+public sealed record StatementTimes(double MetadataMs, double PlanningMs, double FetchingMs, double MergingMs, double EngineMs, double SendingMs);
 
 /// <summary>A statement that ran.</summary>
 public sealed record QueryLogEntry
@@ -39,6 +64,18 @@ public sealed record QueryLogEntry
 
     /// <summary>Milliseconds for parsing, resolving and planning.</summary>
     public double PlanMs { get; init; }
+
+    /// <summary>The parts of all.</summary>
+    public StatementTimes Times { get; init; } = new(0, 0, 0, 0, 0, 0);
+
+    /// <summary>Requests to storage.</summary>
+    public long Requests { get; init; }
+
+    /// <summary>Bytes from storage.</summary>
+    public long FetchedBytes { get; init; }
+
+    /// <summary>Bytes from the disk cache.</summary>
+    public long CachedBytes { get; init; }
 
     /// <summary>Milliseconds in all.</summary>
     public double DurationMs { get; init; }
@@ -76,13 +113,16 @@ public sealed class QueryLog
     {
         var relation = new RowRelation(
             ("id", "BIGINT"), ("user", "VARCHAR"), ("client", "VARCHAR"), ("started_at", "TIMESTAMPTZ"), ("state", "VARCHAR"), ("plan_ms", "DOUBLE"),
-            ("duration_ms", "DOUBLE"), ("rows", "BIGINT"), ("tier", "VARCHAR"), ("tables", "VARCHAR"), ("sql", "VARCHAR"), ("error", "VARCHAR"));
+            ("duration_ms", "DOUBLE"), ("rows", "BIGINT"), ("tier", "VARCHAR"), ("tables", "VARCHAR"), ("sql", "VARCHAR"), ("error", "VARCHAR"),
+            ("metadata_ms", "DOUBLE"), ("planning_ms", "DOUBLE"), ("fetching_ms", "DOUBLE"), ("merging_ms", "DOUBLE"), ("engine_ms", "DOUBLE"), ("sending_ms", "DOUBLE"),
+            ("requests", "BIGINT"), ("fetched_bytes", "BIGINT"), ("cached_bytes", "BIGINT"));
         foreach (QueryLogEntry e in Entries)
         {
             string[] tiers = [.. e.Tables.Select(t => t.Tier).Distinct()];
             relation.Add(
                 e.Id, e.User, e.Client, e.StartedAt, e.State, e.PlanMs, e.DurationMs, e.Rows, tiers.Length switch { 0 => null, 1 => tiers[0], _ => "mixed" },
-                JsonSerializer.Serialize(e.Tables, AppMetadata.Json), e.Sql, e.Error);
+                JsonSerializer.Serialize(e.Tables, AppMetadata.Json), e.Sql, e.Error,
+                e.Times.MetadataMs, e.Times.PlanningMs, e.Times.FetchingMs, e.Times.MergingMs, e.Times.EngineMs, e.Times.SendingMs, e.Requests, e.FetchedBytes, e.CachedBytes);
         }
 
         return relation;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Planning;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.Accelerator.Execution;
 
@@ -21,6 +22,8 @@ internal sealed class RunningStatement : IAsyncDisposable
     private Timer? _interrupts;
     private string? _cancelReason;
     private long _rows;
+    private TimeSpan _engine;
+    private TimeSpan _sending;
     private bool _disposed;
 
     public RunningStatement(QueryLog log, QueryLogEntry entry, TimeSpan timeout)
@@ -53,10 +56,49 @@ internal sealed class RunningStatement : IAsyncDisposable
     /// <summary>It has its place among those that run.</summary>
     public void Admitted() => Update(e => e with { State = "running" });
 
-    public void Planned(PlannedStatement plan)
+    /// <summary>The plan is there, and what planning took is known.</summary>
+    public void Planned(PlannedStatement plan, BoundStatement bound, StorageUse use, TimeSpan planning)
     {
         _plan = plan;
-        Update(e => e with { Tables = plan.Uses, PlanMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds });
+        double fetching = use.Fetching.TotalMilliseconds;
+        double merging = use.Merging.TotalMilliseconds;
+        Update(e => e with
+        {
+            Tables = plan.Uses,
+            PlanMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds,
+            Times = e.Times with
+            {
+                MetadataMs = bound.MetadataMs,
+                PlanningMs = Math.Max(0, planning.TotalMilliseconds - fetching - merging),
+                FetchingMs = fetching,
+                MergingMs = merging,
+            },
+            Requests = use.Requests + bound.RequestsBefore,
+            FetchedBytes = use.Bytes + bound.BytesBefore,
+            CachedBytes = use.CachedBytes,
+        });
+    }
+
+    /// <summary>Its line of the query log as it is now.</summary>
+    public QueryLogEntry Entry
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _entry;
+            }
+        }
+    }
+
+    /// <summary>Its plan, once there is one.</summary>
+    public PlannedStatement? Plan => _plan;
+
+    /// <summary>Takes note of time that the engine and the receiver took.</summary>
+    public void Spent(TimeSpan engine, TimeSpan sending)
+    {
+        _engine += engine;
+        _sending += sending;
     }
 
     /// <summary>Its command is about to run.</summary>
@@ -158,6 +200,7 @@ internal sealed class RunningStatement : IAsyncDisposable
             Update(e => e with { State = "cancelled", Error = _cancelReason });
         }
 
+        StatementMetrics.Add(Entry);
         _timeout.Dispose();
         _stop.Dispose();
         Ended?.Invoke(this);
@@ -171,7 +214,13 @@ internal sealed class RunningStatement : IAsyncDisposable
     {
         lock (_gate)
         {
-            _entry = change(_entry) with { Rows = _rows, DurationMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds };
+            QueryLogEntry changed = change(_entry);
+            _entry = changed with
+            {
+                Rows = _rows,
+                Times = changed.Times with { EngineMs = _engine.TotalMilliseconds, SendingMs = _sending.TotalMilliseconds },
+                DurationMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds,
+            };
             _log.Put(_entry);
         }
     }

@@ -1,10 +1,12 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
 using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Planning;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Accelerator.Execution;
@@ -59,8 +61,9 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
             await AdmitAsync(ends.Token);
             statement.Ended = Release;
             statement.Admitted();
-            PlannedStatement plan = await PlanAsync(bind, parameters, ends.Token);
-            statement.Planned(plan);
+            StorageUse use = SessionOptions.NewStorageUse(session.Options);
+            StorageUse.Current = use;
+            PlannedStatement plan = await PlanAsync(statement, use, bind, parameters, ends.Token);
             return await StartAsync(statement, plan, prefix, parameters, cancellationToken);
         }
         catch (Exception e)
@@ -101,13 +104,17 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
     /// <summary>Binds and plans. What vanished between the two (a hot copy that was replaced, files that a cleaner took) is looked for again in a newer
     /// snapshot; nothing was sent yet.</summary>
     private async ValueTask<PlannedStatement> PlanAsync(
-        Func<CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        RunningStatement statement, StorageUse use, Func<CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                return await planner.PlanAsync(await bind(cancellationToken), parameters, cancellationToken);
+                BoundStatement bound = await bind(cancellationToken);
+                long start = Stopwatch.GetTimestamp();
+                PlannedStatement plan = await planner.PlanAsync(bound, parameters, cancellationToken);
+                statement.Planned(plan, bound, use, Stopwatch.GetElapsedTime(start));
+                return plan;
             }
             catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound && e.IsTransient && attempt < MaxPlanAttempts)
             {
@@ -160,8 +167,10 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
         {
             statement.Started(command);
             using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
+            long start = Stopwatch.GetTimestamp();
             IArrowArrayStream stream = await Task.Run(command.ExecuteArrowStream, CancellationToken.None);
             plan.Started();
+            statement.Spent(Stopwatch.GetElapsedTime(start), TimeSpan.Zero);
             return new EngineResult(statement, command, stream, AppMetadata.Encode(statement.Id, plan.Uses));
         }
         catch

@@ -16,6 +16,15 @@ internal sealed record BoundStatement
     /// <summary>The tables, by number of their random name.</summary>
     public required IReadOnlyList<BoundTable> Tables { get; init; }
 
+    /// <summary>Milliseconds for parsing, and for finding the snapshots.</summary>
+    public double MetadataMs { get; init; }
+
+    /// <summary>Requests to storage for that, where no statement ran yet to count them.</summary>
+    public long RequestsBefore { get; init; }
+
+    /// <summary>Bytes from storage, likewise.</summary>
+    public long BytesBefore { get; init; }
+
     /// <summary>Number of parameters.</summary>
     public int ParameterCount => Shape.ParameterCount;
 
@@ -58,29 +67,34 @@ internal sealed class StatementTemplate
 internal sealed record BoundTable(Schema Schema, ITableVersion? Version, string? SystemSql);
 
 /// <summary>A statement ready to run, and what must stay in place while it does.</summary>
-internal sealed class PlannedStatement(string sql, IReadOnlyList<TableUse> uses, IReadOnlyList<TableScan> scans) : IAsyncDisposable
+internal sealed class PlannedStatement(string sql, IReadOnlyList<PlannedScan> scans) : IAsyncDisposable
 {
     public string Sql => sql;
 
-    public IReadOnlyList<TableUse> Uses => uses;
+    public IReadOnlyList<PlannedScan> Scans => scans;
+
+    public IReadOnlyList<TableUse> Uses { get; } = [.. scans.Select(s => s.Use)];
 
     /// <summary>The engine has begun to run it.</summary>
     public void Started()
     {
-        foreach (TableScan scan in scans)
+        foreach (PlannedScan scan in scans)
         {
-            scan.Started?.Invoke();
+            scan.Scan.Started?.Invoke();
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (TableScan scan in scans)
+        foreach (PlannedScan scan in scans)
         {
-            await scan.DisposeAsync();
+            await scan.Scan.DisposeAsync();
         }
     }
 }
+
+/// <summary>The scan of one reference, what was asked of it, and what it took.</summary>
+internal sealed record PlannedScan(TableScan Scan, ITableVersion Version, ScanRequest Request, TableUse Use);
 
 /// <summary>Gives a scan's relation all columns of its table, so that names which the optimiser removes still bind.</summary>
 internal static class ScanColumns

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using Apache.Arrow;
@@ -10,6 +11,7 @@ using LakeHolo.Accelerator.Sources;
 using LakeHolo.Accelerator.Sql;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
 
@@ -24,6 +26,8 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     /// <summary>Parses and resolves a query; its tables are pinned, no data file is opened.</summary>
     public async ValueTask<BoundStatement> BindAsync(QuerySession session, string sql, CancellationToken cancellationToken)
     {
+        long start = Stopwatch.GetTimestamp();
+        StorageUse? counted = StorageUse.Current is null ? StorageUse.Current = SessionOptions.NewStorageUse(session.Options) : null;
         KnownText? known = _texts.Find(sql);
         SyntaxTree? tree = known is null ? planning.With(c => SyntaxTree.Parse(c, sql)) : null;
         var pins = new StatementPins(catalog);
@@ -45,7 +49,14 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 }
             }
 
-            return new BoundStatement { Shape = template!, Tables = tables };
+            return new BoundStatement
+            {
+                Shape = template!,
+                Tables = tables,
+                MetadataMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds,
+                RequestsBefore = counted?.Requests ?? 0,
+                BytesBefore = counted?.Bytes ?? 0,
+            };
         });
     }
 
@@ -100,21 +111,26 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             bound.Shape.Requests = requests;
         }
 
-        var scans = new List<TableScan>();
+        var scans = new List<PlannedScan>();
         try
         {
             string sql = bound.Shape.Template;
-            var uses = new List<TableUse>();
             for (int i = 0; i < bound.Tables.Count; i++)
             {
                 BoundTable table = bound.Tables[i];
                 string relation;
                 if (table.Version is { } version)
                 {
+                    StorageUse? use = StorageUse.Current;
+                    (long requestsBefore, long bytesBefore, long cachedBefore) = (use?.Requests ?? 0, use?.Bytes ?? 0, use?.CachedBytes ?? 0);
                     TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
-                    scans.Add(scan);
+                    scans.Add(new PlannedScan(scan, version, requests[i], Use(version, scan.Statistics) with
+                    {
+                        Requests = (use?.Requests ?? 0) - requestsBefore,
+                        FetchedBytes = (use?.Bytes ?? 0) - bytesBefore,
+                        CachedBytes = (use?.CachedBytes ?? 0) - cachedBefore,
+                    }));
                     relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns, bound.Shape.Names);
-                    uses.Add(Use(version, scan.Statistics));
                 }
                 else
                 {
@@ -124,13 +140,13 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 sql = sql.Replace(bound.Shape.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
             }
 
-            return new PlannedStatement(sql, uses, scans);
+            return new PlannedStatement(sql, scans);
         }
         catch
         {
-            foreach (TableScan scan in scans)
+            foreach (PlannedScan scan in scans)
             {
-                await scan.DisposeAsync();
+                await scan.Scan.DisposeAsync();
             }
 
             throw;
@@ -177,7 +193,11 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     private TableUse Use(ITableVersion version, ScanStatistics statistics) => new(
         version.Table.FullName, version.Tier, version.Id.Text, version.CommittedAt,
         version.KnownNewestAt is { } at ? Math.Max(0, (catalog.Now - at).TotalMilliseconds) : null,
-        statistics.FilesTotal, statistics.FilesRead, statistics.BytesRead);
+        statistics.FilesTotal, statistics.FilesRead, statistics.BytesRead)
+    {
+        FilesPrunedByPartition = statistics.FilesPrunedByPartition,
+        FilesPrunedByStatistics = statistics.FilesPrunedByStatistics,
+    };
 
     private async Task<BoundTable> ResolveAsync(
         QuerySession session, SyntaxTree.TableReference reference, StatementPins pins, ReadOptions options, CancellationToken cancellationToken)

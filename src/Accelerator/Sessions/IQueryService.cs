@@ -68,6 +68,6 @@ public sealed class QuerySession(string id, SessionIdentity identity)
     /// <summary>Who it is.</summary>
     public SessionIdentity Identity { get; } = identity;
 
-    /// <summary>catalog, schema, max_staleness, tier, freshness.</summary>
+    /// <summary>catalog, schema, max_staleness, tier, freshness, max_lake_bytes, max_lake_requests.</summary>
     public System.Collections.Concurrent.ConcurrentDictionary<string, string> Options { get; } = new(StringComparer.Ordinal);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.Accelerator.Sessions;
 
@@ -8,7 +9,7 @@ namespace LakeHolo.Accelerator.Sessions;
 public static class SessionOptions
 {
     /// <summary>Known names.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness"];
+    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness", "max_lake_bytes", "max_lake_requests"];
 
     /// <summary>Checks a value.</summary>
     /// <exception cref="LakeException">QueryInvalid: unknown name or bad value, saying what is accepted.</exception>
@@ -29,6 +30,7 @@ public static class SessionOptions
             "tier" => value is "auto" or "lake" or "hot",
             "freshness" => value is "latest" or "synced",
             "max_staleness" => TryDuration(value, out _),
+            "max_lake_bytes" or "max_lake_requests" => TrySize(value, out _),
             _ => true,
         };
         if (!valid)
@@ -37,6 +39,8 @@ public static class SessionOptions
             {
                 "tier" => $"tier is auto, lake or hot, not '{value}'",
                 "freshness" => $"freshness is latest or synced, not '{value}'",
+                "max_lake_bytes" => $"max_lake_bytes is a number of bytes such as 1000000, '10MiB' or '2GiB', not '{value}'",
+                "max_lake_requests" => $"max_lake_requests is a number such as 1000, not '{value}'",
                 _ => $"max_staleness is a duration such as '0s', '30s', '5m' or '1h', not '{value}'",
             });
         }
@@ -47,6 +51,28 @@ public static class SessionOptions
         options.TryGetValue("max_staleness", out string? staleness) && TryDuration(staleness, out TimeSpan span) ? span : TimeSpan.Zero,
         options.TryGetValue("freshness", out string? freshness) && freshness == "synced",
         options.GetValueOrDefault("tier", "auto"));
+
+    /// <summary>An account of what a statement takes from storage, with the session's bounds.</summary>
+    internal static StorageUse NewStorageUse(IReadOnlyDictionary<string, string> options) => new()
+    {
+        MaxBytes = options.TryGetValue("max_lake_bytes", out string? bytes) && TrySize(bytes, out long most) ? most : null,
+        MaxRequests = options.TryGetValue("max_lake_requests", out string? requests) && TrySize(requests, out long count) ? count : null,
+    };
+
+    /// <summary>Reads <c>1000</c>, <c>64KiB</c>, <c>10MiB</c>, <c>2GiB</c>, <c>1TiB</c>, or the same with kB, MB, GB, TB for powers of 1,000.</summary>
+    public static bool TrySize(string text, out long size)
+    {
+        string trimmed = text.Trim().ToLowerInvariant();
+        (string Suffix, long Factor)[] units =
+        [
+            ("kib", 1L << 10), ("mib", 1L << 20), ("gib", 1L << 30), ("tib", 1L << 40), ("kb", 1_000), ("mb", 1_000_000), ("gb", 1_000_000_000), ("tb", 1_000_000_000_000),
+        ];
+        (string suffix, long factor) = units.FirstOrDefault<(string Suffix, long Factor)>(u => trimmed.EndsWith(u.Suffix, StringComparison.Ordinal), (string.Empty, 1L));
+        bool read = long.TryParse(trimmed.AsSpan(0, trimmed.Length - suffix.Length).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            && number <= long.MaxValue / factor;
+        size = read ? number * factor : 0;
+        return read;
+    }
 
     /// <summary>Reads <c>500ms</c>, <c>30s</c>, <c>5m</c>, <c>1h</c>, <c>1d</c> or plain seconds.</summary>
     public static bool TryDuration(string text, out TimeSpan span)

@@ -25,6 +25,9 @@ internal abstract partial record ManagementStatement
     /// <summary>SHOW TABLES, SHOW SCHEMAS: shorthand for a query of the catalog.</summary>
     public sealed record Show(string Query) : ManagementStatement;
 
+    /// <summary>EXPLAIN LAKE query: runs it and tells where the time went.</summary>
+    public sealed record ExplainLake(string Query) : ManagementStatement;
+
     /// <summary>KILL QUERY id.</summary>
     public sealed record Kill(long QueryId) : ManagementStatement;
 
@@ -106,13 +109,15 @@ internal abstract partial record ManagementStatement
         match = UsePattern().Match(text);
         return match.Success
             ? new Set("schema", Unquote(match.Groups["name"].Value))
-            : throw LakeException.QueryInvalid("Expected SET option = value, RESET option or USE schema; options are catalog, schema, max_staleness, tier, freshness");
+            : throw LakeException.QueryInvalid($"Expected SET option = value, RESET option or USE schema; options are {string.Join(", ", Sessions.SessionOptions.Names)}");
     }
 
-    private static Explain ParseExplain(string text)
+    private static ManagementStatement ParseExplain(string text)
     {
         Match match = ExplainPattern().Match(text);
-        return match.Success ? new Explain(match.Groups["query"].Value) : throw LakeException.QueryInvalid("Expected EXPLAIN query");
+        return !match.Success ? throw LakeException.QueryInvalid("Expected EXPLAIN query or EXPLAIN LAKE query")
+            : match.Groups["lake"].Success ? new ExplainLake(match.Groups["query"].Value)
+            : new Explain(match.Groups["query"].Value);
     }
 
     private static Kill ParseKill(string text)
@@ -146,7 +151,7 @@ internal abstract partial record ManagementStatement
     [GeneratedRegex(@"^USE\s+(?<name>""[^""]*""|[\w-]+)$", RegexOptions.IgnoreCase)]
     private static partial Regex UsePattern();
 
-    [GeneratedRegex(@"^EXPLAIN\s+(?:LAKE\s+)?(?<query>.+)$", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    [GeneratedRegex(@"^EXPLAIN\s+(?<lake>LAKE\s+)?(?<query>.+)$", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
     private static partial Regex ExplainPattern();
 
     [GeneratedRegex(@"^SHOW\s+(?:(?:ALL\s+)?TABLES(?:\s+(?:FROM|IN)\s+(?<schema>""[^""]*""|[\w-]+))?|(?<schemas>SCHEMAS))$", RegexOptions.IgnoreCase)]

@@ -277,6 +277,7 @@ public sealed class S3ObjectStore : IObjectStore
 
         Interlocked.Add(ref _receivedBytes, target.Length);
         StorageMetrics.ReceivedBytes.Add(target.Length);
+        StorageUse.Current?.Received(target.Length);
     }
 
     private async Task<T> SendAsync<T>(string key, Func<S3Try, Task<T>> send, CancellationToken cancellationToken)

@@ -26,6 +26,7 @@ internal sealed class S3Requests(S3Options options, TimeProvider time) : IDispos
             using var operation = new CancellationTokenSource(options.OperationTimeout, time);
             for (int number = 1; ; number++)
             {
+                StorageUse.Current?.BeginRequest();
                 Interlocked.Increment(ref _count);
                 StorageMetrics.Requests.Add(1);
                 using var attempt = new S3Try(number, options.RequestTimeout, time, operation.Token, cancellationToken);

@@ -45,13 +45,27 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
     public async ValueTask<FileLease> OpenAsync(
         IReadOnlyList<CacheableFile> files, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken = default)
     {
-        return TryGetLocalPaths(files) is { } paths ? new FileLease(paths) : await LeaseAllAsync(files, (file, token) => OpenOneAsync(file, columns, token), cancellationToken);
+        if (TryGetLocalPaths(files) is { } paths)
+        {
+            return new FileLease(paths);
+        }
+
+        using IDisposable? clock = StorageUse.MeasureFetching();
+        if (StorageUse.Current is { IsBounded: true } use)
+        {
+            await CheckNeedsAsync(use, files, columns, cancellationToken);
+        }
+
+        return await LeaseAllAsync(files, (file, token) => OpenOneAsync(file, columns, token), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask<FileLease> OpenDecodedAsync(
-        IReadOnlyList<CacheableFile> files, string decoderKey, FileDecoder decode, CancellationToken cancellationToken = default) =>
-        LeaseAllAsync(files, (file, token) => OpenDecodedOneAsync(file, decoderKey, decode, token), cancellationToken);
+    public async ValueTask<FileLease> OpenDecodedAsync(
+        IReadOnlyList<CacheableFile> files, string decoderKey, FileDecoder decode, CancellationToken cancellationToken = default)
+    {
+        using IDisposable? clock = StorageUse.MeasureFetching();
+        return await LeaseAllAsync(files, (file, token) => OpenDecodedOneAsync(file, decoderKey, decode, token), cancellationToken);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -78,8 +92,29 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         return paths;
     }
 
+    /// <summary>Fetches the footers, which tell what else is needed, and fails if that is more than the statement may take.</summary>
+    private async ValueTask CheckNeedsAsync(
+        StorageUse use, IReadOnlyList<CacheableFile> files, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken)
+    {
+        CacheableFile[] remote = [.. files.Where(f => f.Store.TryGetLocalPath(f.Key) is null)];
+        long requests = 0;
+        long bytes = 0;
+        await using FileLease footers = await LeaseAllAsync(
+            remote,
+            async (file, token) =>
+            {
+                (string path, CacheEntry? entry) = await OpenOneAsync(file, columns is null ? null : [], token, withoutData: true);
+                (long moreRequests, long moreBytes) = ((SparseFile)entry!.State!).Needs(columns);
+                Interlocked.Add(ref requests, moreRequests);
+                Interlocked.Add(ref bytes, moreBytes);
+                return (path, entry);
+            },
+            cancellationToken);
+        use.CheckNeeds(requests, bytes, remote.Length);
+    }
+
     private async ValueTask<(string Path, CacheEntry? Entry)> OpenOneAsync(
-        CacheableFile file, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken)
+        CacheableFile file, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken, bool withoutData = false)
     {
         if (file.Store.TryGetLocalPath(file.Key) is { } path)
         {
@@ -96,7 +131,15 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
                 copy = (SparseFile)(entry.State ??= new SparseFile(_index, entry, _fetcher, version.SizeBytes));
             }
 
-            CountOpened(await copy.EnsureAsync(file, version.ETag, columns, cancellationToken));
+            if (columns is not null || !withoutData)
+            {
+                bool hit = await copy.EnsureAsync(file, version.ETag, columns, cancellationToken);
+                if (!withoutData)
+                {
+                    CountOpened(hit);
+                }
+            }
+
             return (entry.Path, entry);
         }
         catch (Exception e)

@@ -46,7 +46,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         {
             var parts = new List<string>();
             var scan = new SliceScan(hudi);
-            IReadOnlyList<ReadableFile> readable = await _files.OpenBasesAsync(hudi, plain, leases, cancellationToken);
+            IReadOnlyList<ReadableFile> readable = await _files.OpenBasesAsync(hudi, plain, leases, cancellationToken, [.. fields.Select(f => f.Name)]);
             if (merged.Length > 0)
             {
                 parts.AddRange(await MergeAsync(hudi, scan, merged, i => pruning.MayMatch(merged[i], request.Filter), fields, origins, leases, cancellationToken));

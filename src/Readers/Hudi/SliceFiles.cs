@@ -18,8 +18,13 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     private readonly ParquetShapes _shapes = new();
 
     /// <summary>The base files of slices, in their order.</summary>
+    /// <param name="snapshot">Whose slices.</param>
+    /// <param name="slices">The slices; those without a base file are left out.</param>
+    /// <param name="leases">Takes what keeps the files in place.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    /// <param name="columns">Columns that are read, or null for all; of remote files only theirs are fetched.</param>
     public async ValueTask<IReadOnlyList<ReadableFile>> OpenBasesAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, List<IAsyncDisposable> leases, CancellationToken cancellationToken, IReadOnlyCollection<string>? columns = null)
     {
         FileSlice[] based = [.. slices.Where(s => s.Base is not null)];
         var paths = new string[based.Length];
@@ -29,7 +34,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
             CacheableFile[] sources = [.. indexes.Select(i => Source(snapshot, based[i].Base!))];
             FileLease lease = some.Key
                 ? await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(Orc), OrcFileDecoder.Create(Orc), cancellationToken)
-                : await files.OpenAsync(sources, null, cancellationToken);
+                : await files.OpenAsync(sources, snapshot.SchemaHistory is null ? columns : null, cancellationToken); // renamed columns have other names in files
             leases.Add(lease);
             for (int i = 0; i < indexes.Length; i++)
             {

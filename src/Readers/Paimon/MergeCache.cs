@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Paimon;
@@ -55,6 +56,8 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
         List<IAsyncDisposable> leases,
         CancellationToken cancellationToken)
     {
+        using IDisposable? clock = StorageUse.MeasureMerging();
+
         // One merge at a time: it uses all of the engine's threads anyway, and two queries want the same result more often than not.
         await _merging.WaitAsync(cancellationToken);
         try

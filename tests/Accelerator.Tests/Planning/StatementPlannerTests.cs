@@ -71,6 +71,46 @@ public sealed class StatementPlannerTests : IAsyncLifetime
         Assert.All(_lake.Requests, r => Assert.Equal(new ScanFilter.Compare("id", ScanComparison.GreaterOrEqual, new ScanLiteral(50L)), r.Request.Filter));
     }
 
+    [Fact]
+    public async Task What_the_query_log_tells_is_measured_too()
+    {
+        var seen = new System.Collections.Concurrent.ConcurrentDictionary<string, double>(StringComparer.Ordinal);
+        using var listener = new System.Diagnostics.Metrics.MeterListener
+        {
+            InstrumentPublished = (instrument, l) =>
+            {
+                if (instrument.Meter.Name == "LakeHolo.Accelerator")
+                {
+                    l.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => seen.AddOrUpdate(instrument.Name, value, (_, v) => v + value));
+        listener.SetMeasurementEventCallback<double>((instrument, value, _, _) => seen.AddOrUpdate(instrument.Name, value, (_, v) => v + value));
+        listener.Start();
+
+        await _lake.QueryAsync("SELECT * FROM dwd.orders");
+
+        Assert.InRange(seen["lakeholo.statement.rows"], 100, double.MaxValue); // other tests may run beside
+        Assert.InRange(seen["lakeholo.scan.files"], 1, double.MaxValue);
+        Assert.InRange(seen["lakeholo.statement.duration"], seen["lakeholo.statement.phase"] / 2, double.MaxValue);
+        List<string> logged = await _lake.QueryAsync("SELECT metadata_ms > 0, planning_ms > 0, engine_ms > 0, fetched_bytes FROM lakeholo.query_log WHERE state = 'done' ORDER BY id LIMIT 1");
+        Assert.Equal(["True|True|True|0"], logged);
+    }
+
+    [Theory]
+    [InlineData("max_lake_bytes", "10MiB", true)]
+    [InlineData("max_lake_bytes", "1000", true)]
+    [InlineData("max_lake_bytes", "2 gb", true)]
+    [InlineData("max_lake_bytes", "-1", false)]
+    [InlineData("max_lake_bytes", "9999999TiB", false)]
+    [InlineData("max_lake_requests", "many", false)]
+    public void Bounds_of_storage_are_sizes(string option, string value, bool accepted)
+    {
+        LakeException? refused = Record.Exception(() => Accelerator.Sessions.SessionOptions.Check(option, value)) as LakeException;
+        Assert.Equal(accepted, refused is null);
+    }
+
     [Theory]
     [InlineData("SELECT count(*) FROM dwd.orders WHERE day < current_date", false)]
     [InlineData("SELECT count(*) FROM dwd.orders WHERE day < now()", false)]

@@ -23,6 +23,7 @@ internal sealed class SparseFile : IDisposable
     private readonly HashSet<Segment> _unverified; // written by an earlier process, perhaps torn since
     private volatile ImmutableHashSet<string> _ready = ImmutableHashSet.Create<string>(StringComparer.OrdinalIgnoreCase);
     private volatile bool _hasFooter;
+    private volatile ParquetLayout? _layout;
     private volatile bool _isWhole;
 
     public SparseFile(CacheIndex index, CacheEntry entry, RangeFetcher fetcher, long sizeBytes)
@@ -54,6 +55,7 @@ internal sealed class SparseFile : IDisposable
     {
         if (IsReady(columns))
         {
+            CountCached(columns);
             return true;
         }
 
@@ -83,9 +85,33 @@ internal sealed class SparseFile : IDisposable
         }
     }
 
+    /// <summary>What has to be fetched yet so that columns (or all of the file) are there; the footer must be.</summary>
+    public (long Requests, long Bytes) Needs(IReadOnlyCollection<string>? columns)
+    {
+        _gate.Wait();
+        try
+        {
+            IReadOnlyList<ByteRange> wanted = columns is null ? [new ByteRange(0, _sizeBytes)] : [.. _layout?.RangesOf(columns) ?? []];
+            List<ByteRange> requests = _isWhole ? [] : Ranges.Requests(Ranges.Missing(wanted, _segments), RangeFetcher.MaxRequestBytes);
+            return (requests.Count, requests.Sum(r => r.Length));
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
     public void Dispose() => _gate.Dispose();
 
     private bool IsReady(IReadOnlyCollection<string>? columns) => _isWhole || (columns is not null && _hasFooter && columns.All(_ready.Contains));
+
+    private void CountCached(IReadOnlyCollection<string>? columns)
+    {
+        if (StorageUse.Current is { } use)
+        {
+            use.CountCached(columns is null || _layout is null ? _sizeBytes : _layout.RangesOf(columns).Sum(r => r.Length));
+        }
+    }
 
     private async Task<bool> EnsureWholeAsync(Fetch fetch, CancellationToken cancellationToken)
     {
@@ -96,6 +122,14 @@ internal sealed class SparseFile : IDisposable
 
     private async Task<bool> EnsureColumnsAsync(Fetch fetch, IReadOnlyCollection<string> columns, CancellationToken cancellationToken)
     {
+        if (_layout is { } known)
+        {
+            bool there = await EnsureRangesAsync(fetch, [.. known.RangesOf(columns)], cancellationToken);
+            _hasFooter = true;
+            _ready = _ready.Union(columns);
+            return there;
+        }
+
         // The end that is there already tells the footer's length; else a guess takes both with one request.
         var tail = new ByteRange(_sizeBytes - ParquetLayout.TailBytes, ParquetLayout.TailBytes);
         bool hasTail = Ranges.Missing([tail], _segments).Count == 0;
@@ -112,6 +146,7 @@ internal sealed class SparseFile : IDisposable
         hit &= await EnsureRangesAsync(fetch, [End(footerBytes)], cancellationToken);
         byte[] footer = await ReadLocalAsync(fetch.Handle, End(footerBytes), cancellationToken);
         ParquetLayout layout = Parse(footer, fetch.Source);
+        _layout = layout;
         hit &= await EnsureRangesAsync(fetch, [.. layout.RangesOf(columns)], cancellationToken);
         _hasFooter = true;
         _ready = _ready.Union(columns);
@@ -135,7 +170,9 @@ internal sealed class SparseFile : IDisposable
     private async Task<bool> EnsureRangesAsync(Fetch fetch, IReadOnlyList<ByteRange> wanted, CancellationToken cancellationToken)
     {
         await VerifyAsync(fetch.Handle, wanted, cancellationToken);
-        List<ByteRange> requests = Ranges.Requests(Ranges.Missing(wanted, _segments), RangeFetcher.MaxRequestBytes);
+        List<ByteRange> missing = Ranges.Missing(wanted, _segments);
+        StorageUse.Current?.CountCached(Math.Max(0, wanted.Sum(r => r.Length) - missing.Sum(r => r.Length)));
+        List<ByteRange> requests = Ranges.Requests(missing, RangeFetcher.MaxRequestBytes);
         if (requests.Count == 0)
         {
             return true;

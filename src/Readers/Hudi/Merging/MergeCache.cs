@@ -2,6 +2,7 @@ using System.IO.Hashing;
 using System.Text;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.Readers.Hudi.Merging;
 
@@ -38,6 +39,7 @@ internal sealed class MergeCache
     /// <summary>A kept outcome, or a new one; the caller disposes it.</summary>
     public async ValueTask<MergedSlices> GetAsync(string key, Func<Task<MergedSlices>> merge, CancellationToken cancellationToken)
     {
+        using IDisposable? clock = StorageUse.MeasureMerging();
         while (true)
         {
             Task<MergedSlices> task;
