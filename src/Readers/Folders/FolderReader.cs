@@ -62,7 +62,6 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
         => ValueTask.FromResult(new TableScan(
             $"SELECT {NoOrigin}1 WHERE false", new ScanStatistics { FilesTotal = snapshot.FileCount, FilesRead = 0, BytesRead = 0 }));
 
-
     private static string NoOrigin => $"CAST(NULL AS INTEGER) AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
 
     internal static CacheableFile Cacheable(LakeTable table, FolderFile file) => new(table.Root.Store, table.Root.Prefix + file.Path, file.SizeBytes, file.ETag);
@@ -116,15 +115,6 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
 
         string origin = withOrigin ? $"{UnitNumbers.Sql([.. live.Select((_, i) => i)], "r.file_index")} AS {RowOrigin.Unit}, r.file_row_number::BIGINT AS {RowOrigin.Position}, " : "";
         return $"SELECT {origin}{List(fields, Column)} FROM {source}";
-    }
-
-    // The engine plans joins by it. Files of which nobody counted the rows are taken for rows of ten bytes a column.
-    private static long EstimatedRows(FolderSnapshot folder, FolderFile[] live)
-    {
-        long bytes = live.Sum(f => f.SizeBytes);
-        return folder.RowCount is { } rows && folder.SizeBytes > 0
-            ? (long)(rows * ((double)bytes / folder.SizeBytes))
-            : bytes / (10 * Math.Max(1, folder.FileSchema.FieldsList.Count));
     }
 
     // The engine plans joins by it. Files of which nobody counted the rows are taken for rows of ten bytes a column.
