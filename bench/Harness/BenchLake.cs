@@ -61,6 +61,16 @@ internal sealed class BenchLake : IAsyncDisposable
         return await Answer.ReadAsync(result.ReadBatchesAsync(CancellationToken.None));
     }
 
+    /// <summary>Runs a statement and streams its rows; the caller disposes each batch.</summary>
+    public async IAsyncEnumerable<RecordBatch> BatchesAsync(string sql)
+    {
+        await using IQueryResult result = await ExecuteAsync(sql, null);
+        await foreach (RecordBatch batch in result.ReadBatchesAsync(CancellationToken.None))
+        {
+            yield return batch;
+        }
+    }
+
     private async Task<IQueryResult> ExecuteAsync(string sql, string? schema)
     {
         QuerySession session = Engine.OpenSession(new SessionIdentity("bench", "local", "bench"));

@@ -13,9 +13,11 @@ namespace LakeHolo.Readers.Paimon;
 internal sealed class MergeBatch : IDisposable
 {
     private readonly List<EngineTable> _tables = [];
+    private readonly Dictionary<int, int> _bucketOfFile;
 
-    private MergeBatch(IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<string, int> buckets)
+    private MergeBatch(IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> groups, IReadOnlyDictionary<string, int> buckets)
     {
+        _bucketOfFile = numbers.ToDictionary(n => n.Value, n => groups[n.Key]);
         FileNumbers = numbers;
         Buckets = buckets;
     }
@@ -26,11 +28,24 @@ internal sealed class MergeBatch : IDisposable
     /// <summary>Numbers of the buckets in <see cref="Merged"/>, by their identity.</summary>
     public IReadOnlyDictionary<string, int> Buckets { get; }
 
+    /// <summary>Table (g, k0, …) of keys that newer runs hold, where that alone decides: every row of the large runs with such a key is superseded, and
+    /// those runs were not even looked at. Null where positions tell.</summary>
+    public EngineTable? Keys { get; private set; }
+
+    /// <summary>Numbers of the files of large runs that <see cref="Keys"/> is for.</summary>
+    public HashSet<int> KeyedFiles { get; } = [];
+
+    /// <summary>Whether deletion vectors are among the dead positions.</summary>
+    public bool HasVectors { get; private set; }
+
     /// <summary>Table (f, pos) of positions that are superseded or deleted.</summary>
     public EngineTable? Dead { get; private set; }
 
     /// <summary>Table (g, c0, c1, …) of merged rows in the order of the snapshot's columns; null where merging picks one of the versions.</summary>
     public EngineTable? Merged { get; private set; }
+
+    /// <summary>The number of the bucket of a file, by the file's number.</summary>
+    public int BucketOf(int file) => _bucketOfFile[file];
 
     /// <summary>Columns that cannot be merged, with the reason; refused when a query needs them.</summary>
     public IReadOnlyDictionary<string, string> Refused { get; private set; } = new Dictionary<string, string>();
@@ -68,7 +83,7 @@ internal sealed class MergeBatch : IDisposable
             }
         }
 
-        var batch = new MergeBatch(numbers, names);
+        var batch = new MergeBatch(numbers, groups, names);
         var leases = new List<IAsyncDisposable>();
         try
         {
@@ -86,11 +101,21 @@ internal sealed class MergeBatch : IDisposable
             // Versions of every key that a newer run holds; f and pos say where each lies.
             EngineTable touched = batch.Keep(EngineTable.Reserve(engine, "touched"));
             string newKeys = KeysOf(isNewer: true);
-            string baseKeys = KeysOf(isNewer: false);
             EngineDatabase.Execute(connection, $"CREATE TABLE {touched.Name} AS {newKeys}");
-            EngineDatabase.Execute(
-                connection,
-                $"INSERT INTO {touched.Name} SELECT b.* FROM ({baseKeys}) b SEMI JOIN (SELECT DISTINCT g, {sql.KeyList} FROM {touched.Name}) n ON b.g = n.g AND {sql.KeysEqual("b", "n")}");
+            if (options.NewestWins && buckets.SelectMany(b => b.Sections).All(s => s.Base.Max(f => f.MaxSequenceNumber) < s.Newer.Min(f => f.MinSequenceNumber)))
+            {
+                batch.Keys = batch.Keep(EngineTable.Reserve(engine, "keys"));
+                EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Keys.Name} AS SELECT DISTINCT g, {sql.KeyList} FROM {touched.Name}");
+                batch.KeyedFiles.UnionWith(numbers.Where(n => !newer.Contains(n.Key)).Select(n => n.Value));
+            }
+            else
+            {
+                string baseKeys = KeysOf(isNewer: false);
+                EngineDatabase.Execute(
+                    connection,
+                    $"INSERT INTO {touched.Name} SELECT b.* FROM ({baseKeys}) b SEMI JOIN (SELECT DISTINCT g, {sql.KeyList} FROM {touched.Name}) n ON b.g = n.g AND {sql.KeysEqual("b", "n")}");
+            }
+
             cancellationToken.ThrowIfCancellationRequested();
             if (options.PicksOneVersion)
             {
@@ -103,6 +128,7 @@ internal sealed class MergeBatch : IDisposable
                 batch.MergeRows(engine, connection, sql, touched, opened, numbers, groups);
             }
 
+            batch.HasVectors = dv is not null;
             if (dv is not null)
             {
                 EngineDatabase.Execute(connection, $"INSERT INTO {batch.Dead!.Name} SELECT f, pos FROM {dv.Name}");

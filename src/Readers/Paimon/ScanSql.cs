@@ -77,8 +77,12 @@ internal sealed class ScanSql(
             List<PaimonDataFile> files = [.. use.Files.Select(f => f.File)];
             foreach (bool hasRetracts in (bool[])[false, true])
             {
+                List<PaimonDataFile> alike = [.. files.Where(f => HasRetracts(f) == hasRetracts)];
                 parts.AddRange(await SelectAsync(
-                    [.. files.Where(f => HasRetracts(f) == hasRetracts)], use.Batch.Dead!.Name, numbers, hasRetracts, leases, cancellationToken));
+                    [.. alike.Where(f => !use.Batch.KeyedFiles.Contains(numbers[f]))], use.Batch.Dead!.Name, numbers, hasRetracts, leases, cancellationToken));
+                parts.AddRange(await SelectAsync(
+                    [.. alike.Where(f => use.Batch.KeyedFiles.Contains(numbers[f]))], use.Batch.HasVectors ? use.Batch.Dead!.Name : null, numbers, hasRetracts, leases,
+                    cancellationToken, use.Batch));
             }
 
             if (use.Batch.Merged is EngineTable merged)
@@ -111,7 +115,7 @@ internal sealed class ScanSql(
 
     private async ValueTask<IEnumerable<string>> SelectAsync(
         IReadOnlyList<PaimonDataFile> files, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts,
-        List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        List<IAsyncDisposable> leases, CancellationToken cancellationToken, MergeBatch? batch = null)
     {
         if (files.Count == 0)
         {
@@ -119,10 +123,11 @@ internal sealed class ScanSql(
         }
 
         IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken);
-        return groups.Select(g => Select(g, dead, numbers, hasRetracts));
+        return groups.Select(g => Select(g, dead, numbers, hasRetracts, batch: batch));
     }
 
-    private string Select(PaimonFileGroup group, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts, string? kind = null)
+    private string Select(PaimonFileGroup group, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts, string? kind = null,
+        MergeBatch? batch = null)
     {
         IReadOnlyList<PaimonColumnSource> sources = group.Resolve(snapshot, columns);
         var conditions = new List<string>();
@@ -131,20 +136,25 @@ internal sealed class ScanSql(
             conditions.Add($"r.{PaimonColumns.ValueKind} IN (0, 2)");
         }
 
-        if (dead is not null)
-        {
-            // The numbers are put on the side of the dead positions, which are few.
-            string map = string.Join(", ", group.Files.Select((f, i) => string.Create(CultureInfo.InvariantCulture, $"({i}, {numbers![f]})")));
-            conditions.Add(
-                $"NOT EXISTS (SELECT 1 FROM (SELECT n.i, d.pos FROM {dead} d JOIN (VALUES {map}) n(i, f) ON d.f = n.f) d WHERE d.i = r.file_index AND d.pos = r.file_row_number)");
-        }
-
         string rowKind = kind is null ? "" : $"{kind} AS rowkind, ";
         rowKind += origins is null ? "" : origins.SqlOf(group.Files);
         string select = rowKind + string.Join(", ", columns.Select((c, i) => $"{sources[i].Expression} AS {SqlText.Identifier(c.Name)}"));
         IEnumerable<PaimonField> physical = sources.Where(s => s.Physical is not null).Select(s => s.Physical!);
+        string superseded = "";
+        if (batch?.Keys is EngineTable keys)
+        {
+            (superseded, IEnumerable<PaimonField> keyColumns) =
+                new MergeSql(snapshot, new MergeOptions(snapshot)).KeyAntiJoin(group, keys.Name, [.. group.Files.Select(f => batch.BucketOf(numbers![f]))]);
+            physical = physical.Concat(keyColumns);
+        }
+
         string from = group.From(
-            snapshot, withRowIds ? physical.Concat(RowTracking.Physical) : physical, hasRetracts || (kind is not null && _isKeyed), MergeSql.NeedsPartition(sources));
+            snapshot, withRowIds ? physical.Concat(RowTracking.Physical) : physical, hasRetracts || (kind is not null && _isKeyed), MergeSql.NeedsPartition(sources)) + superseded;
+        if (dead is not null)
+        {
+            from += " ANTI JOIN " + DeadPositions(dead, group.Files.Select((f, i) => (i, numbers![f]))) + " ON d.i = r.file_index AND d.pos = r.file_row_number";
+        }
+
         if (withRowIds)
         {
             from += $" JOIN {RowTracking.Values(group.Files)} ON t.i = r.file_index";
@@ -152,6 +162,14 @@ internal sealed class ScanSql(
         }
 
         return $"SELECT {select} FROM {from}{(conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions))}";
+    }
+
+    /// <summary>A FROM item <c>d(i, pos)</c> of dead positions by the file's index in a list of files.</summary>
+    public static string DeadPositions(string table, IEnumerable<(int Index, int Number)> files)
+    {
+        // The numbers are put on the side of the dead positions, which are few.
+        string map = string.Join(", ", files.Select(f => string.Create(CultureInfo.InvariantCulture, $"({f.Index}, {f.Number})")));
+        return $"(SELECT n.i::UBIGINT AS i, p.pos FROM {table} p JOIN (VALUES {map}) n(i, f) ON p.f = n.f) d";
     }
 
     private int IndexOf(PaimonField column)

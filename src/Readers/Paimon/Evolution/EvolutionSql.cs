@@ -86,10 +86,13 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
             select += ", " + RowTracking.Columns("r0");
         }
 
-        string where = dead is null ? "" : " WHERE NOT EXISTS (SELECT 1 FROM (SELECT n.i, d.pos FROM " + dead + " d JOIN (VALUES "
-            + string.Join(", ", groups.Select((g, i) => string.Create(CultureInfo.InvariantCulture, $"({i}, {numbers.GetValueOrDefault(g.Anchor, -1)})")))
-            + $") n(i, f) ON d.f = n.f) d WHERE d.i = {first}.file_index AND d.pos = {first}.file_row_number)";
-        return $"SELECT {select} FROM {sql}{where}";
+        if (dead is not null)
+        {
+            sql += $" ANTI JOIN {ScanSql.DeadPositions(dead, groups.Select((g, i) => (i, numbers.GetValueOrDefault(g.Anchor, -1))))} "
+                + $"ON d.i = {first}.file_index AND d.pos = {first}.file_row_number";
+        }
+
+        return $"SELECT {select} FROM {sql}";
     }
 
     private int ProviderOf(PaimonField column, EvolutionGroup group)

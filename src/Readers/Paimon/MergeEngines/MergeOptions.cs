@@ -57,6 +57,9 @@ internal sealed class MergeOptions
     /// <summary>Whether merged rows are one of the versions, unchanged.</summary>
     public bool PicksOneVersion => Engine is "deduplicate" or "first-row";
 
+    /// <summary>Whether of two rows the one with the larger sequence number wins, whatever they hold.</summary>
+    public bool NewestWins => Engine == "deduplicate" && SequenceFields.Count == 0 && !SnapshotOrdering && !(UsesLookupRule && IgnoreDelete);
+
     public string? FieldOption(string column, string option) => _schema.Option($"fields.{column}.{option}");
 
     public bool FieldFlag(string column, string option) => _schema.Flag($"fields.{column}.{option}");

@@ -58,6 +58,27 @@ internal sealed class MergeSql
 
     public string KeysEqual(string a, string b) => string.Join(" AND ", _keyNames.Select(k => $"{a}.{k} IS NOT DISTINCT FROM {b}.{k}"));
 
+    /// <summary>An anti join of files of large runs with keys that newer runs hold, and the columns it needs.</summary>
+    /// <param name="group">The files, <c>r</c> in the FROM clause.</param>
+    /// <param name="keys">Table (g, k0, …).</param>
+    /// <param name="buckets">Numbers of the files' buckets, in their order.</param>
+    public (string Join, IEnumerable<PaimonField> Physical) KeyAntiJoin(PaimonFileGroup group, string keys, IReadOnlyList<int> buckets)
+    {
+        IReadOnlyList<PaimonColumnSource> sources = group.Resolve(Snapshot, _keys);
+        IEnumerable<string> equal = _keys.SelectMany((k, i) => KeyExpressions(k, sources[i].Expression, i))
+            .Select(e => e.Split(" AS ")).Select(e => $"d.{e[^1]} IS NOT DISTINCT FROM {string.Join(" AS ", e[..^1])}");
+        IEnumerable<PaimonField> physical = sources.Where(s => s.Physical is not null).Select(s => s.Physical!);
+
+        // In one partition a key lies in one bucket only.
+        if (Snapshot.TableSchema.PartitionKeys.Count == 0)
+        {
+            return ($" ANTI JOIN (SELECT * FROM {keys} WHERE g IN ({string.Join(", ", buckets.Distinct())})) d ON {string.Join(" AND ", equal)}", physical);
+        }
+
+        string map = string.Join(", ", buckets.Select((g, i) => string.Create(CultureInfo.InvariantCulture, $"({i}, {g})")));
+        return ($" ANTI JOIN (SELECT n.i::UBIGINT AS i, t.* FROM {keys} t JOIN (VALUES {map}) n(i, g) ON t.g = n.g) d ON d.i = r.file_index AND {string.Join(" AND ", equal)}", physical);
+    }
+
     /// <summary>Keys, order and place of the rows of some files of a group; empty if there are none.</summary>
     public string Keys(
         PaimonFileGroup group, IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> buckets,
