@@ -18,6 +18,7 @@ public sealed class LakeInstance : IAsyncDisposable
     private readonly LakeOptions _options;
     private readonly EngineDatabase _database;
     private readonly DiskCache _cache;
+    private readonly IReadOnlyList<ITableReader> _readers;
     private readonly HotStore _store;
     private readonly HotTierController _tier;
     private readonly TimeProvider _time;
@@ -42,6 +43,7 @@ public sealed class LakeInstance : IAsyncDisposable
         _cache = new DiskCache(new DiskCacheOptions { Directory = cache, BudgetBytes = options.CacheBytes });
         (IReadOnlyList<ITableFormat> formats, IReadOnlyList<ITableReader> readers) = TableFormats.Create(
             _database, _cache, new FolderOptions { Columns = options.FolderColumns }, new ExternalLocations(options.Sources.Select(s => s.Root)));
+        _readers = readers;
         Catalog = new CatalogService(options.Sources, formats, options.Layers, time);
         var lake = new LakeTableSource(readers, _database, time);
         _store = new HotStore(hot, _database);
@@ -97,6 +99,11 @@ public sealed class LakeInstance : IAsyncDisposable
         Engine.Dispose();
         _tier.Dispose();
         _store.Dispose();
+        foreach (IDisposable reader in _readers.OfType<IDisposable>())
+        {
+            reader.Dispose();
+        }
+
         _cache.Dispose();
         _database.Dispose();
         foreach (LakeSource source in _options.Sources)

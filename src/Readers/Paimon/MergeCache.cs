@@ -24,6 +24,12 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
     {
         /// <summary>A file of each of <see cref="Buckets"/>.</summary>
         public required IReadOnlyList<PaimonDataFile> Samples { get; init; }
+
+        /// <summary>All files of the buckets, also those that the scan does not need.</summary>
+        public required IReadOnlyList<(PaimonDataFile File, int Number)> All { get; init; }
+
+        /// <summary>Keeps the result in place for one more user.</summary>
+        public required Func<IAsyncDisposable> Lease { get; init; }
     }
 
     /// <summary>What a bucket's merge result depends on: files, deletion vectors, columns, options.</summary>
@@ -88,12 +94,12 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
                 Touch(entry);
                 leases.Add(entry.Lease());
                 Dictionary<string, int> numbers = entry.Batch.FileNumbers.ToDictionary(f => Key(f.Key), f => f.Value);
-                uses.Add(new Use(
-                    entry.Batch,
-                    [.. members.Select(m => entry.Batch.Buckets[m.Identity])],
-                    [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))])
+                (PaimonDataFile, int)[] all = [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))];
+                uses.Add(new Use(entry.Batch, [.. members.Select(m => entry.Batch.Buckets[m.Identity])], all)
                 {
                     Samples = [.. members.Select(m => m.Sections[0].Base[0])],
+                    All = all,
+                    Lease = entry.Lease,
                 });
             }
 

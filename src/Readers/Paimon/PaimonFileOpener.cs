@@ -124,7 +124,8 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
         _ => [],
     };
 
-    private CacheableFile Locate(PaimonSnapshot snapshot, PaimonDataFile file, string path)
+    /// <summary>A file of the table in its store.</summary>
+    public CacheableFile Locate(PaimonSnapshot snapshot, PaimonDataFile file, string path)
     {
         (IObjectStore store, string key) = locations.Resolve(snapshot.Table.Root, path);
         return new CacheableFile(store, key, file.SizeBytes);

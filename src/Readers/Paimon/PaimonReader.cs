@@ -20,6 +20,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     private readonly EngineDatabase _engine;
     private readonly PaimonFileOpener _opener;
     private readonly MergeCache _merges;
+    private readonly MergedCopies _copies;
     private readonly FileIndexStore _indexes;
 
     /// <summary>Creates the reader.</summary>
@@ -31,6 +32,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         _engine = engine;
         _opener = new PaimonFileOpener(files, locations ?? ExternalLocations.None);
         _merges = new MergeCache(engine, _opener);
+        _copies = new MergedCopies(engine, files, _opener);
         _indexes = new FileIndexStore(_opener.Locations);
         EngineTable.CreateSchema(engine);
     }
@@ -71,7 +73,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var leases = new List<IAsyncDisposable>();
         try
         {
-            ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, pruning, request.View, leases, cancellationToken);
+            ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, columns, pruning, request.View, origins is null, leases, cancellationToken);
             string sql = await new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins).BuildAsync(pieces, leases, cancellationToken);
             var statistics = new ScanStatistics
             {
@@ -173,7 +175,14 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _merges.Dispose();
+    public void Dispose()
+    {
+        _copies.Dispose();
+        _merges.Dispose();
+    }
+
+    /// <summary>Waits until no merged bucket is being copied, for tests.</summary>
+    internal Task SettleAsync() => _copies.SettleAsync();
 
     private static async ValueTask ReleaseAsync(List<IAsyncDisposable> leases)
     {
@@ -244,7 +253,8 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     }
 
     private async ValueTask<ScanPieces> PlanPiecesAsync(
-        PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, PaimonPruning pruning, string? view, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, IReadOnlyList<PaimonField> columns, PaimonPruning pruning, string? view, bool mayCopy,
+        List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         var vectors = await new DeletionVectorLoader(snapshot, _opener.Locations).LoadAsync(files, cancellationToken);
         if (EvolutionPlan.IsNeeded(snapshot))
@@ -261,21 +271,34 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var plain = new List<PaimonDataFile>();
         var merged = new List<(string Identity, IReadOnlyList<MergeSection> Sections)>();
         var wanted = new HashSet<PaimonDataFile>(ReferenceEqualityComparer.Instance);
+        var copies = new List<string>();
+        var copied = new List<PaimonDataFile>();
         foreach (var bucket in files.GroupBy(f => (Partition: Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
         {
             // A bucket is merged as a whole, so that all queries share the result; what a query reads of it is pruned by its key afterwards.
             MergePlan plan = MergePlan.Of(snapshot, [.. bucket]);
             plain.AddRange(await PruneAsync(snapshot, plan.Plain, pruning, isMerged: false, cancellationToken));
             IReadOnlyList<PaimonDataFile> needed = await PruneAsync(snapshot, [.. plan.Sections.SelectMany(s => s.Base.Concat(s.Newer))], pruning, isMerged: true, cancellationToken);
-            if (needed.Count > 0)
+            if (needed.Count == 0)
             {
-                wanted.UnionWith(needed);
-                merged.Add((MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections), plan.Sections));
+                continue;
             }
+
+            string identity = MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections);
+            if (mayCopy && await _copies.TryOpenAsync(snapshot, identity, plan.Sections, columns, leases, cancellationToken) is string copy)
+            {
+                copies.Add(copy);
+                copied.AddRange(needed);
+                continue;
+            }
+
+            wanted.UnionWith(needed);
+            merged.Add((identity, plan.Sections));
         }
 
         IReadOnlyList<MergeCache.Use> uses = merged.Count == 0 ? [] : await _merges.GetAsync(snapshot, merged, vectors, leases, cancellationToken);
-        return new ScanPieces(plain, [.. uses.Select(u => u with { Files = [.. u.Files.Where(f => wanted.Contains(f.File))] })], vectors);
+        leases.AddRange(mayCopy ? uses.Select(u => _copies.Count(snapshot, merged, u)) : []);
+        return new ScanPieces(plain, [.. uses.Select(u => u with { Files = [.. u.Files.Where(f => wanted.Contains(f.File))] })], vectors) { Copies = copies, Copied = copied };
     }
 
     private async ValueTask<IReadOnlyList<PaimonDataFile>> PruneAsync(

@@ -18,8 +18,14 @@ internal sealed record ScanPieces(
     /// <summary>Files that hold columns of the same rows.</summary>
     public IReadOnlyList<EvolutionGroup> Groups { get; init; } = [];
 
+    /// <summary>Local copies of merged buckets.</summary>
+    public IReadOnlyList<string> Copies { get; init; } = [];
+
+    /// <summary>The data files that the copies stand for.</summary>
+    public IReadOnlyList<PaimonDataFile> Copied { get; init; } = [];
+
     /// <summary>All files that are read.</summary>
-    public IReadOnlyList<PaimonDataFile> Files => [.. Plain, .. Merged.SelectMany(m => m.Files).Select(f => f.File), .. Groups.SelectMany(g => g.Files)];
+    public IReadOnlyList<PaimonDataFile> Files => [.. Plain, .. Merged.SelectMany(m => m.Files).Select(f => f.File), .. Groups.SelectMany(g => g.Files), .. Copied];
 }
 
 /// <summary>The relation of a scan: plain files, files with dead positions, merged rows; UNION ALL of as few parts as the schemas allow.</summary>
@@ -62,6 +68,11 @@ internal sealed class ScanSql(
         }
 
         parts.AddRange(await new EvolutionSql(snapshot, columns, opener, withRowIds).SelectAsync(pieces.Groups, deadTable, deadNumbers, leases, cancellationToken));
+
+        if (pieces.Copies.Count > 0)
+        {
+            parts.Add($"SELECT {string.Join(", ", columns.Select(c => SqlText.Identifier(c.Name)))} FROM read_parquet({SqlText.LiteralList(pieces.Copies)})");
+        }
 
         foreach (MergeCache.Use use in pieces.Merged)
         {

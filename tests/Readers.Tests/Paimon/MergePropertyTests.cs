@@ -49,12 +49,22 @@ public sealed class MergePropertyTests
                 (Dictionary<string, string> options, int[] kinds) = Options(random, kind);
                 List<List<ModelRow>> runs = Runs(random, kinds, kind == "first-row");
                 PaimonSnapshot snapshot = Write(engine, store, folder.FullName, seed, runs, options);
-                await using TableScan scan = await reader.PlanAsync(snapshot, ScanRequest.All);
                 List<string> expected = Model(runs, options);
-                List<string> actual = Read(engine, scan.Sql);
-                Assert.True(
-                    expected.SequenceEqual(actual),
-                    $"seed {seed}: {string.Join("; ", options.Select(o => $"{o.Key}={o.Value}"))}\nlost:\n{string.Join("\n", expected.Except(actual))}\nextra:\n{string.Join("\n", actual.Except(expected))}");
+
+                // The second scan begins a copy of the merged rows, which the third one reads.
+                for (int pass = 1; pass <= 3; pass++)
+                {
+                    await using (TableScan scan = await reader.PlanAsync(snapshot, ScanRequest.All))
+                    {
+                        List<string> actual = Read(engine, scan.Sql);
+                        Assert.True(
+                            expected.SequenceEqual(actual),
+                            $"seed {seed}, pass {pass}: {string.Join("; ", options.Select(o => $"{o.Key}={o.Value}"))}\nlost:\n{string.Join("\n", expected.Except(actual))}\nextra:\n{string.Join("\n", actual.Except(expected))}");
+                        Assert.True(pass < 3 || !scan.Sql.Contains("ANTI JOIN", StringComparison.Ordinal), scan.Sql);
+                    }
+
+                    await reader.SettleAsync();
+                }
             }
         }
         finally
