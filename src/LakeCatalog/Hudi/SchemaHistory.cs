@@ -31,6 +31,9 @@ public sealed class SchemaHistory
     /// <summary>Where the columns of the read schema lie in files of a version.</summary>
     public ColumnMap? MapFor(string? version) => version is null ? null : _maps[version];
 
+    /// <summary>A column's own name, and the names it has in files of other versions.</summary>
+    public IEnumerable<string> NamesOf(string column) => _maps.Values.Select(m => m.SourceOf(column)).OfType<string>().Append(column).Distinct();
+
     /// <summary>Reads a history file (or a single schema); the read schema is the newest version up to an instant.</summary>
     /// <exception cref="LakeException">FormatInvalid for broken JSON.</exception>
     public static SchemaHistory? Parse(ReadOnlyMemory<byte> json, string until, string path)

@@ -1,5 +1,4 @@
 using Apache.Arrow;
-using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
@@ -8,6 +7,7 @@ using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi.Changes;
 using LakeHolo.Readers.Hudi.Merging;
+using LakeHolo.Readers.Hudi.Pruning;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Hudi;
@@ -19,6 +19,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
 {
     private readonly SliceFiles _files = new(engine, files);
     private readonly MergeCache _merges = new();
+    private readonly FooterPruning _footers = new(engine);
 
     /// <inheritdoc/>
     public string Format => "hudi";
@@ -38,23 +39,36 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             : [.. hudi.Schema.FieldsList.Where(f => request.Columns.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
         slices = request.Units is { } units ? [.. slices.Where(s => units.Has(HudiOrigins.UnitOf(s)))] : slices;
         HudiOrigins? origins = request.WithOrigin ? new HudiOrigins(slices) : null;
-        FileSlice[] merged = [.. slices.Where(s => s.Logs.Count > 0)];
-        var pruning = new PartitionPruning(hudi);
-        FileSlice[] plain = [.. slices.Where(s => s.Logs.Count == 0 && pruning.MayMatch(s, request.Filter))];
         var leases = new List<IAsyncDisposable>();
         try
         {
-            var parts = new List<string>();
+            PrunedSlices pruned = await PrunedSlices.OfAsync(hudi, slices, request.Filter, cancellationToken);
             var scan = new SliceScan(hudi);
-            IReadOnlyList<ReadableFile> readable = await _files.OpenBasesAsync(hudi, plain, leases, cancellationToken, [.. fields.Select(f => f.Name)]);
-            if (merged.Length > 0)
+            (MergedSlices? merge, IReadOnlyList<FileSlice> merged) = await MergeAsync(hudi, pruned, leases, cancellationToken);
+            IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, pruned.Bases, request.Filter, fields, leases, cancellationToken);
+            var parts = new List<string>();
+            var deadSlices = new Dictionary<ReadableFile, int>();
+            var whole = new List<ReadableFile>();
+            foreach (ReadableFile file in readable)
             {
-                parts.AddRange(await MergeAsync(hudi, scan, merged, i => pruning.MayMatch(merged[i], request.Filter), fields, origins, leases, cancellationToken));
+                if (merge?.DeadSliceOf(file) is { } ordinal)
+                {
+                    deadSlices[file] = ordinal;
+                }
+                else
+                {
+                    whole.Add(file);
+                }
             }
 
-            parts.InsertRange(0, scan.Group(readable).Select(g => $"SELECT {origins?.SqlOf(g)}{scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
+            parts.AddRange(scan.Group(whole).Select(g => $"SELECT {origins?.SqlOf(g)}{scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
+            if (merge is not null)
+            {
+                parts.AddRange(MergedParts(scan, merge, merged, deadSlices, fields, origins));
+            }
+
             string sql = parts.Count > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(origins is null ? fields : [.. HudiOrigins.Fields, .. fields]);
-            return new TableScan(sql, Statistics(slices, [.. plain, .. merged]), leases) { Units = origins?.Names ?? [] };
+            return new TableScan(sql, pruned.Statistics(readable.Count), leases) { Units = origins?.Names ?? [] };
         }
         catch
         {
@@ -116,37 +130,52 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             $"SELECT * FROM ({all.Sql}) WHERE list_contains({SqlText.LiteralList(history.Between(start, end).Select(i => i.Time))}::VARCHAR[], {time}){archived}", all.Statistics, [all]);
     }
 
-    private async ValueTask<IEnumerable<string>> MergeAsync(
-        HudiSnapshot snapshot, SliceScan scan, FileSlice[] slices, Func<int, bool> isNeeded, IReadOnlyList<Field> fields, HudiOrigins? origins,
-        List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    // Slices are merged all together, since the outcome serves every query of the snapshot; a query that needs only a small part of them does not wait for the rest.
+    private async ValueTask<(MergedSlices? Merge, IReadOnlyList<FileSlice> Slices)> MergeAsync(
+        HudiSnapshot snapshot, PrunedSlices pruned, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
-        IReadOnlyDictionary<int, ReadableFile> bases = await _files.OpenBasesByOrdinalAsync(snapshot, slices, leases, cancellationToken);
+        if (pruned.NeededLogs.Count == 0)
+        {
+            return (null, []);
+        }
+
+        string all = MergeCache.KeyOf(snapshot, pruned.AllLogs);
+        bool takesAll = pruned.NeededLogs.Count * 4 >= pruned.AllLogs.Count || _merges.Contains(all);
+        IReadOnlyList<FileSlice> slices = takesAll ? pruned.AllLogs : pruned.NeededLogs;
         MergedSlices merge = await _merges.GetAsync(
-            MergeCache.KeyOf(snapshot, slices), () => _files.MergeAsync(snapshot, slices, bases, cancellationToken), cancellationToken);
+            takesAll ? all : MergeCache.KeyOf(snapshot, slices), () => _files.MergeAsync(snapshot, slices, CancellationToken.None), cancellationToken);
         leases.Add(merge);
-        var parts = new List<string>();
-        IEnumerable<IReadOnlyList<ReadableFile>> untouched = scan.Group(bases.Where(b => isNeeded(b.Key) && !merge.SlicesWithDeadRows.Contains(b.Key)).Select(b => b.Value));
-        parts.AddRange(untouched.Select(g => $"SELECT {origins?.SqlOf(g)}{scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
-        var ordinals = bases.Where(b => isNeeded(b.Key) && merge.SlicesWithDeadRows.Contains(b.Key)).ToDictionary(b => b.Value, b => b.Key);
+        return (merge, slices);
+    }
+
+    private async ValueTask<IReadOnlyList<ReadableFile>> OpenAsync(
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, ScanFilter? filter, IReadOnlyList<Field> fields, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        IReadOnlyCollection<string> names = SliceFiles.NamesOf(snapshot, fields.Select(f => f.Name));
+        if (filter is null || slices.Count < 2)
+        {
+            return await _files.OpenBasesAsync(snapshot, slices, names, leases, cancellationToken);
+        }
+
+        // Of remote files only the footers are fetched before it is known which of them are needed.
+        IReadOnlyList<ReadableFile> footers = await _files.OpenBasesAsync(snapshot, slices, [], leases, cancellationToken);
+        bool[] mayMatch = _footers.MayMatch(snapshot, footers, filter);
+        return await _files.OpenBasesAsync(snapshot, [.. slices.Where((_, i) => mayMatch[i])], names, leases, cancellationToken);
+    }
+
+    private static IEnumerable<string> MergedParts(
+        SliceScan scan, MergedSlices merge, IReadOnlyList<FileSlice> slices, Dictionary<ReadableFile, int> ordinals, IReadOnlyList<Field> fields, HudiOrigins? origins)
+    {
         foreach (IReadOnlyList<ReadableFile> group in scan.Group(ordinals.OrderBy(b => b.Value).Select(b => b.Key)))
         {
             string ordinal = SliceMerger.OrdinalSql([.. group.Select(f => ordinals[f])]).Replace("file_index", "r.file_index", StringComparison.Ordinal);
-            parts.Add($"SELECT {origins?.SqlOf(group)}{scan.Columns(group, fields)} FROM {SliceScan.From(group)} r WHERE NOT EXISTS "
-                + $"(SELECT 1 FROM {merge.DeadTable} d WHERE d.f = {ordinal} AND d.pos = r.file_row_number)");
+            // Not as NOT EXISTS: the engine would collect all rows of the scan to decorrelate it.
+            yield return $"SELECT {origins?.SqlOf(group)}{scan.Columns(group, fields)} FROM {SliceScan.From(group)} r ANTI JOIN {merge.DeadTable} d ON d.f = {ordinal} AND d.pos = r.file_row_number";
         }
 
         string columns = fields.Count == 0 ? "1" : string.Join(", ", fields.Select(f => SqlText.Identifier(f.Name)));
-        parts.Add($"SELECT {origins?.SqlOfMerged(slices)}{columns} FROM {merge.RowsTable}");
-        return parts;
+        yield return $"SELECT {origins?.SqlOfMerged(slices)}{columns} FROM {merge.RowsTable}";
     }
-
-    private static ScanStatistics Statistics(IReadOnlyList<FileSlice> all, IReadOnlyList<FileSlice> read) => new()
-    {
-        FilesTotal = all.Sum(s => (long)s.Files.Count()),
-        FilesPrunedByPartition = all.Sum(s => (long)s.Files.Count()) - read.Sum(s => (long)s.Files.Count()),
-        FilesRead = read.Sum(s => (long)s.Files.Count()),
-        BytesRead = read.Sum(s => s.Files.Sum(f => f.SizeBytes)),
-    };
 
     private static async ValueTask DisposeAsync(List<IAsyncDisposable> leases)
     {

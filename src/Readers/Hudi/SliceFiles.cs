@@ -18,13 +18,13 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     private readonly ParquetShapes _shapes = new();
 
     /// <summary>The base files of slices, in their order.</summary>
-    /// <param name="snapshot">Whose slices.</param>
-    /// <param name="slices">The slices; those without a base file are left out.</param>
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="slices">The slices; those without a base file are passed over.</param>
+    /// <param name="columns">Names of the columns that will be read, null for all.</param>
     /// <param name="leases">Takes what keeps the files in place.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
-    /// <param name="columns">Columns that are read, or null for all; of remote files only theirs are fetched.</param>
     public async ValueTask<IReadOnlyList<ReadableFile>> OpenBasesAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, List<IAsyncDisposable> leases, CancellationToken cancellationToken, IReadOnlyCollection<string>? columns = null)
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         FileSlice[] based = [.. slices.Where(s => s.Base is not null)];
         var paths = new string[based.Length];
@@ -34,7 +34,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
             CacheableFile[] sources = [.. indexes.Select(i => Source(snapshot, based[i].Base!))];
             FileLease lease = some.Key
                 ? await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(Orc), OrcFileDecoder.Create(Orc), cancellationToken)
-                : await files.OpenAsync(sources, snapshot.SchemaHistory is null ? columns : null, cancellationToken); // renamed columns have other names in files
+                : await files.OpenAsync(sources, columns, cancellationToken);
             leases.Add(lease);
             for (int i = 0; i < indexes.Length; i++)
             {
@@ -51,44 +51,31 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     }
 
     /// <summary>The base files of slices by the slices' ordinals; slices without one are missing.</summary>
-    public async ValueTask<IReadOnlyDictionary<int, ReadableFile>> OpenBasesByOrdinalAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    private async ValueTask<IReadOnlyDictionary<int, ReadableFile>> OpenBasesByOrdinalAsync(
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         int[] ordinals = [.. Enumerable.Range(0, slices.Count).Where(i => slices[i].Base is not null)];
-        IReadOnlyList<ReadableFile> opened = await OpenBasesAsync(snapshot, slices, leases, cancellationToken);
+        IReadOnlyList<ReadableFile> opened = await OpenBasesAsync(snapshot, slices, columns, leases, cancellationToken);
         return ordinals.Zip(opened).ToDictionary(p => p.First, p => p.Second);
     }
 
     /// <summary>Reads the slices' log files, decodes their live blocks, and merges them with the base files.</summary>
     public async Task<MergedSlices> MergeAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyDictionary<int, ReadableFile> bases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, CancellationToken cancellationToken)
     {
         MergeRules rules = MergeRules.Of(snapshot);
         var leases = new List<IAsyncDisposable>();
         try
         {
-            var blocks = new List<DecodedBlock>();
-            var deletes = new List<DecodedDeletes>();
-            for (int slice = 0; slice < slices.Count; slice++)
-            {
-                IReadOnlyList<LogFile> logs = await ReadLogsAsync(snapshot, slices[slice], cancellationToken);
-                IReadOnlyList<LiveBlock> live = LogScan.LiveBlocks(snapshot, slices[slice], logs);
-                for (int order = 0; order < live.Count; order++)
-                {
-                    LiveBlock block = live[order];
-                    if (block.Block.Type == LogBlockType.Delete)
-                    {
-                        ReadOnlySpan<byte> content = block.Log.Content.Span.Slice(block.Block.ContentOffset, block.Block.ContentLength);
-                        deletes.Add(new DecodedDeletes(slice, order, DeleteBlock.Decode(content, block.Log.File.Path)));
-                        continue;
-                    }
-
-                    rules = block.Block.IsPartial ? rules with { Fill = FillMode.Absent } : rules;
-                    blocks.Add(new DecodedBlock(
-                        await DecodeAsync(snapshot, slices[slice], block, leases, cancellationToken), slice, order, block.Block.IsPartial ? DataBlock.ColumnsOf(block) : null));
-                }
-            }
-
+            // As many slices at once as there are processors: each holds the log files of one slice in memory.
+            var decoded = new SliceLogs[slices.Count];
+            await Parallel.ForAsync(0, slices.Count, cancellationToken, async (slice, token) => decoded[slice] = await DecodeSliceAsync(snapshot, slices[slice], slice, leases, token));
+            rules = decoded.Any(d => d.HasPartial) ? rules with { Fill = FillMode.Absent } : rules;
+            DecodedBlock[] blocks = [.. decoded.SelectMany(d => d.Blocks)];
+            DecodedDeletes[] deletes = [.. decoded.SelectMany(d => d.Deletes)];
+            // Whole rows of the base are needed only where versions are combined.
+            IReadOnlyCollection<string>? columns = rules.Fill == FillMode.None ? NamesOf(snapshot, KeyColumns(snapshot, rules)) : null;
+            IReadOnlyDictionary<int, ReadableFile> bases = await OpenBasesByOrdinalAsync(snapshot, slices, columns, leases, cancellationToken);
             return new SliceMerger(engine, snapshot, rules).Merge(blocks, deletes, bases);
         }
         finally
@@ -98,6 +85,29 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
                 await lease.DisposeAsync();
             }
         }
+    }
+
+    private async ValueTask<SliceLogs> DecodeSliceAsync(HudiSnapshot snapshot, FileSlice slice, int ordinal, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        var result = new SliceLogs([], [], false);
+        IReadOnlyList<LogFile> logs = await ReadLogsAsync(snapshot, slice, cancellationToken);
+        IReadOnlyList<LiveBlock> live = LogScan.LiveBlocks(snapshot, slice, logs);
+        for (int order = 0; order < live.Count; order++)
+        {
+            LiveBlock block = live[order];
+            if (block.Block.Type == LogBlockType.Delete)
+            {
+                ReadOnlySpan<byte> content = block.Log.Content.Span.Slice(block.Block.ContentOffset, block.Block.ContentLength);
+                result.Deletes.Add(new DecodedDeletes(ordinal, order, DeleteBlock.Decode(content, block.Log.File.Path)));
+                continue;
+            }
+
+            result = result with { HasPartial = result.HasPartial || block.Block.IsPartial };
+            result.Blocks.Add(new DecodedBlock(
+                await DecodeAsync(snapshot, slice, block, leases, cancellationToken), ordinal, order, block.Block.IsPartial ? DataBlock.ColumnsOf(block) : null));
+        }
+
+        return result;
     }
 
     /// <summary>The blocks of a change log; it never grows, since each write makes its own.</summary>
@@ -127,11 +137,22 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         string decoder = $"{DataBlock.DecoderVersion}:{SliceScan.Text(live.Block.Offset)}";
         FileLease lease = await files.OpenDecodedAsync(
             [Source(snapshot, live.Log.File)], decoder, (_, target, token) => DataBlock.WriteParquetAsync(live, KeyColumnOf(snapshot), target, token), cancellationToken);
-        leases.Add(lease);
+        lock (leases)
+        {
+            leases.Add(lease);
+        }
+
         using DuckDBConnection connection = engine.OpenConnection();
         ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0]);
         return live.Block.Type != LogBlockType.ParquetData ? file with { MicrosecondInstants = DataBlock.MicrosecondInstantsOf(live) } : file;
     }
+
+    /// <summary>The names that columns have in files of any schema version.</summary>
+    public static IReadOnlyCollection<string> NamesOf(HudiSnapshot snapshot, IEnumerable<string> columns)
+        => columns.SelectMany(c => snapshot.SchemaHistory?.NamesOf(c) ?? [c]).ToHashSet(StringComparer.OrdinalIgnoreCase);
+
+    private static IEnumerable<string> KeyColumns(HudiSnapshot snapshot, MergeRules rules)
+        => snapshot.Properties.RecordKeyFields.Append("_hoodie_record_key").Concat(rules.Ordering);
 
     private static string? KeyColumnOf(HudiSnapshot snapshot)
         => snapshot.Properties.PopulatesMetaFields ? "_hoodie_record_key" : snapshot.Properties.RecordKeyFields is [var only] ? only : null;
@@ -158,4 +179,6 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
 
     private static CacheableFile Source(HudiSnapshot snapshot, HudiFile file)
         => new(snapshot.Table.Root.Store, snapshot.Table.Root.Key(file.Path), file.SizeBytes);
+
+    private sealed record SliceLogs(List<DecodedBlock> Blocks, List<DecodedDeletes> Deletes, bool HasPartial);
 }

@@ -36,6 +36,15 @@ internal sealed class MergeCache
         }
     }
 
+    /// <summary>Whether an outcome is kept, or on its way.</summary>
+    public bool Contains(string key)
+    {
+        lock (_lock)
+        {
+            return _merges.ContainsKey(key);
+        }
+    }
+
     /// <summary>A kept outcome, or a new one; the caller disposes it.</summary>
     public async ValueTask<MergedSlices> GetAsync(string key, Func<Task<MergedSlices>> merge, CancellationToken cancellationToken)
     {

@@ -6,7 +6,7 @@ namespace LakeHolo.Readers.Hudi.Merging;
 
 /// <summary>The outcome of merging the slices of one snapshot: base rows that are superseded, and the rows that log records put in their place.</summary>
 /// <remarks>Lives in two tables of the engine until the last scan that names them is disposed and the cache has let go.</remarks>
-internal sealed class MergedSlices(EngineDatabase engine, string deadTable, string rowsTable, IReadOnlySet<int> slicesWithDeadRows) : IAsyncDisposable
+internal sealed class MergedSlices(EngineDatabase engine, string deadTable, string rowsTable, IReadOnlyDictionary<string, int> slicesWithDeadRows) : IAsyncDisposable
 {
     private int _uses = 1;
 
@@ -16,8 +16,8 @@ internal sealed class MergedSlices(EngineDatabase engine, string deadTable, stri
     /// <summary>Table of rows, columns as in the snapshot's schema behind <see cref="RecordSql.Slice"/>, the slice's ordinal.</summary>
     public string RowsTable { get; } = rowsTable;
 
-    /// <summary>Ordinals of slices whose base file has superseded rows.</summary>
-    public IReadOnlySet<int> SlicesWithDeadRows { get; } = slicesWithDeadRows;
+    /// <summary>The slice's ordinal of a base file that has superseded rows; null for another file.</summary>
+    public int? DeadSliceOf(ReadableFile file) => slicesWithDeadRows.TryGetValue(file.Identity, out int ordinal) ? ordinal : null;
 
     /// <summary>Takes part in the tables' life; false if they are gone already.</summary>
     public bool TryAcquire()

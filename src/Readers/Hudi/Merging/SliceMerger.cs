@@ -1,5 +1,6 @@
 using System.Globalization;
 using Apache.Arrow;
+using Apache.Arrow.Types;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
@@ -27,6 +28,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     private static long _tables;
     private readonly SliceScan _scan = new(snapshot);
     private readonly RecordSql _records = new(snapshot, rules);
+    private RecordKey _key = RecordKey.Text(snapshot);
     private readonly string _name = "hudi_merge.t" + SliceScan.Text(Interlocked.Increment(ref _tables));
 
     private string Log => _name + "_log";
@@ -56,19 +58,27 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         bool isDone = false;
         try
         {
-            LoadDeletes(connection, deletes);
-            Execute(connection, $"CREATE TABLE {Log} AS {LogSql(blocks)}");
+            _key = IsFolded ? RecordKey.Text(snapshot) : RecordKey.Choose(snapshot, [.. blocks.Select(b => b.File), .. bases.Values], deletes);
+            LoadLog(connection, blocks, deletes);
+            if (!_key.IsText && Count(connection, $"SELECT count(*) FROM {Log} WHERE {K} IS NULL") > 0)
+            {
+                _key = RecordKey.Text(snapshot);
+                Execute(connection, $"DROP TABLE {Log}; DROP TABLE {Log}_del");
+                LoadLog(connection, blocks, deletes);
+            }
+
             if (IsFolded)
             {
                 Fold(connection, bases);
             }
             else
             {
-                Choose(connection, bases);
+                Choose(connection, blocks, bases);
             }
 
             isDone = true;
-            return new MergedSlices(engine, Dead, Rows, DeadSlices(connection));
+            HashSet<int> dead = DeadSlices(connection);
+            return new MergedSlices(engine, Dead, Rows, bases.Where(b => dead.Contains(b.Key)).ToDictionary(b => b.Value.Identity, b => b.Key, StringComparer.Ordinal));
         }
         catch (DuckDBException error)
         {
@@ -81,23 +91,30 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         }
     }
 
-    // The newest record of each key: after the last one that beats everything before it, the greatest by ordering value, then by place.
-    private void Choose(DuckDBConnection connection, IReadOnlyDictionary<int, ReadableFile> bases)
+    private void LoadLog(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes)
     {
-        const string Seq = RecordSql.Sequence;
+        LoadDeletes(connection, deletes);
+        Execute(connection, $"CREATE TABLE {Log} AS {LogSql(blocks)}");
+    }
+
+    // The newest record of each key: after the last one that beats everything before it, the greatest by ordering value, then by place. The log holds keys and ordering
+    // values only: whole records are read once, when it is known which of them are live.
+    private void Choose(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyDictionary<int, ReadableFile> bases)
+    {
+        const string Seq = RecordSql.Sequence, Order = RecordSql.Order, IsReset = RecordSql.IsReset, IsDelete = RecordSql.IsDelete;
         Execute(connection, _records.IsCommitTime
-            ? $"CREATE TABLE {Winners} AS SELECT {G}, {K}, max({Seq}) AS {Seq}, true AS {RecordSql.IsReset}, 0 AS {RecordSql.Order} FROM {Log} GROUP BY {G}, {K}"
-            : $"CREATE TABLE {Winners} AS SELECT l.{G}, l.{K}, w.{Seq}, l.{RecordSql.IsReset}, l.{RecordSql.Order} FROM ("
-                + $"SELECT {G}, {K}, arg_max({Seq}, struct_pack(a := NOT {RecordSql.IsReset}, b := {RecordSql.Order}, c := {Seq})) AS {Seq} FROM ("
-                + $"SELECT *, coalesce(max({Seq}) FILTER ({RecordSql.IsReset}) OVER (PARTITION BY {G}, {K}), -1) AS reset_at FROM {Log}) WHERE {Seq} >= reset_at GROUP BY {G}, {K}) w "
+            ? $"CREATE TABLE {Winners} AS SELECT {G}, {K}, max({Seq}) AS {Seq}, true AS {IsReset}, 0 AS {Order}, arg_max({IsDelete}, {Seq}) AS {IsDelete} FROM {Log} GROUP BY {G}, {K}"
+            : $"CREATE TABLE {Winners} AS SELECT l.{G}, l.{K}, l.{Seq}, l.{IsReset}, l.{Order}, l.{IsDelete} FROM ("
+                + $"SELECT {G}, {K}, arg_max({Seq}, struct_pack(a := NOT {IsReset}, b := {Order}, c := {Seq})) AS {Seq} FROM ("
+                + $"SELECT *, coalesce(max({Seq}) FILTER ({IsReset}) OVER (PARTITION BY {G}, {K}), -1) AS reset_at FROM {Log}) WHERE {Seq} >= reset_at GROUP BY {G}, {K}) w "
                 + $"JOIN {Log} l ON l.{G} = w.{G} AND l.{Seq} = w.{Seq}");
-        Execute(connection, $"CREATE TABLE {Matches} AS SELECT f, {K}, min(pos) AS pos, arg_min(struct_pack(v := o), pos).v AS o FROM (" + BaseSql(bases) + ") GROUP BY f, " + K);
-        string baseWins = $"NOT (w.{RecordSql.IsReset} OR m.o IS NULL OR w.{RecordSql.Order} >= m.o)";
-        string join = $"{Matches} m JOIN {Winners} w ON w.{G} = m.f AND w.{K} = m.{K}";
-        Execute(connection, $"CREATE TABLE {Dead} AS SELECT m.f, m.pos FROM {join} WHERE NOT coalesce({baseWins}, false)");
-        Execute(connection, $"CREATE TABLE {Rows} AS SELECT l.{G}, {Names("l.")} FROM {Log} l JOIN {Winners} w ON w.{G} = l.{G} AND w.{Seq} = l.{Seq} WHERE NOT l.{RecordSql.IsDelete}"
-            + $" AND NOT EXISTS (SELECT 1 FROM {join.Replace(" w ", " v ", StringComparison.Ordinal).Replace("w.", "v.", StringComparison.Ordinal)}"
-            + $" WHERE v.{G} = l.{G} AND v.{Seq} = l.{Seq} AND coalesce({baseWins.Replace("w.", "v.", StringComparison.Ordinal)}, false))");
+        Execute(connection, $"CREATE TABLE {Matches} AS SELECT f, seq, min(pos) AS pos, "
+            + $"NOT coalesce(NOT (any_value(reset) OR arg_min(struct_pack(v := o), pos).v IS NULL OR any_value(newer) >= arg_min(struct_pack(v := o), pos).v), false) AS wins FROM ({BaseSql(bases)}) GROUP BY f, seq");
+        Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, pos FROM {Matches} WHERE wins");
+        string live = $"(SELECT w.{G}, w.{Seq} FROM {Winners} w ANTI JOIN (SELECT f, seq FROM {Matches} WHERE NOT wins) b ON b.f = w.{G} AND b.seq = w.{Seq} WHERE NOT w.{IsDelete})";
+        IEnumerable<string> parts = BlockGroups(blocks).Select(g =>
+            $"SELECT {SliceOf(g.Blocks)} AS {G}, {_scan.Columns(g.Files, snapshot.Schema.FieldsList)} FROM {SliceScan.From(g.Files)} r SEMI JOIN {live} v ON v.{G} = {SliceOf(g.Blocks)} AND v.{Seq} = {SequenceOf(g.Blocks)}");
+        Execute(connection, $"CREATE TABLE {Rows} AS {string.Join(" UNION ALL ", parts.Append(SliceScan.Nothing([new Field(G, Int32Type.Default, true), .. snapshot.Schema.FieldsList])))}");
     }
 
     // Winners take values from losers: records are folded one by one, then with the matched base rows.
@@ -106,7 +123,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         var fold = new FoldSql(snapshot, rules, _records);
         Execute(connection, $"CREATE TABLE {Winners} AS SELECT {G}, {K}, list_reduce(list({fold.Pack()} ORDER BY {RecordSql.Sequence}), "
             + $"lambda a, b: {fold.Merge("a", "b", withBase: false)}) AS r FROM {Log} GROUP BY {G}, {K}");
-        Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, min(pos) AS pos, {K} FROM (" + BaseSql(bases) + $") GROUP BY f, {K}");
+        Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, min(pos) AS pos, k AS {K} FROM ({BaseSql(bases)}) GROUP BY f, k");
         Execute(connection, $"CREATE TABLE {Matches} AS " + BaseRowsSql(bases, fold));
         Execute(connection, $"CREATE TABLE {Rows} AS WITH merged AS (SELECT w.{G}, CASE WHEN m.r IS NULL THEN w.r ELSE {fold.Merge("m.r", "w.r", withBase: true)} END AS r "
             + $"FROM {Winners} w LEFT JOIN {Matches} m ON m.f = w.{G} AND m.{K} = w.{K}) "
@@ -117,37 +134,45 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     private string LogSql(IReadOnlyList<DecodedBlock> blocks)
     {
         var parts = new List<string>();
-        var byFile = blocks.ToDictionary(b => b.File);
-        foreach (IReadOnlyList<ReadableFile> group in _scan.Group(blocks.Select(b => b.File)))
+        foreach ((IReadOnlyList<ReadableFile> group, DecodedBlock[] members) in BlockGroups(blocks))
         {
-            DecodedBlock[] members = [.. group.Select(f => byFile[f])];
+            string record = $"SELECT {SliceOf(members)} AS {G}, {SequenceOf(members)} AS {RecordSql.Sequence}, {RecordColumns(group[0])}";
             string present = rules.Fill != FillMode.Absent ? "NULL::VARCHAR[]"
                 : At(members.Select(m => m.PresentColumns is null ? "NULL" : SqlText.LiteralList(m.PresentColumns)), "VARCHAR[][]");
-            parts.Add($"SELECT {At(members.Select(m => SliceScan.Text(m.Slice)), "INTEGER[]")} AS {G}, "
-                + $"{At(members.Select(m => SliceScan.Text(m.Order * RowsPerBlock)), "BIGINT[]")} + file_row_number AS {RecordSql.Sequence}, "
-                + $"{RecordColumns(group[0])}, {present} AS {RecordSql.Present}, {_scan.Columns(group, snapshot.Schema.FieldsList)} FROM {SliceScan.From(group)}");
+            parts.Add(record + (IsFolded ? $", {present} AS {RecordSql.Present}, {_scan.Columns(group, snapshot.Schema.FieldsList)}" : "") + $" FROM {SliceScan.From(group)}");
         }
 
-        string nulls = string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"CAST(NULL AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}"));
         string order = $"CAST({_records.OrderingOfDelete()} AS {_records.OrderType})";
-        parts.Add($"SELECT g, seq, k, {order} AS {RecordSql.Order}, true, ({order}) IS NULL, NULL::VARCHAR[], {nulls} FROM {Log}_del");
-        string names = string.Join(", ", [G, RecordSql.Sequence, K, RecordSql.Order, RecordSql.IsDelete, RecordSql.IsReset, RecordSql.Present]) + ", " + Names("");
+        string nulls = string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"CAST(NULL AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}"));
+        parts.Add($"SELECT g, seq, CAST(k AS {_key.Type}), {order} AS {RecordSql.Order}, true, ({order}) IS NULL{(IsFolded ? ", NULL::VARCHAR[], " + nulls : "")} FROM {Log}_del");
+        string names = string.Join(", ", [G, RecordSql.Sequence, K, RecordSql.Order, RecordSql.IsDelete, RecordSql.IsReset]) + (IsFolded ? $", {RecordSql.Present}, {Names("")}" : "");
         return $"SELECT * FROM ({string.Join(" UNION ALL ", parts)}) AS x({names})";
     }
 
-    // Keys of base rows that some log record has, with position and ordering value.
+    // Base rows whose key some log record has, with position and ordering value; and of the log record its place, its ordering value and whether it beats everything.
     private string BaseSql(IReadOnlyDictionary<int, ReadableFile> bases)
     {
-        var parts = new List<string> { $"SELECT 0 AS f, 0::BIGINT AS pos, NULL::VARCHAR AS {K}, NULL::{_records.OrderType} AS o WHERE false" };
+        string winner = IsFolded ? $"w.{K} AS k" : $"w.{RecordSql.Sequence} AS seq, w.{RecordSql.IsReset} AS reset, w.{RecordSql.Order} AS newer";
+        var parts = new List<string> { $"SELECT 0 AS f, 0::BIGINT AS pos, NULL::{_records.OrderType} AS o, {winner} FROM {Winners} w WHERE false" };
         foreach ((IReadOnlyList<ReadableFile> group, string slices) in BaseGroups(bases))
         {
             string Column(Field f) => _scan.Column(group[0], f);
-            parts.Add($"SELECT b.f, b.pos, b.{K}, b.o FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {RecordKeySql.Of(snapshot, Column)} AS {K}, "
+            parts.Add($"SELECT b.f, b.pos, b.o, {winner} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {_key.Of(Column)} AS {K}, "
                 + $"CAST({_records.Ordering(Column)} AS {_records.OrderType}) AS o FROM {SliceScan.From(group)}) b JOIN {Winners} w ON w.{G} = b.f AND w.{K} = b.{K}");
         }
 
         return string.Join(" UNION ALL ", parts);
     }
+
+    private IEnumerable<(IReadOnlyList<ReadableFile> Files, DecodedBlock[] Blocks)> BlockGroups(IReadOnlyList<DecodedBlock> blocks)
+    {
+        var byFile = blocks.ToDictionary(b => b.File);
+        return _scan.Group(blocks.Select(b => b.File)).Select(g => (g, g.Select(f => byFile[f]).ToArray()));
+    }
+
+    private static string SliceOf(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(b.Slice)), "INTEGER[]");
+
+    private static string SequenceOf(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(b.Order * RowsPerBlock)), "BIGINT[]") + " + file_row_number";
 
     private string BaseRowsSql(IReadOnlyDictionary<int, ReadableFile> bases, FoldSql fold)
     {
@@ -175,7 +200,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             : At(ordinals.Select(o => SliceScan.Text(o)), "INTEGER[]");
 
     private string RecordColumns(ReadableFile file) => _records.OfRecord(
-        f => _scan.Column(file, f), name => file.Shape.Columns.Any(c => c.Name == name)).Replace($" AS {RecordSql.Order},", $"::{_records.OrderType} AS {RecordSql.Order},", StringComparison.Ordinal);
+        _key, f => _scan.Column(file, f), name => file.Shape.Columns.Any(c => c.Name == name)).Replace($" AS {RecordSql.Order},", $"::{_records.OrderType} AS {RecordSql.Order},", StringComparison.Ordinal);
 
     private void LoadDeletes(DuckDBConnection connection, IReadOnlyList<DecodedDeletes> deletes)
     {
@@ -187,7 +212,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             long sequence = block.Order * RowsPerBlock;
             foreach (DeletedKey key in block.Keys)
             {
-                IDuckDBAppenderRow row = appender.CreateRow().AppendValue(block.Slice).AppendValue(sequence++).AppendValue(key.Key);
+                IDuckDBAppenderRow row = appender.CreateRow().AppendValue(block.Slice).AppendValue(sequence++).AppendValue(_key.OfDeleted(key.Key));
                 for (int i = 0; i < _records.OrderingParts; i++)
                 {
                     // A single value where several are expected (or the other way round) is of another class: the deletion then wins.
@@ -197,6 +222,13 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
                 row.EndRow();
             }
         }
+    }
+
+    private static long Count(DuckDBConnection connection, string sql)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
     }
 
     private HashSet<int> DeadSlices(DuckDBConnection connection)

@@ -5,7 +5,7 @@ using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.Readers.Scanning;
 
-namespace LakeHolo.Readers.Hudi;
+namespace LakeHolo.Readers.Hudi.Pruning;
 
 /// <summary>Skips slices whose partition path excludes every row that a filter needs.</summary>
 /// <remarks>Only where the path holds the columns' own values: with timestamp or custom key generators it is formatted text. A condition, or a value,

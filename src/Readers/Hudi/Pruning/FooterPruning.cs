@@ -1,0 +1,181 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Numerics;
+using Apache.Arrow.Types;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Hudi.Pruning;
+
+/// <summary>Skips base files by their Parquet footers: statistics of columns, and for record keys the range and bloom filter that Hudi's writers leave there.</summary>
+internal sealed class FooterPruning(EngineDatabase engine)
+{
+    private const int MaxKept = 500_000;
+    private const int FilesPerQuery = 2000;
+    private static readonly string[] TimestampFormats = ["yyyy-MM-dd HH:mm:ss.FFFFFF", "yyyy-MM-dd HH:mm:ss.FFFFFFzz"];
+    private readonly ConcurrentDictionary<(string File, string Column), ColumnRange?> _ranges = new();
+    private readonly ConcurrentDictionary<string, FileKeys> _keys = new(StringComparer.Ordinal);
+
+    /// <summary>For each file whether it may hold a row that fulfils the condition.</summary>
+    public bool[] MayMatch(HudiSnapshot snapshot, IReadOnlyList<ReadableFile> files, ScanFilter filter)
+    {
+        HudiColumn[] columns = snapshot.SchemaHistory is not null
+            ? []
+            : [.. snapshot.Columns.Where(c => RangeFilter.ColumnsOf(filter).Contains(c.Name, StringComparer.OrdinalIgnoreCase) && KnownStatistics.IsUsable(c))];
+        IReadOnlyList<string>? keys = KeyColumnOf(snapshot) is { } keyColumn ? RangeFilter.TextsOf(filter, keyColumn) : null;
+        keys ??= snapshot.Properties.PopulatesMetaFields ? RangeFilter.TextsOf(filter, "_hoodie_record_key") : null;
+        using DuckDBConnection connection = engine.OpenConnection();
+        Load(connection, files, columns);
+        if (keys is not null)
+        {
+            LoadKeys(connection, files);
+        }
+
+        return
+        [
+            .. files.Select(f => RangeFilter.MayBeTrue(filter, name => columns.FirstOrDefault(c => c.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } column
+                    ? _ranges.GetValueOrDefault((f.Identity, column.Name)) : null)
+                && (keys is null || keys.Any(k => _keys.GetValueOrDefault(f.Identity)?.MayContain(k) ?? true))),
+        ];
+    }
+
+    // A key of one text column is that text; keys of several columns, and of declared complex generators, are composed.
+    private static string? KeyColumnOf(HudiSnapshot snapshot)
+        => snapshot.Properties.RecordKeyFields is [var only] && snapshot.Columns.Any(c => c.Name == only && c.Field.DataType is StringType)
+            && (snapshot.Properties.KeyGenerator ?? "").Replace("Avro", "", StringComparison.OrdinalIgnoreCase).TrimEnd('_').ToUpperInvariant()
+                is "SIMPLEKEYGENERATOR" or "SIMPLE" or "NONPARTITIONEDKEYGENERATOR" or "NON_PARTITION" or "TIMESTAMPBASEDKEYGENERATOR" or "TIMESTAMP"
+            ? only
+            : null;
+
+    private void Load(DuckDBConnection connection, IReadOnlyList<ReadableFile> files, HudiColumn[] columns)
+    {
+        if (_ranges.Count > MaxKept)
+        {
+            _ranges.Clear();
+        }
+
+        // A file whose column has another type than the table's is converted when read: its statistics are of other values.
+        var needed = files.Where(f => columns.Any(c => IsSame(f, c) && !_ranges.ContainsKey((f.Identity, c.Name)))).DistinctBy(f => f.LocalPath).ToDictionary(f => f.LocalPath, StringComparer.Ordinal);
+        foreach (string[] some in needed.Keys.Chunk(FilesPerQuery))
+        {
+            using DuckDBCommand command = connection.CreateCommand();
+            command.CommandText = "SELECT file_name, path_in_schema, list(stats_min_value), list(stats_max_value), count(stats_min_value) = count(*) AND count(stats_max_value) = count(*), "
+                + "coalesce(sum(stats_null_count), 0)::BIGINT, count(stats_null_count) = count(*), sum(num_values)::BIGINT FROM parquet_metadata("
+                + SqlText.LiteralList(some) + ") WHERE path_in_schema IN (" + string.Join(", ", columns.Select(c => SqlText.Literal(c.Name))) + ") GROUP BY ALL";
+            using DuckDBDataReader rows = command.ExecuteReader();
+            while (rows.Read())
+            {
+                HudiColumn column = columns.First(c => c.Name == rows.GetString(1));
+                ReadableFile file = needed[rows.GetString(0)];
+                bool knowsNulls = rows.GetBoolean(6);
+                bool isAllNull = knowsNulls && rows.GetInt64(5) == rows.GetInt64(7);
+                _ranges[(file.Identity, column.Name)] = !IsSame(file, column) ? null
+                    : isAllNull ? new ColumnRange(null, null, true, false)
+                    : rows.GetBoolean(4) ? RangeOf(column.Field.DataType, rows.GetFieldValue<List<string>>(2), rows.GetFieldValue<List<string>>(3), !knowsNulls || rows.GetInt64(5) > 0)
+                    : null;
+            }
+
+            foreach (ReadableFile file in some.Select(p => needed[p]))
+            {
+                foreach (HudiColumn column in columns)
+                {
+                    _ranges.TryAdd((file.Identity, column.Name), null);
+                }
+            }
+        }
+    }
+
+    private static bool IsSame(ReadableFile file, HudiColumn column)
+    {
+        string type = SqlText.TypeOf(column.Field.DataType) is "TIMESTAMPTZ" ? "TIMESTAMP WITH TIME ZONE" : SqlText.TypeOf(column.Field.DataType);
+        return file.Shape.Columns.Any(c => c.Name == column.Name && c.Type.Name == type);
+    }
+
+    private static ColumnRange? RangeOf(IArrowType type, List<string> mins, List<string> maxs, bool mayHaveNulls)
+    {
+        object?[] lows = [.. mins.Select(m => Value(type, m))];
+        object?[] highs = [.. maxs.Select(m => Value(type, m))];
+        if (lows.Contains(null) || highs.Contains(null) || lows.Length == 0)
+        {
+            return null;
+        }
+
+        IComparer<object?> order = Comparer<object?>.Create(Compare);
+        return new ColumnRange(lows.Min(order), highs.Max(order), mayHaveNulls, true);
+    }
+
+    private static int Compare(object? one, object? other) => (one, other) switch
+    {
+        (string a, string b) => string.CompareOrdinal(a, b),
+        (ScanDecimal a, ScanDecimal b) => a.Unscaled.CompareTo(b.Unscaled),
+        _ => Comparer<object>.Default.Compare(one!, other!),
+    };
+
+    private static object? Value(IArrowType type, string text)
+    {
+        CultureInfo invariant = CultureInfo.InvariantCulture;
+        switch (type)
+        {
+            case Int32Type or Int64Type:
+                return long.TryParse(text, NumberStyles.AllowLeadingSign, invariant, out long number) ? number : null;
+            case StringType:
+                return text;
+            case BooleanType:
+                return text == "true" ? true : text == "false" ? false : null;
+            case Date32Type:
+                return DateOnly.TryParseExact(text, "yyyy-MM-dd", invariant, DateTimeStyles.None, out DateOnly date) ? ColumnRange.Normalised(date) : null;
+            case TimestampType:
+                const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
+                return DateTime.TryParseExact(text, TimestampFormats, invariant, Utc, out DateTime moment) ? (moment - DateTime.UnixEpoch).Ticks / 10 : null;
+            case Decimal128Type d:
+                int point = text.IndexOf('.', StringComparison.Ordinal);
+                return (point < 0 ? 0 : text.Length - point - 1) == d.Scale && BigInteger.TryParse(text.Replace(".", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign, invariant, out BigInteger unscaled)
+                    ? new ScanDecimal(unscaled, d.Scale)
+                    : null;
+            default:
+                // Decimal text of floating-point bounds may be rounded.
+                return null;
+        }
+    }
+
+    private void LoadKeys(DuckDBConnection connection, IReadOnlyList<ReadableFile> files)
+    {
+        if (_keys.Count > MaxKept / 100)
+        {
+            _keys.Clear();
+        }
+
+        var needed = files.Where(f => !_keys.ContainsKey(f.Identity)).DistinctBy(f => f.LocalPath).ToDictionary(f => f.LocalPath, StringComparer.Ordinal);
+        foreach (string[] some in needed.Keys.Chunk(FilesPerQuery))
+        {
+            using DuckDBCommand command = connection.CreateCommand();
+            command.CommandText = "SELECT file_name, decode(key), decode(value) FROM parquet_kv_metadata(" + SqlText.LiteralList(some) + ") WHERE decode(key) IN "
+                + "('org.apache.hudi.bloomfilter', 'com.uber.hoodie.bloomfilter', 'hoodie_bloom_filter_type_code', 'hoodie_min_record_key', 'hoodie_max_record_key')";
+            using DuckDBDataReader rows = command.ExecuteReader();
+            var found = new List<(string File, string Key, string Value)>();
+            while (rows.Read())
+            {
+                found.Add((rows.GetString(0), rows.GetString(1), rows.GetString(2)));
+            }
+
+            ILookup<string, (string File, string Key, string Value)> byFile = found.ToLookup(f => f.File, StringComparer.Ordinal);
+            foreach (string path in some)
+            {
+                var values = byFile[path].GroupBy(v => v.Key, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.First().Value, StringComparer.Ordinal);
+                string? bloom = values.GetValueOrDefault("org.apache.hudi.bloomfilter") ?? values.GetValueOrDefault("com.uber.hoodie.bloomfilter");
+                _keys[needed[path].Identity] = new FileKeys(
+                    values.GetValueOrDefault("hoodie_min_record_key"), values.GetValueOrDefault("hoodie_max_record_key"),
+                    bloom is null ? null : KeyBloomFilter.TryParse(bloom, values.GetValueOrDefault("hoodie_bloom_filter_type_code")));
+            }
+        }
+    }
+
+    private sealed record FileKeys(string? Min, string? Max, KeyBloomFilter? Bloom)
+    {
+        // The order of Java's strings.
+        public bool MayContain(string key) => (Min is null || string.CompareOrdinal(key, Min) >= 0) && (Max is null || string.CompareOrdinal(key, Max) <= 0)
+            && (Bloom?.MayContain(key) ?? true);
+    }
+}
