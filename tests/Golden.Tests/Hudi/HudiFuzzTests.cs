@@ -1,18 +1,24 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.IO.Compression;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Avro;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.HFiles;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
+using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
-using LakeHolo.Readers.Hudi.LogFiles;
+using LakeHolo.Readers.Hudi.Pruning;
 
 namespace LakeHolo.Golden.Tests.Hudi;
 
-/// <summary>Broken bytes are refused with a <see cref="LakeException"/>, never with another exception.</summary>
+/// <summary>Broken bytes are refused with a <see cref="LakeException"/>, never with another exception. <c>LAKEHOLO_FUZZ_SECONDS</c> lets each test run longer, with another seed
+/// every time; without it the seed is fixed.</summary>
 public sealed class HudiFuzzTests
 {
-    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(2);
+    private static readonly int? LongRun = int.TryParse(Environment.GetEnvironmentVariable("LAKEHOLO_FUZZ_SECONDS"), CultureInfo.InvariantCulture, out int seconds) ? seconds : null;
+    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(LongRun ?? 2);
 
     [Fact]
     public void Mutated_log_files_parse_or_are_refused()
@@ -48,6 +54,50 @@ public sealed class HudiFuzzTests
         });
     }
 
+    [Fact]
+    public void Mutated_HFiles_and_metadata_records_are_read_or_refused()
+    {
+        Mutate(Entries("cow_mdt_all_indexes_v9", ".hfile"), bytes => ReadHFile(bytes));
+        var random = new Random(7);
+        byte[][] made = [.. Enumerable.Range(1, 3).Select(levels => new HFileWriter(levels == 2, 3, 3, levels).Write(
+            Enumerable.Range(0, 40).Select(i => ($"key{i:00}", BitConverter.GetBytes(random.Next())))))];
+        Mutate([.. made], bytes => ReadHFile(bytes));
+        Mutate([.. Entries("cow_mdt_all_indexes_v9", "metadata/column_stats/.col"), .. Entries("cow_mdt_all_indexes_v6", "metadata/files/.files")], bytes =>
+        {
+            object? merged = null;
+            foreach ((MetadataBlock? block, _) in Completed(MetadataLog.ReadAsync(bytes, "f", CancellationToken.None)))
+            {
+                foreach (ReadOnlyMemory<byte>? cell in block?.Cells.Values ?? [])
+                {
+                    merged = MetadataMerge.Merge(merged, cell is { } value ? AvroDatum.DecodeRecord(block!.Schema!, value.Span, "f") : null);
+                }
+            }
+        });
+    }
+
+    [Fact]
+    public void Mutated_bloom_filters_are_used_or_passed_over()
+    {
+        byte[] filter = [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 5, 1, 0, 0, 0, 64, 1, 2, 3, 4, 5, 6, 7, 8];
+        byte[] dynamic = [.. filter[..13], 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 1, .. filter];
+        Mutate([filter, dynamic], bytes =>
+        {
+            string text = Convert.ToBase64String(bytes);
+            KeyBloomFilter.TryParse(text, null)?.MayContain("key");
+            KeyBloomFilter.TryParse(text, "DYNAMIC_V0")?.MayContain("key");
+        });
+    }
+
+    private static void ReadHFile(byte[] bytes)
+    {
+        HFileReader file = Completed(HFileReader.OpenAsync(bytes, "f"));
+        Completed(file.ReadAllAsync());
+        Completed(file.FindAsync(["key07"u8.ToArray(), "k"u8.ToArray()], true));
+    }
+
+    // What is in memory is read without waiting.
+    private static T Completed<T>(ValueTask<T> task) => task.IsCompleted ? task.GetAwaiter().GetResult() : throw new InvalidOperationException("a read of memory waits");
+
     private static void Schemas(CommitMetadata commit)
     {
         if (!string.IsNullOrEmpty(commit.Schema))
@@ -74,9 +124,10 @@ public sealed class HudiFuzzTests
 
     private static void Mutate(List<byte[]> originals, Action<byte[]> parse)
     {
-        var random = new Random(20261125);
+        int seed = LongRun is null ? 20261125 : Environment.TickCount;
+        var random = new Random(seed);
         long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < 20_000 && Stopwatch.GetElapsedTime(start) < Budget; i++)
+        for (int i = 0; (i < 20_000 || LongRun is not null) && Stopwatch.GetElapsedTime(start) < Budget; i++)
         {
             byte[] bytes = [.. originals[random.Next(originals.Count)]];
             for (int changes = random.Next(1, 4); changes > 0; changes--)
@@ -96,6 +147,10 @@ public sealed class HudiFuzzTests
             catch (LakeException)
             {
                 // Refused: what is asked for.
+            }
+            catch (Exception error)
+            {
+                throw new InvalidOperationException($"seed {seed}, round {i}: {error.Message}", error);
             }
         }
     }
