@@ -158,9 +158,16 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         }
 
         // Of remote files only the footers are fetched before it is known which of them are needed.
-        IReadOnlyList<ReadableFile> footers = await _files.OpenBasesAsync(snapshot, slices, [], leases, cancellationToken);
-        bool[] mayMatch = _footers.MayMatch(snapshot, footers, filter);
-        return await _files.OpenBasesAsync(snapshot, [.. slices.Where((_, i) => mayMatch[i])], names, leases, cancellationToken);
+        var probing = new List<IAsyncDisposable>();
+        try
+        {
+            bool[] mayMatch = _footers.MayMatch(snapshot, await _files.OpenBasesAsync(snapshot, slices, [], probing, cancellationToken), filter);
+            return await _files.OpenBasesAsync(snapshot, [.. slices.Where((_, i) => mayMatch[i])], names, leases, cancellationToken);
+        }
+        finally
+        {
+            await DisposeAsync(probing);
+        }
     }
 
     private static IEnumerable<string> MergedParts(
