@@ -60,7 +60,7 @@ public sealed record PaimonCommit
             using JsonDocument document = JsonDocument.Parse(content);
             return Parse(document.RootElement, path);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw LakeException.FormatInvalid("The snapshot file is not JSON", path, e);
         }

@@ -54,7 +54,7 @@ public sealed record PaimonSchema
             using JsonDocument document = JsonDocument.Parse(content, new JsonDocumentOptions { MaxDepth = 128 });
             return Parse(document.RootElement, id, path);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw LakeException.FormatInvalid("The schema file is not JSON", path, e);
         }
