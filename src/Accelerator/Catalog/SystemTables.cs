@@ -16,7 +16,7 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
     public static IReadOnlyList<string> Names { get; } = ["tables", "columns", "snapshots", "features", "sync_runs", "hot_tables", "query_log"];
 
     /// <summary>Suffixes after '$'.</summary>
-    public static IReadOnlyList<string> TableSuffixes { get; } = ["snapshots", "files", "partitions", "schemas", "options"];
+    public static IReadOnlyList<string> TableSuffixes { get; } = ["snapshots", "files", "partitions", "schemas", "options", "tags", "branches", "consumers"];
 
     /// <summary>A table of the schema <c>lakeholo</c> or <c>information_schema</c>; null if it has no such table.</summary>
     public async ValueTask<RowRelation?> TryGetAsync(string schema, string name, CancellationToken cancellationToken)
@@ -62,6 +62,14 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
                 }
 
                 return schemas;
+            case "tags" or "branches" or "consumers":
+                var references = new RowRelation(("name", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"));
+                foreach (SnapshotReference reference in await table.Format.ListReferencesAsync(table.Table, suffix, cancellationToken))
+                {
+                    references.Add(reference.Name, reference.Snapshot?.Text, reference.CommittedAt);
+                }
+
+                return references;
             default:
                 Snapshot snapshot = await catalog.LoadSnapshotAsync(table, at, synced: false, cancellationToken);
                 return suffix switch

@@ -230,6 +230,12 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             return new BoundTable(rows.Schema, null, rows.ToSql());
         }
 
+        if (suffix is not null && suffix.StartsWith("branch_", StringComparison.Ordinal) && at is SnapshotSelector.LatestSelector)
+        {
+            // t$branch_b is the newest snapshot of a branch, which formats know as the version branch_b.
+            (at, suffix) = (SnapshotSelector.Version(suffix), null);
+        }
+
         var request = new TableRequest(table, at, suffix, pins, options);
         foreach (ITableSource source in sources)
         {

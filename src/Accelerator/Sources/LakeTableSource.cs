@@ -56,7 +56,7 @@ public sealed class LakeTableSource(IEnumerable<ITableReader> readers, EngineDat
 
         public DateTimeOffset? KnownNewestAt => knownNewestAt;
 
-        public Schema Schema => snapshot.Schema;
+        public Schema Schema { get; } = reader.SchemaOf(snapshot, view);
 
         public ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default)
             => reader.PlanAsync(snapshot, request with { View = view }, cancellationToken);

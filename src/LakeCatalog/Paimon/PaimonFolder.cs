@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Paimon;
@@ -43,6 +44,27 @@ internal sealed class PaimonFolder(TableRoot root, string branch)
 
         string key = root.Key($"{Prefix}tag/tag-{name}");
         return await TryReadAsync(key, cancellationToken) is byte[] content ? PaimonCommit.Parse(content, key) : null;
+    }
+
+    /// <summary>The snapshot that a consumer reads next, or null.</summary>
+    public async ValueTask<long?> TryReadConsumerAsync(string name, CancellationToken cancellationToken)
+    {
+        if (await TryReadAsync(root.Key($"{Prefix}consumer/consumer-{name}"), cancellationToken) is not byte[] content)
+        {
+            return null;
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(content);
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("nextSnapshot", out JsonElement next) && next.TryGetInt64(out long id)
+                ? id
+                : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw LakeException.FormatInvalid("The consumer file is not JSON", root.Key($"{Prefix}consumer/consumer-{name}"), e);
+        }
     }
 
     /// <summary>Id of the newest snapshot, or null. LATEST is a hint only: it may lag behind.</summary>

@@ -132,13 +132,52 @@ public sealed class PaimonTableFormat : ITableFormat
             (s.Id.ToString(CultureInfo.InvariantCulture), new Apache.Arrow.Schema([.. s.Fields.Select(PaimonArrowTypes.ToField)], null)))];
     }
 
-    /// <summary>Names of the tags, for <c>t$tags</c>.</summary>
-    public static async ValueTask<IReadOnlyList<string>> ListTagsAsync(LakeTable table, CancellationToken cancellationToken = default) =>
-        await new PaimonFolder(table.Root, BranchOf(table)).ListNamesAsync("tag", "tag-", cancellationToken);
+    /// <inheritdoc/>
+    public async ValueTask<IReadOnlyList<SnapshotReference>> ListReferencesAsync(LakeTable table, string kind, CancellationToken cancellationToken = default)
+    {
+        PaimonFolder folder = await OpenAsync(table, BranchOf(table), cancellationToken);
+        var references = new List<SnapshotReference>();
+        switch (kind)
+        {
+            case "tags":
+                foreach (string name in await folder.ListNamesAsync("tag", "tag-", cancellationToken))
+                {
+                    references.Add(ToReference(name, await folder.TryReadTagAsync(name, cancellationToken)));
+                }
+
+                break;
+            case "branches":
+                foreach (string name in await ListBranchesAsync(table, cancellationToken))
+                {
+                    var branch = new PaimonFolder(table.Root, name);
+                    long? id = await branch.FindLatestAsync(cancellationToken);
+                    references.Add(ToReference(name, id is null ? null : await branch.TryReadCommitAsync(id.Value, cancellationToken)));
+                }
+
+                break;
+            default:
+                foreach (string name in await folder.ListNamesAsync("consumer", "consumer-", cancellationToken))
+                {
+                    long? next = await folder.TryReadConsumerAsync(name, cancellationToken);
+                    references.Add(new SnapshotReference(name, next is null ? null : new SnapshotId(next.Value.ToString(CultureInfo.InvariantCulture)), null));
+                }
+
+                break;
+        }
+
+        return [.. references.OrderBy(r => r.Name, StringComparer.Ordinal)];
+    }
 
     /// <summary>Names of the branches, for <c>t$branches</c>.</summary>
     public static async ValueTask<IReadOnlyList<string>> ListBranchesAsync(LakeTable table, CancellationToken cancellationToken = default) =>
         await new PaimonFolder(table.Root, PaimonFolder.Main).ListNamesAsync("branch", "branch-", cancellationToken);
+
+    private static SnapshotReference ToReference(string name, PaimonCommit? commit) => commit is null
+        ? new SnapshotReference(name, null, null)
+        : new SnapshotReference(
+            name,
+            new SnapshotId(commit.Id.ToString(CultureInfo.InvariantCulture)),
+            DateTimeOffset.FromUnixTimeMilliseconds(Math.Clamp(commit.TimeMillis, 0, 253_402_300_799_999)));
 
     private static string BranchOf(LakeTable table)
     {

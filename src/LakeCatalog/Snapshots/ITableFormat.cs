@@ -29,4 +29,18 @@ public interface ITableFormat
 
     /// <summary>The schemas of the table's history, for <c>t$schemas</c>: id and Arrow schema, oldest first.</summary>
     ValueTask<IReadOnlyList<(string Id, Apache.Arrow.Schema Schema)>> ListSchemasAsync(LakeTable table, CancellationToken cancellationToken = default);
+
+    /// <summary>Named things that point into the table's history, for <c>t$tags</c>, <c>t$branches</c> and <c>t$consumers</c>.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="kind"><c>tags</c>, <c>branches</c> or <c>consumers</c>.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    /// <returns>Ordered by name; empty for a format that has no such things.</returns>
+    ValueTask<IReadOnlyList<SnapshotReference>> ListReferencesAsync(LakeTable table, string kind, CancellationToken cancellationToken = default)
+        => ValueTask.FromResult<IReadOnlyList<SnapshotReference>>([]);
 }
+
+/// <summary>A tag, a branch or a consumer.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Snapshot">The snapshot of a tag, the newest one of a branch, the next one of a consumer; null if there is none yet.</param>
+/// <param name="CommittedAt">When that snapshot was committed, if known.</param>
+public sealed record SnapshotReference(string Name, SnapshotId? Snapshot, DateTimeOffset? CommittedAt);

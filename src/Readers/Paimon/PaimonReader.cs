@@ -41,6 +41,11 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     public string Format => "paimon";
 
     /// <inheritdoc/>
+    public Apache.Arrow.Schema SchemaOf(Snapshot snapshot, string? view) => view == RowTracking.View
+        ? new Apache.Arrow.Schema([.. snapshot.Schema.FieldsList, .. RowTracking.Physical.Select(PaimonArrowTypes.ToField)], null)
+        : snapshot.Schema;
+
+    /// <inheritdoc/>
     public async ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
     {
         var paimon = (PaimonSnapshot)snapshot;

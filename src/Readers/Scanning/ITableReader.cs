@@ -12,6 +12,9 @@ public interface ITableReader
     /// <exception cref="LakeCatalog.LakeException">FeatureUnsupported names the feature and column; NotFound when a file of the snapshot was cleaned up.</exception>
     ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default);
 
+    /// <summary>The columns of a view of a snapshot: the snapshot's own, and those that the view adds.</summary>
+    Apache.Arrow.Schema SchemaOf(Snapshot snapshot, string? view) => snapshot.Schema;
+
     /// <summary>What changed between two versions, in the format's own terms (its README says which columns come with the table's, and whether bounds are inclusive).</summary>
     /// <param name="snapshot">A snapshot of the table.</param>
     /// <param name="from">First version, as the format writes versions.</param>
