@@ -28,6 +28,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
     private readonly StatementPlanner _planner;
     private readonly StatementExecutor _executor;
     private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<string, QuerySession> _sessions = new(StringComparer.Ordinal);
 
     /// <summary>Puts the parts together.</summary>
     /// <param name="engine">The engine that runs statements; stays the caller's.</param>
@@ -43,7 +44,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
         _tier = tier;
         _time = time;
         _engine = engine;
-        _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log));
+        _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log, () => _sessions.Values));
         _executor = new StatementExecutor(engine, _planner, Log, limits, time);
     }
 
@@ -51,7 +52,19 @@ public sealed class LakeEngine : IQueryService, IDisposable
     public QueryLog Log { get; } = new();
 
     /// <inheritdoc/>
-    public QuerySession OpenSession(SessionIdentity identity) => new(Guid.NewGuid().ToString("N"), identity);
+    public int WaitingStatements => _executor.Waiting;
+
+    /// <inheritdoc/>
+    public QuerySession OpenSession(SessionIdentity identity)
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        var session = new QuerySession(Guid.NewGuid().ToString("N"), identity) { OpenedAt = now, LastUsedAt = now };
+        _sessions[session.Id] = session;
+        return session;
+    }
+
+    /// <inheritdoc/>
+    public void CloseSession(QuerySession session) => _sessions.TryRemove(session.Id, out _);
 
     /// <inheritdoc/>
     public async ValueTask<IPreparedQuery> PrepareAsync(QuerySession session, string sql, CancellationToken cancellationToken)
@@ -59,17 +72,17 @@ public sealed class LakeEngine : IQueryService, IDisposable
         switch (ManagementStatement.TryParse(sql))
         {
             case ManagementStatement.Explain explain:
-                await _planner.BindAsync(session, explain.Query, cancellationToken);
+                await _planner.BindAsync(session, explain.Query, null, cancellationToken);
                 return new PreparedExplain(this, sql, explain.Query);
             case ManagementStatement.Show show:
-                return new PreparedSelect(this, show.Query, await _planner.BindAsync(session, show.Query, cancellationToken));
+                return new PreparedSelect(this, show.Query, await _planner.BindAsync(session, show.Query, null, cancellationToken));
             case ManagementStatement.ExplainLake explain:
-                await _planner.BindAsync(session, explain.Query, cancellationToken);
+                await _planner.BindAsync(session, explain.Query, null, cancellationToken);
                 return new PreparedExplainLake(this, sql, explain.Query);
             case { } statement:
                 return new PreparedManagement(this, statement);
             default:
-                return new PreparedSelect(this, sql, await _planner.BindAsync(session, sql, cancellationToken));
+                return new PreparedSelect(this, sql, await _planner.BindAsync(session, sql, null, cancellationToken));
         }
     }
 
@@ -190,19 +203,22 @@ public sealed class LakeEngine : IQueryService, IDisposable
 
         public Schema ResultSchema { get; } = bound.ResultSchema;
 
-        public Schema ParameterSchema { get; } = new(
-            [.. Enumerable.Range(1, bound.ParameterCount).Select(i => new Field($"${i.ToString(CultureInfo.InvariantCulture)}", StringType.Default, nullable: true))], null);
+        public Schema ParameterSchema { get; } = bound.Shape.ParameterTypes;
 
         public bool IsUpdate => false;
+
+        public async ValueTask<Schema> DescribeAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken) => _parameterCount == 0
+            ? ResultSchema
+            : (await engine._planner.BindAsync(session, sql, ParameterValues.Read(parameters, parameterRow, _parameterCount), cancellationToken)).ResultSchema;
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
         {
             IReadOnlyList<object?> values = ParameterValues.Read(parameters, parameterRow, _parameterCount);
 
             // What preparing pinned serves the execution that follows at once; any later one binds anew, to the snapshots of its own start.
-            bool isFresh = engine._time.GetElapsedTime(_boundAt) <= FreshFor;
+            bool isFresh = _parameterCount == 0 && engine._time.GetElapsedTime(_boundAt) <= FreshFor;
             return await engine._executor.RunAsync(
-                session, sql, token => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, token),
+                session, sql, token => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, values, token),
                 string.Empty, values, cancellationToken);
         }
     }
@@ -216,7 +232,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
         public bool IsUpdate => false;
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
-            => await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, token), "EXPLAIN ", [], cancellationToken);
+            => await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, null, token), "EXPLAIN ", [], cancellationToken);
     }
 
     private sealed class PreparedExplainLake(LakeEngine engine, string sql, string query) : IPreparedQuery
@@ -229,7 +245,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
         {
-            await using EngineResult result = await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, token), string.Empty, [], cancellationToken);
+            await using EngineResult result = await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, null, token), string.Empty, [], cancellationToken);
             await foreach (RecordBatch batch in result.ReadBatchesAsync(cancellationToken))
             {
                 batch.Dispose();

@@ -21,6 +21,7 @@ internal sealed class ActionHandler(SessionStore sessions, StatementStore statem
         ("CancelFlightInfo", "Stops the statement behind a FlightInfo"), ("CancelQuery", "Stops the statement behind a FlightInfo (old form)"),
         ("RenewFlightEndpoint", "Keeps an unread result for longer"), ("SetSessionOptions", "Sets catalog, schema, max_staleness, tier, freshness"),
         ("GetSessionOptions", "Tells the session's options"), ("CloseSession", "Ends the session and its token"),
+        ("BeginTransaction", "From its first statement on a transaction sees each table at one snapshot"), ("EndTransaction", "Ends a transaction"),
     ];
 
     public async Task HandleAsync(ClientSession session, Protocol.Action action, IServerStreamWriter<Result> responses, ServerCallContext context)
@@ -35,8 +36,9 @@ internal sealed class ActionHandler(SessionStore sessions, StatementStore statem
             "SetSessionOptions" => SetOptions(session, Commands.ParsePlain(SetSessionOptionsRequest.Parser, action.Body)),
             "GetSessionOptions" => GetOptions(session),
             "CloseSession" => CloseSession(session),
-            "BeginTransaction" or "EndTransaction" or "BeginSavepoint" or "EndSavepoint" =>
-                throw Commands.Unsupported($"{action.Type} is not supported: lake tables are read only, and each statement reads its own snapshots"),
+            "BeginTransaction" => BeginTransaction(session, Commands.Parse<ActionBeginTransactionRequest>(action.Body)),
+            "EndTransaction" => EndTransaction(session, Commands.Parse<ActionEndTransactionRequest>(action.Body)),
+            "BeginSavepoint" or "EndSavepoint" => throw Commands.Unsupported($"{action.Type} is not supported: lake tables are read only, so there is nothing to go back to"),
             "CreatePreparedSubstraitPlan" => throw Commands.Unsupported("Substrait plans are not supported: send SQL"),
             _ => throw Commands.Invalid($"There is no action {action.Type}"),
         };
@@ -48,8 +50,8 @@ internal sealed class ActionHandler(SessionStore sessions, StatementStore statem
 
     private async ValueTask<ByteString> PrepareAsync(ClientSession session, ActionCreatePreparedStatementRequest request, CancellationToken cancellationToken)
     {
-        FlightSqlService.RefuseTransaction(request.HasTransactionId && !request.TransactionId.IsEmpty);
-        PreparedStatement statement = await statements.PrepareAsync(session, request.Query, cancellationToken);
+        QuerySession runsIn = Transactions.Of(session, request.HasTransactionId, request.TransactionId);
+        PreparedStatement statement = await statements.PrepareAsync(session, runsIn, request.Query, cancellationToken);
         var parameters = new EncodedSchema(statement.Query.ParameterSchema);
         return Commands.Pack(new ActionCreatePreparedStatementResult
         {
@@ -160,6 +162,23 @@ internal sealed class ActionHandler(SessionStore sessions, StatementStore statem
         }
 
         return answer.ToByteString();
+    }
+
+    private static ByteString BeginTransaction(ClientSession session, ActionBeginTransactionRequest request)
+    {
+        _ = request;
+        return Commands.Pack(new ActionBeginTransactionResult { TransactionId = Transactions.Begin(session) });
+    }
+
+    private static ByteString? EndTransaction(ClientSession session, ActionEndTransactionRequest request)
+    {
+        if ((int)request.Action is not (1 or 2))
+        {
+            throw Commands.Invalid("EndTransaction has to say commit or rollback");
+        }
+
+        Transactions.End(session, request.TransactionId);
+        return null;
     }
 
     private ByteString CloseSession(ClientSession session)

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Security.Authentication;
 using Grpc.Core;
 using LakeHolo.LakeCatalog;
@@ -7,12 +8,12 @@ namespace LakeHolo.FlightServer;
 /// <summary>gRPC statuses as errors of the engine, for the client.</summary>
 internal static class FlightErrors
 {
-    public static LakeException ToLakeException(RpcException error, Uri server) => error.StatusCode switch
+    public static LakeException ToLakeException(RpcException error, Uri server, bool connecting = false) => error.StatusCode switch
     {
         _ when InnermostOf<AuthenticationException>(error) is { } untrusted && untrusted.Message.Contains("certificate", StringComparison.OrdinalIgnoreCase) => LakeException.StorageUnavailable(
             $"The certificate of {server} is not good: {untrusted.Message} Give its authority with --tls-ca FILE (LAKEHOLO_TLS_CA) if it is one of your own", isTransient: false, innerException: error),
-        _ when InnermostOf<HttpRequestException>(error)?.HttpRequestError is { } fault
-            && (fault is HttpRequestError.SecureConnectionError or HttpRequestError.InvalidResponse || (fault == HttpRequestError.HttpProtocolError && error.StatusCode == StatusCode.Unavailable)) =>
+        _ when connecting && InnermostOf<HttpRequestException>(error) is not null
+            && (InnermostOf<SocketException>(error) is not { } socket || socket.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown) =>
             LakeException.StorageUnavailable(
                 $"{server} does not speak {(server.Scheme == "grpc+tls" ? "TLS: is it a plain server (grpc://)?" : "plain gRPC: does it want TLS (grpc+tls://)?")}", isTransient: false, innerException: error),
         StatusCode.Unavailable or StatusCode.DeadlineExceeded => LakeException.StorageUnavailable(

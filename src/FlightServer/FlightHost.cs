@@ -22,15 +22,20 @@ public sealed class FlightHost : IAsyncDisposable
 {
     private static readonly TimeSpan SweepInterval = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan RoomInterval = TimeSpan.FromMilliseconds(250);
+
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
     private readonly WebApplication _app;
     private readonly ITimer _sweep;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _makingRoom;
 
-    private FlightHost(WebApplication app, ITimer sweep, FlightServerOptions options)
+    private FlightHost(WebApplication app, ITimer sweep, FlightServerOptions options, TimeProvider time)
     {
         _app = app;
         _sweep = sweep;
+        _makingRoom = MakeRoomAsync(time);
         string[] addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
         Address = new Uri(addresses[0].Replace("http", "grpc", StringComparison.Ordinal).Replace("grpcs", "grpc+tls", StringComparison.Ordinal));
         MonitoringAddress = options.Monitoring is null ? null : new Uri(addresses[1]);
@@ -90,7 +95,7 @@ public sealed class FlightHost : IAsyncDisposable
 
         SessionStore sessions = app.Services.GetRequiredService<SessionStore>();
         ITimer sweep = time.CreateTimer(static s => ((SessionStore)s!).Sweep(), sessions, SweepInterval, SweepInterval);
-        var host = new FlightHost(app, sweep, options);
+        var host = new FlightHost(app, sweep, options, time);
         Log.Listening(app.Services.GetRequiredService<ILogger<FlightHost>>(), host.Address.ToString());
         return host;
     }
@@ -102,10 +107,29 @@ public sealed class FlightHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _sweep.DisposeAsync();
+        await _stop.CancelAsync();
+        await _makingRoom;
+        _stop.Dispose();
         using var patience = new CancellationTokenSource(StopPatience);
         await _app.StopAsync(patience.Token);
         await Sessions.CloseAllAsync();
         await _app.DisposeAsync();
+    }
+
+    private async Task MakeRoomAsync(TimeProvider time)
+    {
+        using var timer = new PeriodicTimer(RoomInterval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stop.Token))
+            {
+                await Statements.MakeRoomAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping.
+        }
     }
 
     private static void Configure(GrpcServiceOptions grpc, FlightServerOptions options)

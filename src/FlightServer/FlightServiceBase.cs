@@ -28,8 +28,7 @@ internal abstract class FlightServiceBase
 
     public abstract Task<FlightInfo> GetFlightInfo(FlightDescriptor request, ServerCallContext context);
 
-    public virtual Task<PollInfo> PollFlightInfo(FlightDescriptor request, ServerCallContext context)
-        => throw new RpcException(new Status(StatusCode.Unimplemented, "PollFlightInfo is not offered: GetFlightInfo answers at once and rows stream while the statement runs"));
+    public abstract Task<PollInfo> PollFlightInfo(FlightDescriptor request, ServerCallContext context);
 
     public abstract Task<SchemaResult> GetSchema(FlightDescriptor request, ServerCallContext context);
 

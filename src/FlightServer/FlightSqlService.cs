@@ -1,5 +1,6 @@
 using Apache.Arrow;
 using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.FlightServer.Metadata;
@@ -12,11 +13,15 @@ using LakeHolo.FlightServer.Wire;
 namespace LakeHolo.FlightServer;
 
 /// <summary>The Flight service: routes each call to what answers it.</summary>
-internal sealed class FlightSqlService(SessionStore sessions, StatementStore statements, MetadataCommands metadata, ActionHandler actions, PutHandler puts)
+internal sealed class FlightSqlService(
+    SessionStore sessions, StatementStore statements, MetadataCommands metadata, ActionHandler actions, PutHandler puts, FlightServerOptions options, TimeProvider time)
     : FlightServiceBase
 {
     /// <summary>GetFlightInfo waits this long for a query to start, so that its tiers and its first errors are told there; then it answers without.</summary>
     private static readonly TimeSpan StartWait = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>A poll waits this long for the statement, so that pollers need not be quick.</summary>
+    private static readonly TimeSpan PollWait = TimeSpan.FromSeconds(2);
 
     public override async Task Handshake(IAsyncStreamReader<HandshakeRequest> requestStream, IServerStreamWriter<HandshakeResponse> responseStream, ServerCallContext context)
     {
@@ -42,41 +47,51 @@ internal sealed class FlightSqlService(SessionStore sessions, StatementStore sta
             return Info(request, new EncodedSchema(schema), request.Cmd, default);
         }
 
-        PreparedStatement? owner = null;
-        (IPreparedQuery Query, EncodedSchema Schema) bound;
-        switch (command)
-        {
-            case CommandStatementQuery c:
-                RefuseTransaction(c.HasTransactionId && !c.TransactionId.IsEmpty);
-                bound = await statements.DescribeAsync(session, c.Query, context.CancellationToken);
-                break;
-            case CommandPreparedStatementQuery c:
-                owner = statements.FindPrepared(session, c.PreparedStatementHandle.ToStringUtf8());
-                bound = (owner.Query, owner.Schema);
-                break;
-            default:
-                throw NotAQuery(command);
-        }
-
-        (string handle, StatementResult result) = statements.Start(session, bound.Query, bound.Schema, owner?.Rows ?? [(null, 0)], owner);
-        try
-        {
-            // What acts has acted when the client is answered: DoGet may never come.
-            Task first = bound.Query.IsUpdate ? result.Started : await Task.WhenAny(result.Started, Task.Delay(StartWait, context.CancellationToken));
-            await first.WaitAsync(context.CancellationToken);
-        }
-        catch
-        {
-            await statements.EndAsync(handle, result);
-            throw;
-        }
-
-        ByteString ticket = Commands.Pack(new TicketStatementQuery { StatementHandle = ByteString.CopyFromUtf8(handle) });
-        return Info(request, bound.Schema, ticket, result.Started.IsCompletedSuccessfully ? (await result.Started).AppMetadata : default);
+        (string handle, StatementResult result) = await StartAsync(session, command, context.CancellationToken);
+        return Info(request, result.Schema, Ticket(handle), result.Started.IsCompletedSuccessfully ? (await result.Started).AppMetadata : default);
     }
 
-    public override async Task<PollInfo> PollFlightInfo(FlightDescriptor request, ServerCallContext context) =>
-        new() { Info = await GetFlightInfo(request, context), Progress = 1 };
+    /// <summary>The first poll starts the statement; its descriptor then names what was started. It is done when rows can be had, which stream while it runs on.</summary>
+    public override async Task<PollInfo> PollFlightInfo(FlightDescriptor request, ServerCallContext context)
+    {
+        ClientSession session = sessions.Find(context);
+        IMessage command = Commands.Parse(request);
+        if (MetadataCommands.SchemaOf(command) is { } schema)
+        {
+            return new PollInfo { Info = Info(request, new EncodedSchema(schema), request.Cmd, default), Progress = 1 };
+        }
+
+        string handle;
+        StatementResult result;
+        if (command is TicketStatementQuery polled)
+        {
+            handle = polled.StatementHandle.ToStringUtf8();
+            result = statements.FindResult(session, handle)
+                ?? throw new RpcException(new Status(StatusCode.NotFound, "There is no such statement: it was cancelled, read, not polled in time, or was never this user's"));
+            result.Created = time.GetUtcNow();
+            await Task.WhenAny(result.Started, Task.Delay(PollWait, context.CancellationToken));
+        }
+        else
+        {
+            (handle, result) = await StartAsync(session, command, context.CancellationToken);
+        }
+
+        if (result.Started.IsFaulted || result.Started.IsCanceled)
+        {
+            await statements.EndAsync(handle, result);
+            await result.Started;
+        }
+
+        bool done = result.Started.IsCompleted;
+        FlightInfo info = Info(request, result.Schema, Ticket(handle), done ? (await result.Started).AppMetadata : default);
+        var answer = new PollInfo { Info = info, Progress = done ? 1 : 0, ExpirationTime = Timestamp.FromDateTimeOffset(result.Created + options.ResultTimeout) };
+        if (!done)
+        {
+            answer.FlightDescriptor = new FlightDescriptor { Type = FlightDescriptor.Types.DescriptorType.Cmd, Cmd = Ticket(handle) };
+        }
+
+        return answer;
+    }
 
     public override async Task<SchemaResult> GetSchema(FlightDescriptor request, ServerCallContext context)
     {
@@ -85,7 +100,7 @@ internal sealed class FlightSqlService(SessionStore sessions, StatementStore sta
         EncodedSchema schema = command switch
         {
             _ when MetadataCommands.SchemaOf(command) is { } s => new EncodedSchema(s),
-            CommandStatementQuery c => (await statements.DescribeAsync(session, c.Query, context.CancellationToken)).Schema,
+            CommandStatementQuery c => (await statements.DescribeAsync(session, Transactions.Of(session, c.HasTransactionId, c.TransactionId), c.Query, context.CancellationToken)).Schema,
             CommandPreparedStatementQuery c => statements.FindPrepared(session, c.PreparedStatementHandle.ToStringUtf8()).Schema,
             _ => throw NotAQuery(command),
         };
@@ -138,13 +153,7 @@ internal sealed class FlightSqlService(SessionStore sessions, StatementStore sta
         return Task.CompletedTask;
     }
 
-    internal static void RefuseTransaction(bool hasTransaction)
-    {
-        if (hasTransaction)
-        {
-            throw Commands.Invalid("There is no such transaction: transactions are not supported, each statement reads its own snapshots");
-        }
-    }
+    private static ByteString Ticket(string handle) => Commands.Pack(new TicketStatementQuery { StatementHandle = ByteString.CopyFromUtf8(handle) });
 
     private static FlightInfo Info(FlightDescriptor descriptor, EncodedSchema schema, ByteString ticket, ReadOnlyMemory<byte> appMetadata) => new()
     {
@@ -155,6 +164,40 @@ internal sealed class FlightSqlService(SessionStore sessions, StatementStore sta
         TotalBytes = -1,
         AppMetadata = ByteString.CopyFrom(appMetadata.Span),
     };
+
+    private async ValueTask<(string Handle, StatementResult Result)> StartAsync(ClientSession session, IMessage command, CancellationToken cancellationToken)
+    {
+        string handle;
+        StatementResult result;
+        switch (command)
+        {
+            case CommandStatementQuery c:
+                QuerySession runsIn = Transactions.Of(session, c.HasTransactionId, c.TransactionId);
+                (IPreparedQuery query, EncodedSchema schema) = await statements.DescribeAsync(session, runsIn, c.Query, cancellationToken);
+                (handle, result) = statements.Start(session, runsIn, query, schema, [(null, 0)], null);
+                break;
+            case CommandPreparedStatementQuery c:
+                PreparedStatement owner = statements.FindPrepared(session, c.PreparedStatementHandle.ToStringUtf8());
+                EncodedSchema bound = await StatementStore.SchemaAsync(session, owner, cancellationToken);
+                (handle, result) = statements.Start(session, owner.RunsIn, owner.Query, bound, owner.Rows, owner);
+                break;
+            default:
+                throw NotAQuery(command);
+        }
+
+        try
+        {
+            // What acts has acted when the client is answered: DoGet may never come.
+            Task first = result.IsUpdate ? result.Started : await Task.WhenAny(result.Started, Task.Delay(StartWait, cancellationToken));
+            await first.WaitAsync(cancellationToken);
+            return (handle, result);
+        }
+        catch
+        {
+            await statements.EndAsync(handle, result);
+            throw;
+        }
+    }
 
     private static RpcException NotAQuery(IMessage command) => command is CommandStatementSubstraitPlan
         ? Commands.Unsupported("Substrait plans are not supported: send SQL")

@@ -19,6 +19,9 @@ internal sealed class PutHandler(StatementStore statements)
     /// <summary>Parameters are held while they are bound.</summary>
     private const int MaxParameterRows = 100_000;
 
+    /// <summary>Messages that are read and dropped after the answer.</summary>
+    private const int MaxDrained = 1_000;
+
     public async Task HandleAsync(ClientSession session, IAsyncStreamReader<FlightFrame> requests, IServerStreamWriter<PutResult> responses, ServerCallContext context)
     {
         CancellationToken cancellationToken = context.CancellationToken;
@@ -32,14 +35,14 @@ internal sealed class PutHandler(StatementStore statements)
         switch (Commands.Parse(first.Descriptor))
         {
             case CommandStatementUpdate c:
-                FlightSqlService.RefuseTransaction(c.HasTransactionId && !c.TransactionId.IsEmpty);
-                (IPreparedQuery query, _) = await statements.DescribeAsync(session, c.Query, cancellationToken);
-                answer = new DoPutUpdateResult { RecordCount = await RunAsync(session, query, [(null, 0)], cancellationToken) };
+                QuerySession runsIn = Transactions.Of(session, c.HasTransactionId, c.TransactionId);
+                (IPreparedQuery query, _) = await statements.DescribeAsync(session, runsIn, c.Query, cancellationToken);
+                answer = new DoPutUpdateResult { RecordCount = await RunAsync(runsIn, query, [(null, 0)], cancellationToken) };
                 break;
             case CommandPreparedStatementUpdate c:
                 PreparedStatement update = statements.FindPrepared(session, c.PreparedStatementHandle.ToStringUtf8());
                 IReadOnlyList<(RecordBatch?, int)> rows = first.Header.IsEmpty ? update.Rows : await RowsAsync(update, first, requests, cancellationToken);
-                answer = new DoPutUpdateResult { RecordCount = await RunAsync(session, update.Query, rows, cancellationToken) };
+                answer = new DoPutUpdateResult { RecordCount = await RunAsync(update.RunsIn, update.Query, rows, cancellationToken) };
                 break;
             case CommandPreparedStatementQuery c:
                 PreparedStatement statement = statements.FindPrepared(session, c.PreparedStatementHandle.ToStringUtf8());
@@ -55,6 +58,11 @@ internal sealed class PutHandler(StatementStore statements)
         }
 
         await responses.WriteAsync(new PutResult { AppMetadata = answer.ToByteString() }, cancellationToken);
+
+        // A call that ends while its client still writes looks like a failure to it.
+        for (int message = 0; message < MaxDrained && await requests.MoveNext(cancellationToken); message++)
+        {
+        }
     }
 
     private static async ValueTask<IReadOnlyList<(RecordBatch?, int)>> RowsAsync(
@@ -62,12 +70,12 @@ internal sealed class PutHandler(StatementStore statements)
         statement.Query.ParameterSchema.FieldsList.Count == 0 ? [(null, 0)] : PreparedStatement.RowsOf(await ReadAsync(first, requests, cancellationToken));
 
     /// <summary>Runs once per row; the count is the sum, and never negative, because the JDBC driver fails on −1.</summary>
-    private static async ValueTask<long> RunAsync(ClientSession session, IPreparedQuery query, IReadOnlyList<(RecordBatch? Batch, int Row)> rows, CancellationToken cancellationToken)
+    private static async ValueTask<long> RunAsync(QuerySession session, IPreparedQuery query, IReadOnlyList<(RecordBatch? Batch, int Row)> rows, CancellationToken cancellationToken)
     {
         long total = 0;
         foreach ((RecordBatch? batch, int row) in rows)
         {
-            await using IQueryResult result = await query.ExecuteAsync(session.Query, batch, row, cancellationToken);
+            await using IQueryResult result = await query.ExecuteAsync(session, batch, row, cancellationToken);
             if (!query.IsUpdate)
             {
                 await foreach (RecordBatch unwanted in result.ReadBatchesAsync(cancellationToken))

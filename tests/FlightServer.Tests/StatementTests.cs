@@ -3,6 +3,7 @@ using Apache.Arrow.Types;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using LakeHolo.Accelerator.Execution;
 using LakeHolo.FlightServer.Protocol;
 using LakeHolo.FlightServer.Protocol.Sql;
 using LakeHolo.FlightServer.Tests.Harness;
@@ -58,7 +59,7 @@ public sealed class StatementTests
             var session = server.Service.OpenSession(new("u", "", ""));
             await using var expected = await (await server.Service.PrepareAsync(session, sql, default)).ExecuteAsync(session, null, 0, default);
             List<RecordBatch> direct = await expected.ReadBatchesAsync(default).ToListAsync();
-            Assert.True(WireSchema.SameColumns(schema, direct[0].Schema), sql);
+            Assert.True(WireSchema.SameShape(schema, direct[0].Schema), sql);
             Assert.Equal(Texts(direct), Texts(batches));
         }
     }
@@ -209,8 +210,115 @@ public sealed class StatementTests
         Assert.Equal(StatusCode.InvalidArgument, await StatusOf(() => server.Client.ReadAsync(new Ticket { Ticket_ = ByteString.CopyFromUtf8("guess") })));
         Assert.Equal(StatusCode.Unimplemented, await StatusOf(() => server.Client.InfoAsync(RawClient.Descriptor(new CommandStatementSubstraitPlan()))));
         Assert.Equal(StatusCode.Unimplemented, await StatusOf(() => server.Client.PutAsync(new CommandStatementIngest { Table = "t" }, null)));
-        Assert.Equal(StatusCode.Unimplemented, await StatusOf(() => server.Client.ActAsync("BeginTransaction", ByteString.Empty)));
+        Assert.Equal(StatusCode.Unimplemented, await StatusOf(() => server.Client.ActAsync("BeginSavepoint", ByteString.Empty)));
     }
+
+    [Fact]
+    public async Task Transactions_are_begun_used_and_ended_once()
+    {
+        await using TestServer server = await TestServer.StartAsync();
+        ByteString id = await BeginAsync(server);
+        Assert.NotEqual(id, await BeginAsync(server));
+        await server.Client.RunAsync(new CommandStatementQuery { Query = "SELECT 1", TransactionId = id });
+        await server.Client.PutAsync(new CommandStatementUpdate { Query = "PROMOTE TABLE a", TransactionId = id }, null);
+        Assert.Equal(StatusCode.InvalidArgument, await StatusOf(() => EndAsync(server, id, 0)));
+        Assert.Empty(await EndAsync(server, id, 1));
+        Assert.Equal(StatusCode.InvalidArgument, await StatusOf(() => EndAsync(server, id, 2)));
+        Assert.Equal(StatusCode.InvalidArgument, await StatusOf(() => server.Client.RunAsync(new CommandStatementQuery { Query = "SELECT 1", TransactionId = id })));
+        Assert.Equal(StatusCode.InvalidArgument, await StatusOf(() => server.Client.RunAsync(new CommandStatementQuery { Query = "SELECT 1", TransactionId = ByteString.CopyFromUtf8("guess") })));
+    }
+
+    [Fact]
+    public async Task Polling_starts_a_statement_once_and_tells_when_its_rows_can_be_had()
+    {
+        await using TestServer server = await TestServer.StartAsync();
+        PollInfo first = await server.Client.PollAsync(RawClient.Query("WAIT"));
+        Assert.NotNull(first.FlightDescriptor);
+        Assert.Equal(0, first.Progress);
+        Task<PollInfo> second = server.Client.PollAsync(first.FlightDescriptor);
+        server.Service.Release.SetResult();
+        PollInfo done = await second;
+        while (done.FlightDescriptor is not null)
+        {
+            done = await server.Client.PollAsync(done.FlightDescriptor);
+        }
+
+        Assert.Equal(1, done.Progress);
+        Assert.Equal(first.Info.Endpoint, done.Info.Endpoint);
+        (_, List<RecordBatch> batches, _) = await server.Client.ReadAsync(done.Info.Endpoint[0].Ticket);
+        Assert.Equal(1, batches.Sum(b => b.Length));
+        Assert.Equal(StatusCode.NotFound, await StatusOf(() => server.Client.PollAsync(first.FlightDescriptor)));
+        Assert.Null((await server.Client.PollAsync(RawClient.Descriptor(new CommandGetCatalogs()))).FlightDescriptor);
+        Assert.Equal(StatusCode.InvalidArgument, await StatusOf(() => server.Client.PollAsync(RawClient.Query("SELEC 1"))));
+    }
+
+    [Fact]
+    public async Task Results_that_nobody_fetches_make_room_for_statements_that_wait_and_are_read_all_the_same()
+    {
+        await using ShopServer server = await ShopServer.StartAsync(null, l => l with { Limits = new ExecutionLimits { MaxConcurrent = 2, MaxQueued = 100 } });
+        var unread = new List<FlightInfo>();
+        for (int i = 0; i < 4; i++)
+        {
+            unread.Add(await server.Client.InfoAsync(RawClient.Query("SELECT order_id FROM dwd.orders ORDER BY order_id")));
+        }
+
+        (_, List<RecordBatch> batches, _) = await server.Client.RunAsync(new CommandStatementQuery { Query = "SELECT count(*) FROM dwd.products" });
+        Assert.Equal(10, ((Int64Array)batches[0].Column(0)).GetValue(0));
+        foreach (FlightInfo info in unread)
+        {
+            (_, List<RecordBatch> rows, _) = await server.Client.ReadAsync(info.Endpoint[0].Ticket);
+            Assert.Equal(100, rows.Sum(b => b.Length));
+        }
+    }
+
+    [Theory]
+    [InlineData("SELECT ? AS v", "int64")]
+    [InlineData("SELECT ?::VARCHAR AS v", "utf8")]
+    [InlineData("SELECT customer AS v FROM dwd.orders WHERE order_id = ?", "utf8")]
+    public async Task The_schema_that_is_told_is_that_of_the_bound_values(string sql, string type)
+    {
+        await using ShopServer server = await ShopServer.StartAsync();
+        ActionCreatePreparedStatementResult prepared = await server.Client.PrepareAsync(sql);
+        var command = new CommandPreparedStatementQuery { PreparedStatementHandle = prepared.PreparedStatementHandle };
+        await server.Client.PutAsync(command, Parameters([5_000_000_000, 7]));
+        FlightInfo info = await server.Client.InfoAsync(RawClient.Descriptor(command));
+        (Schema schema, List<RecordBatch> batches, List<FlightData> messages) = await server.Client.ReadAsync(info.Endpoint[0].Ticket);
+        Assert.Equal(type, schema.FieldsList[0].DataType.Name);
+        Assert.Equal(info.Schema.ToByteArray()[8..], messages[0].DataHeader.ToByteArray());
+        Assert.InRange(batches.Sum(b => b.Length), 1, 2);
+    }
+
+    [Fact]
+    public async Task The_JDBC_driver_gets_types_that_it_reads_right_unless_it_says_otherwise()
+    {
+        await using ShopServer server = await ShopServer.StartAsync();
+        const string Sql = "SELECT tiny, updated_at FROM dwd.orders";
+        Assert.Equal(["uint8", "timestamp UTC"], await TypesAsync("some-client/1", null));
+        Assert.Equal(["int16", "timestamp "], await TypesAsync("grpc-java-netty/1.71.0", null));
+        Assert.Equal(["uint8", "timestamp UTC"], await TypesAsync("grpc-java-netty/1.71.0", "exact"));
+
+        async Task<string[]> TypesAsync(string agent, string? option)
+        {
+            using var client = new RawClient(server.Host.Address);
+            client.Headers.Add("user-agent", agent);
+            if (option is not null)
+            {
+                client.Headers.Add("client_types", option);
+            }
+
+            FlightInfo info = await client.InfoAsync(RawClient.Query(Sql));
+            (Schema schema, List<RecordBatch> batches, List<FlightData> messages) = await client.ReadAsync(info.Endpoint[0].Ticket);
+            Assert.Equal(info.Schema.ToByteArray()[8..], messages[0].DataHeader.ToByteArray());
+            Assert.Equal(100, batches.Sum(b => b.Length));
+            return [.. schema.FieldsList.Select(f => f.DataType.Name + (f.DataType is TimestampType t ? " " + t.Timezone : string.Empty))];
+        }
+    }
+
+    private static async Task<ByteString> BeginAsync(TestServer server) => Any.Parser.ParseFrom(
+        (await server.Client.ActAsync("BeginTransaction", Any.Pack(new ActionBeginTransactionRequest()).ToByteString()))[0].Body).Unpack<ActionBeginTransactionResult>().TransactionId;
+
+    private static Task<List<Result>> EndAsync(TestServer server, ByteString id, int action) =>
+        server.Client.ActAsync("EndTransaction", Any.Pack(new ActionEndTransactionRequest { TransactionId = id, Action = action }).ToByteString());
 
     [Fact]
     public async Task Parameters_that_lie_about_their_length_are_refused()

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Apache.Arrow;
 using LakeHolo.Accelerator.Execution;
+using LakeHolo.Accelerator.Sessions;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -10,10 +11,10 @@ namespace LakeHolo.Accelerator.Catalog;
 
 /// <summary>The schema <c>lakeholo</c>, the parts of <c>information_schema</c> that tools ask for, and the system tables of a table
 /// (<c>db."t$files"</c> and so on, in one shape for all formats).</summary>
-internal sealed class SystemTables(CatalogService catalog, ITierController? tier, QueryLog log)
+internal sealed class SystemTables(CatalogService catalog, ITierController? tier, QueryLog log, Func<IEnumerable<QuerySession>> sessions)
 {
     /// <summary>Names of the schema's tables.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["tables", "columns", "snapshots", "features", "sync_runs", "hot_tables", "query_log"];
+    public static IReadOnlyList<string> Names { get; } = ["tables", "columns", "snapshots", "features", "sync_runs", "hot_tables", "query_log", "sessions"];
 
     /// <summary>Suffixes after '$'.</summary>
     public static IReadOnlyList<string> TableSuffixes { get; } = ["snapshots", "files", "partitions", "schemas", "options", "tags", "branches", "consumers"];
@@ -30,6 +31,7 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
             ("lakeholo", "sync_runs") => SyncRuns(),
             ("lakeholo", "hot_tables") => HotTables(),
             ("lakeholo", "query_log") => log.ToRelation(),
+            ("lakeholo", "sessions") => Sessions(),
             ("information_schema", "tables") => InformationTables(),
             ("information_schema", "columns") => InformationColumns(),
             ("information_schema", "schemata") => InformationSchemata(),
@@ -216,6 +218,22 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         }
 
         return hot;
+    }
+
+    private RowRelation Sessions()
+    {
+        var rows = new RowRelation(
+            ("id", "VARCHAR"), ("user", "VARCHAR"), ("client_address", "VARCHAR"), ("client_name", "VARCHAR"), ("opened_at", "TIMESTAMPTZ"), ("last_used_at", "TIMESTAMPTZ"),
+            ("running_statements", "BIGINT"), ("statements", "BIGINT"), ("options", "VARCHAR"));
+        ILookup<string, QueryLogEntry> statements = log.Entries.ToLookup(e => e.Session, StringComparer.Ordinal);
+        foreach (QuerySession s in sessions().OrderBy(s => s.OpenedAt))
+        {
+            rows.Add(
+                s.Id, s.Identity.User, s.Identity.ClientAddress, s.Identity.ClientName, s.OpenedAt, s.LastUsedAt, statements[s.Id].LongCount(e => e.State is "running" or "queued"),
+                statements[s.Id].LongCount(), JsonSerializer.Serialize(s.Options));
+        }
+
+        return rows;
     }
 
     private RowRelation InformationTables()

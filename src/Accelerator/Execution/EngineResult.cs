@@ -67,7 +67,7 @@ internal sealed class EngineResult : IQueryResult
                 if (pending.Count > 0 && (batch is null || rows >= TargetRows || bytes >= TargetBytes))
                 {
                     RecordBatch whole = Concatenate(pending);
-                    _statement.Count(whole.Length);
+                    _statement.Count(whole.Length, bytes);
                     pending.Clear();
                     rows = bytes = 0;
                     long given = Stopwatch.GetTimestamp();

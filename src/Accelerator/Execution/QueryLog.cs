@@ -53,6 +53,12 @@ public sealed record QueryLogEntry
     /// <summary>From where.</summary>
     public required string Client { get; init; }
 
+    /// <summary>With what: the client's name and version as it tells them.</summary>
+    public string ClientName { get; init; } = string.Empty;
+
+    /// <summary>Id of the session.</summary>
+    public string Session { get; init; } = string.Empty;
+
     /// <summary>When it began.</summary>
     public required DateTimeOffset StartedAt { get; init; }
 
@@ -83,6 +89,9 @@ public sealed record QueryLogEntry
     /// <summary>Rows given out.</summary>
     public long Rows { get; init; }
 
+    /// <summary>Bytes given out, as Arrow buffers.</summary>
+    public long Bytes { get; init; }
+
     /// <summary>queued, running, done, failed, cancelled.</summary>
     public required string State { get; init; }
 
@@ -112,15 +121,15 @@ public sealed class QueryLog
     internal RowRelation ToRelation()
     {
         var relation = new RowRelation(
-            ("id", "BIGINT"), ("user", "VARCHAR"), ("client", "VARCHAR"), ("started_at", "TIMESTAMPTZ"), ("state", "VARCHAR"), ("plan_ms", "DOUBLE"),
-            ("duration_ms", "DOUBLE"), ("rows", "BIGINT"), ("tier", "VARCHAR"), ("tables", "VARCHAR"), ("sql", "VARCHAR"), ("error", "VARCHAR"),
+            ("id", "BIGINT"), ("user", "VARCHAR"), ("client", "VARCHAR"), ("client_name", "VARCHAR"), ("session", "VARCHAR"), ("started_at", "TIMESTAMPTZ"), ("state", "VARCHAR"), ("plan_ms", "DOUBLE"),
+            ("duration_ms", "DOUBLE"), ("rows", "BIGINT"), ("bytes", "BIGINT"), ("tier", "VARCHAR"), ("tables", "VARCHAR"), ("sql", "VARCHAR"), ("error", "VARCHAR"),
             ("metadata_ms", "DOUBLE"), ("planning_ms", "DOUBLE"), ("fetching_ms", "DOUBLE"), ("merging_ms", "DOUBLE"), ("engine_ms", "DOUBLE"), ("sending_ms", "DOUBLE"),
             ("requests", "BIGINT"), ("fetched_bytes", "BIGINT"), ("cached_bytes", "BIGINT"));
         foreach (QueryLogEntry e in Entries)
         {
             string[] tiers = [.. e.Tables.Select(t => t.Tier).Distinct()];
             relation.Add(
-                e.Id, e.User, e.Client, e.StartedAt, e.State, e.PlanMs, e.DurationMs, e.Rows, tiers.Length switch { 0 => null, 1 => tiers[0], _ => "mixed" },
+                e.Id, e.User, e.Client, e.ClientName, e.Session, e.StartedAt, e.State, e.PlanMs, e.DurationMs, e.Rows, e.Bytes, tiers.Length switch { 0 => null, 1 => tiers[0], _ => "mixed" },
                 JsonSerializer.Serialize(e.Tables, AppMetadata.Json), e.Sql, e.Error,
                 e.Times.MetadataMs, e.Times.PlanningMs, e.Times.FetchingMs, e.Times.MergingMs, e.Times.EngineMs, e.Times.SendingMs, e.Requests, e.FetchedBytes, e.CachedBytes);
         }

@@ -24,6 +24,7 @@ internal sealed class RunningStatement : IAsyncDisposable
     private long _rows;
     private TimeSpan _engine;
     private TimeSpan _sending;
+    private long _bytes;
     private bool _disposed;
 
     public RunningStatement(QueryLog log, QueryLogEntry entry, TimeSpan timeout)
@@ -116,7 +117,11 @@ internal sealed class RunningStatement : IAsyncDisposable
         }
     }
 
-    public void Count(int rows) => _rows += rows;
+    public void Count(int rows, long bytes)
+    {
+        _rows += rows;
+        _bytes += bytes;
+    }
 
     /// <summary>Interrupts the engine, at once and from any thread.</summary>
     public void Cancel(string reason = "the statement was cancelled")
@@ -218,6 +223,7 @@ internal sealed class RunningStatement : IAsyncDisposable
             _entry = changed with
             {
                 Rows = _rows,
+                Bytes = _bytes,
                 Times = changed.Times with { EngineMs = _engine.TotalMilliseconds, SendingMs = _sending.TotalMilliseconds },
                 DurationMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds,
             };

@@ -34,6 +34,9 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
     private readonly SemaphoreSlim _slots = new(limits.MaxConcurrent, limits.MaxConcurrent);
     private int _waiting;
 
+    /// <summary>Statements that wait.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
+
     /// <summary>Runs a bound query; the result has to be disposed.</summary>
     /// <param name="session">Who asks.</param>
     /// <param name="sql">The user's text, for the log.</param>
@@ -49,6 +52,8 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
             Id = log.NextId(),
             User = session.Identity.User,
             Client = session.Identity.ClientAddress,
+            ClientName = session.Identity.ClientName,
+            Session = session.Id,
             StartedAt = time.GetUtcNow(),
             Sql = sql,
             State = "queued",
@@ -166,6 +171,7 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
         try
         {
             statement.Started(command);
+            statement.Stopped.ThrowIfCancellationRequested();
             using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
             long start = Stopwatch.GetTimestamp();
             IArrowArrayStream stream = await Task.Run(command.ExecuteArrowStream, CancellationToken.None);

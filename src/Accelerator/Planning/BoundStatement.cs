@@ -50,6 +50,9 @@ internal sealed class StatementTemplate
     /// <summary>Number of parameters.</summary>
     public required int ParameterCount { get; init; }
 
+    /// <summary>What fits its places: the type that the engine infers, or text.</summary>
+    public required Schema ParameterTypes { get; init; }
+
     /// <summary>Schema of the rows.</summary>
     public required Schema ResultSchema { get; init; }
 
@@ -126,10 +129,11 @@ internal static class ResultShape
     /// <param name="sql">Its text.</param>
     /// <param name="columns">Its columns, as the planning engine names them.</param>
     /// <param name="displayNames">What each of the planning engine's tables is called by the user.</param>
+    /// <param name="jdbc">Only types that the JDBC driver reads right: it takes unsigned numbers for signed ones, and cannot give out a timestamp with a zone.</param>
     public static (string Sql, IReadOnlyList<(string Name, string Type)> Columns) Adapt(
-        string sql, IReadOnlyList<(string Name, string Type)> columns, IReadOnlyList<(string Planning, string Display)> displayNames)
+        string sql, IReadOnlyList<(string Name, string Type)> columns, IReadOnlyList<(string Planning, string Display)> displayNames, bool jdbc)
     {
-        (string Name, string Type)[] adapted = [.. columns.Select(c => (Name(c.Name, displayNames), Type(c.Type)))];
+        (string Name, string Type)[] adapted = [.. columns.Select(c => (Name(c.Name, displayNames), jdbc ? JdbcType(Type(c.Type)) : Type(c.Type)))];
         if (adapted.SequenceEqual(columns))
         {
             return (sql, columns);
@@ -160,6 +164,22 @@ internal static class ResultShape
         }
 
         return display;
+    }
+
+    private static string JdbcType(string type)
+    {
+        int brackets = type.IndexOf('[', StringComparison.Ordinal);
+        string element = brackets > 0 ? type[..brackets] : type;
+        string widened = element switch
+        {
+            "UTINYINT" => "SMALLINT",
+            "USMALLINT" => "INTEGER",
+            "UINTEGER" => "BIGINT",
+            "UBIGINT" => "DECIMAL(20,0)",
+            "TIMESTAMP WITH TIME ZONE" => "TIMESTAMP",
+            _ => element,
+        };
+        return widened + type[element.Length..];
     }
 
     private static string Type(string type)

@@ -1,3 +1,5 @@
+using Apache.Arrow.Types;
+using System.Globalization;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
@@ -60,9 +62,9 @@ internal sealed class PlanningEngine : IDisposable
 
     /// <summary>Result columns (name and engine type) of a statement over this engine's tables.</summary>
     /// <exception cref="LakeException">QueryInvalid with the engine's message.</exception>
-    public static IReadOnlyList<(string Name, string Type)> Describe(DuckDBConnection connection, string sql, int parameters)
+    public static IReadOnlyList<(string Name, string Type)> Describe(DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
     {
-        using DuckDBCommand command = Bindable(connection, "DESCRIBE " + sql, new object?[parameters]);
+        using DuckDBCommand command = Bindable(connection, "DESCRIBE " + sql, parameters);
         try
         {
             using DuckDBDataReader reader = command.ExecuteReader();

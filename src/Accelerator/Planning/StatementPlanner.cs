@@ -24,25 +24,36 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     private readonly KnownTexts _texts = new();
 
     /// <summary>Parses and resolves a query; its tables are pinned, no data file is opened.</summary>
-    public async ValueTask<BoundStatement> BindAsync(QuerySession session, string sql, CancellationToken cancellationToken)
+    /// <param name="session">Who asks.</param>
+    /// <param name="sql">The text.</param>
+    /// <param name="parameters">Values of its markers, whose types may decide the types of the result; null while they are not known.</param>
+    /// <param name="cancellationToken">Cancels binding.</param>
+    public async ValueTask<BoundStatement> BindAsync(QuerySession session, string sql, IReadOnlyList<object?>? parameters, CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
         StorageUse? counted = StorageUse.Current is null ? StorageUse.Current = SessionOptions.NewStorageUse(session.Options) : null;
         KnownText? known = _texts.Find(sql);
         SyntaxTree? tree = known is null ? planning.With(c => SyntaxTree.Parse(c, sql)) : null;
-        var pins = new StatementPins(catalog);
+        StatementPins pins = session.Pins(catalog);
         ReadOptions options = SessionOptions.Read(session.Options);
+        if (session.IsTransaction)
+        {
+            // A copy that was young enough for one statement may be another for the next.
+            options = options with { MaxStaleness = TimeSpan.Zero };
+        }
+
+        bool jdbc = SessionOptions.WantsJdbcTypes(session.Options);
         IReadOnlyList<SyntaxTree.TableReference> references = known?.Tables ?? tree!.Tables;
         BoundTable[] tables = await Task.WhenAll(references.Select(t => ResolveAsync(session, t, pins, options, cancellationToken)));
         return planning.With(connection =>
         {
             string[] names = [.. tables.Select((t, i) => planning.EmptyTable(connection, t.Schema, i))];
-            string key = string.Join(' ', names);
+            string key = $"{string.Join(' ', names)} {(jdbc ? "jdbc" : string.Empty)} {TypesOf(parameters)}";
             if (known?.Templates.TryGetValue(key, out StatementTemplate? template) != true)
             {
                 tree ??= SyntaxTree.Parse(connection, sql);
                 bool isConstant = references.All(r => r.At is null && r.ChangeArguments is null);
-                template = Bind(connection, tree, names);
+                template = Bind(connection, tree, names, parameters, jdbc);
                 if (isConstant)
                 {
                     _texts.Add(sql, references, key, template);
@@ -60,8 +71,12 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         });
     }
 
+    /// <summary>The values' types as the engine sees them; a decimal's is in its digits.</summary>
+    private static string TypesOf(IReadOnlyList<object?>? parameters) =>
+        parameters is null ? string.Empty : string.Join(',', parameters.Select(p => p is decimal d ? d.ToString(CultureInfo.InvariantCulture) : p?.GetType().Name ?? "null"));
+
     /// <summary>Puts names of empty tables into a statement, and has the engine bind it.</summary>
-    private StatementTemplate Bind(DuckDBConnection connection, SyntaxTree tree, string[] names)
+    private StatementTemplate Bind(DuckDBConnection connection, SyntaxTree tree, string[] names, IReadOnlyList<object?>? parameters, bool jdbc)
     {
         // A random name cannot occur in the user's text, so putting relations in its place by text is safe.
         string nonce = "lh" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(10)) + "x";
@@ -84,8 +99,8 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
         }
 
-        IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, tree.ParameterCount);
-        (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))]);
+        IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, parameters ?? new object?[tree.ParameterCount]);
+        (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))], jdbc);
         return new StatementTemplate
         {
             Template = template,
@@ -93,6 +108,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             Nonce = nonce,
             PlanningNames = names,
             ParameterCount = tree.ParameterCount,
+            ParameterTypes = ParameterTypes.Infer(connection, planned, tree.ParameterCount, jdbc),
             ResultSchema = planning.ArrowSchema(connection, columns),
             Names = tree.Names,
             IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0,

@@ -8,6 +8,14 @@ public interface IQueryService
     /// <summary>Opens a session for a client.</summary>
     QuerySession OpenSession(SessionIdentity identity);
 
+    /// <summary>Tells that a session has ended.</summary>
+    void CloseSession(QuerySession session)
+    {
+    }
+
+    /// <summary>Statements that wait for others to end.</summary>
+    int WaitingStatements => 0;
+
     /// <summary>Parses and binds; nothing runs.</summary>
     ValueTask<IPreparedQuery> PrepareAsync(QuerySession session, string sql, CancellationToken cancellationToken);
 
@@ -26,6 +34,9 @@ public interface IPreparedQuery
 
     /// <summary>A management statement (PROMOTE, SET, …): runs once, has effects.</summary>
     bool IsUpdate { get; }
+
+    /// <summary>The schema of the batches with parameters, whose types may decide it.</summary>
+    ValueTask<Schema> DescribeAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken) => ValueTask.FromResult(ResultSchema);
 
     /// <summary>Starts running.</summary>
     ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken);
@@ -58,16 +69,3 @@ public sealed record CatalogEntry(string Catalog, string Schema, string Name, st
 
 /// <summary>A listing.</summary>
 public sealed record CatalogListing(IReadOnlyList<string> Catalogs, IReadOnlyList<(string Catalog, string Schema)> Schemas, IReadOnlyList<CatalogEntry> Tables);
-
-/// <summary>A client's session.</summary>
-public sealed class QuerySession(string id, SessionIdentity identity)
-{
-    /// <summary>Its id.</summary>
-    public string Id { get; } = id;
-
-    /// <summary>Who it is.</summary>
-    public SessionIdentity Identity { get; } = identity;
-
-    /// <summary>catalog, schema, max_staleness, tier, freshness, max_lake_bytes, max_lake_requests.</summary>
-    public System.Collections.Concurrent.ConcurrentDictionary<string, string> Options { get; } = new(StringComparer.Ordinal);
-}

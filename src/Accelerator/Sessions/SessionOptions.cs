@@ -9,7 +9,7 @@ namespace LakeHolo.Accelerator.Sessions;
 public static class SessionOptions
 {
     /// <summary>Known names.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness", "max_lake_bytes", "max_lake_requests"];
+    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness", "max_lake_bytes", "max_lake_requests", "client_types"];
 
     /// <summary>Checks a value.</summary>
     /// <exception cref="LakeException">QueryInvalid: unknown name or bad value, saying what is accepted.</exception>
@@ -29,6 +29,7 @@ public static class SessionOptions
         {
             "tier" => value is "auto" or "lake" or "hot",
             "freshness" => value is "latest" or "synced",
+            "client_types" => value is "exact" or "jdbc",
             "max_staleness" => TryDuration(value, out _),
             "max_lake_bytes" or "max_lake_requests" => TrySize(value, out _),
             _ => true,
@@ -38,6 +39,7 @@ public static class SessionOptions
             throw LakeException.QueryInvalid(name switch
             {
                 "tier" => $"tier is auto, lake or hot, not '{value}'",
+                "client_types" => $"client_types is exact, or jdbc (unsigned numbers widened, timestamps in UTC without a zone), not '{value}'",
                 "freshness" => $"freshness is latest or synced, not '{value}'",
                 "max_lake_bytes" => $"max_lake_bytes is a number of bytes such as 1000000, '10MiB' or '2GiB', not '{value}'",
                 "max_lake_requests" => $"max_lake_requests is a number such as 1000, not '{value}'",
@@ -45,6 +47,9 @@ public static class SessionOptions
             });
         }
     }
+
+    /// <summary>Whether results have only types that the JDBC driver reads right.</summary>
+    public static bool WantsJdbcTypes(IReadOnlyDictionary<string, string> options) => options.GetValueOrDefault("client_types") == "jdbc";
 
     /// <summary>What the options mean for reading.</summary>
     public static ReadOptions Read(IReadOnlyDictionary<string, string> options) => new(

@@ -67,10 +67,10 @@ public sealed class StatementPins(CatalogService catalog)
     {
         lock (_snapshots)
         {
-            if (!_snapshots.TryGetValue((table, at), out Task<Snapshot>? task))
+            if (!_snapshots.TryGetValue((table, at), out Task<Snapshot>? task) || task.IsFaulted || task.IsCanceled)
             {
                 task = catalog.LoadSnapshotAsync(table, at, synced, cancellationToken).AsTask();
-                _snapshots.Add((table, at), task);
+                _snapshots[(table, at)] = task;
             }
 
             return task;

@@ -60,6 +60,7 @@ internal static class ServeCommand
             Listen = configuration.Listen,
             Users = configuration.Users.ToDictionary(u => u.Name, u => u.PasswordHash),
             Insecure = configuration.Insecure,
+            Monitoring = configuration.Monitoring,
             CertificatePath = configuration.TlsCertificate,
             KeyPath = configuration.TlsKey,
             ClientAuthorityPath = configuration.TlsClientAuthority,

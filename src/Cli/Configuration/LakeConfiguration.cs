@@ -22,6 +22,8 @@ internal sealed partial class LakeConfiguration
 
     public bool Insecure { get; set; }
 
+    public Uri? Monitoring { get; set; }
+
     public string? TlsCertificate { get; set; }
 
     public string? TlsKey { get; set; }

@@ -22,6 +22,7 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
     [
         new("data_dir", "~/.lakeholo", "folder for the disk cache, hot copies and spilled data", (c, t) => c.DataDirectory = t),
         new("listen", "grpc://127.0.0.1:31337", "address of the Flight SQL server: grpc://host:port, or grpc+tls://host:port", (c, t) => c.Listen = Uri(t)),
+        new("monitoring", "nowhere", "address of /healthz, /readyz and /metrics: http://host:port", (c, t) => c.Monitoring = Http(t)),
         new("insecure", "false", "serve on other addresses than loopback without users", (c, t) => c.Insecure = Bool(t)),
         new("tls.certificate", "", "PEM file of the server's certificate chain", (c, t) => c.TlsCertificate = t),
         new("tls.key", "", "PEM file of its private key", (c, t) => c.TlsKey = t),
@@ -72,6 +73,9 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
         System.Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "grpc" or "grpc+tls" && uri.Port > 0
             ? uri
             : throw new FormatException("expected grpc://host:port or grpc+tls://host:port");
+
+    private static Uri Http(string text) =>
+        System.Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme == "http" && uri.Port > 0 ? uri : throw new FormatException("expected http://host:port");
 
     public static string Cron(string text)
     {

@@ -55,7 +55,7 @@ public sealed class FlightSqlClient : IDisposable
         catch (RpcException e)
         {
             client.Dispose();
-            throw FlightErrors.ToLakeException(e, server);
+            throw FlightErrors.ToLakeException(e, server, connecting: true);
         }
         catch
         {

@@ -95,7 +95,7 @@ internal sealed class MetadataCommands(IQueryService service)
         foreach (CatalogEntry row in rows)
         {
             // A table that cannot be read is listed all the same, without columns.
-            EncodedSchema schema = row.ArrowSchema is null ? NoColumns : new EncodedSchema(WireSchema.For(row.ArrowSchema, session.ClientName, (row.Catalog, row.Schema, row.Name)));
+            EncodedSchema schema = row.ArrowSchema is null ? NoColumns : new EncodedSchema(WireSchema.For(row.ArrowSchema, session.WantsJdbcTypes, (row.Catalog, row.Schema, row.Name)));
             encoded.Append(schema.Encapsulated.Span);
         }
 

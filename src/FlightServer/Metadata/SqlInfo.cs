@@ -99,7 +99,7 @@ internal static class SqlInfo
             [5] = false,
             [6] = string.Empty,
             [7] = string.Empty,
-            [8] = 0,
+            [8] = 1,
             [9] = true,
             [10] = false,
             [11] = false,

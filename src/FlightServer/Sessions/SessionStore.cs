@@ -6,6 +6,7 @@ using System.Text;
 using Grpc.Core;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.FlightServer.Statements;
+using LakeHolo.LakeCatalog;
 using Microsoft.Extensions.Logging;
 
 namespace LakeHolo.FlightServer.Sessions;
@@ -62,8 +63,7 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
         if ((bearer && _sessions.TryGetValue(Key(token), out ClientSession? session)) || _sessions.TryGetValue(Key($"{connection}\n{header}"), out session))
         {
             session.LastUsed = time.GetUtcNow();
-            Default(session, context, "catalog");
-            Default(session, context, "schema");
+            Defaults(session, context);
             return session;
         }
 
@@ -80,7 +80,13 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
             _sessions.TryRemove(entry);
         }
 
+        foreach (QuerySession transaction in session.Transactions.Values)
+        {
+            transaction.EndTransaction();
+        }
+
         statements.CloseAll(session);
+        service.CloseSession(session.Query);
     }
 
     /// <summary>Stops every statement; for the end of the server.</summary>
@@ -107,12 +113,17 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
         }
     }
 
-    private static void Default(ClientSession session, ServerCallContext context, string option)
+    /// <summary>The JDBC driver sends connection properties that it does not know as headers.</summary>
+    /// <exception cref="LakeException">QueryInvalid: a value that the option does not take.</exception>
+    private static void Defaults(ClientSession session, ServerCallContext context)
     {
-        // The JDBC driver sends connection properties that it does not know as headers.
-        if (context.RequestHeaders.GetValue(option) is { Length: > 0 } value)
+        foreach (string option in SessionOptions.Names)
         {
-            session.Query.Options.TryAdd(option, value);
+            if (context.RequestHeaders.GetValue(option) is { Length: > 0 } value && !session.Query.Options.ContainsKey(option))
+            {
+                SessionOptions.Check(option, value);
+                session.Query.Options.TryAdd(option, value);
+            }
         }
     }
 
@@ -201,9 +212,13 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
 
         string address = context.GetHttpContext().Connection.RemoteIpAddress?.ToString() ?? string.Empty;
         string client = context.RequestHeaders.GetValue("user-agent") ?? string.Empty;
-        var session = new ClientSession(service.OpenSession(new SessionIdentity(user, address, client)), time.GetUtcNow());
-        Default(session, context, "catalog");
-        Default(session, context, "schema");
+        var session = new ClientSession(service.OpenSession(new SessionIdentity(user, address, client))) { LastUsed = time.GetUtcNow() };
+        Defaults(session, context);
+        if (client.Contains("grpc-java", StringComparison.Ordinal))
+        {
+            session.Query.Options.TryAdd("client_types", "jdbc");
+        }
+
         Log.SessionOpened(logger, session.Query.Id, user, address, client);
         return session;
     }

@@ -5,13 +5,16 @@ using LakeHolo.FlightServer.Wire;
 namespace LakeHolo.FlightServer.Statements;
 
 /// <summary>A prepared statement of a session, with the parameters that were bound last.</summary>
-internal sealed class PreparedStatement(string handle, string sql, IPreparedQuery query, EncodedSchema schema)
+internal sealed class PreparedStatement(string handle, string sql, QuerySession runsIn, IPreparedQuery query, EncodedSchema schema)
 {
     private volatile IReadOnlyList<RecordBatch> _bound = [];
 
     public string Handle { get; } = handle;
 
     public string Sql { get; } = sql;
+
+    /// <summary>The session, or the transaction it was prepared in.</summary>
+    public QuerySession RunsIn { get; } = runsIn;
 
     public IPreparedQuery Query { get; } = query;
 

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Apache.Arrow;
 using LakeHolo.Accelerator.Sessions;
-using LakeHolo.FlightServer.Sessions;
 using LakeHolo.FlightServer.Wire;
 using LakeHolo.LakeCatalog;
 
@@ -11,14 +10,14 @@ namespace LakeHolo.FlightServer.Statements;
 internal sealed class StatementResult : IAsyncDisposable
 {
     private readonly CancellationTokenSource _cancel = new();
-    private readonly ClientSession _session;
+    private readonly QuerySession _session;
     private readonly IPreparedQuery _query;
     private readonly IReadOnlyList<(RecordBatch? Batch, int Row)> _rows;
-    private readonly Task<IQueryResult> _started;
+    private volatile Task<IQueryResult> _started;
     private int _taken;
     private int _disposed;
 
-    public StatementResult(ClientSession session, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, DateTimeOffset created)
+    public StatementResult(QuerySession session, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, DateTimeOffset created)
     {
         _session = session;
         _query = query;
@@ -37,13 +36,46 @@ internal sealed class StatementResult : IAsyncDisposable
     /// <summary>The prepared statement it came from, if any.</summary>
     public PreparedStatement? Owner { get; init; }
 
+    public bool IsUpdate => _query.IsUpdate;
+
     public bool IsTaken => _taken != 0;
 
     /// <summary>Done when the statement runs (an update: when it has run), failed when it could not start.</summary>
     public Task<IQueryResult> Started => _started;
 
-    /// <summary>Makes the caller the one reader.</summary>
-    public bool TryTake() => Interlocked.Exchange(ref _taken, 1) == 0;
+    /// <summary>Whether somebody took its place; it starts anew when it is read.</summary>
+    public bool IsParked { get; private set; }
+
+    /// <summary>Makes the caller the one reader; what was parked begins to run again.</summary>
+    public bool TryTake()
+    {
+        if (Interlocked.Exchange(ref _taken, 1) != 0)
+        {
+            return false;
+        }
+
+        if (IsParked)
+        {
+            CancellationToken token = _cancel.Token;
+            _started = Task.Run(() => StartAsync(0, token));
+        }
+
+        return true;
+    }
+
+    /// <summary>Gives its place among the running statements to one that waits. Nothing of it was read, so that it can be run again for its reader.</summary>
+    public async ValueTask<bool> TryParkAsync()
+    {
+        if (IsUpdate || IsParked || !_started.IsCompletedSuccessfully || Interlocked.Exchange(ref _taken, 1) != 0)
+        {
+            return false;
+        }
+
+        await (await _started).DisposeAsync();
+        IsParked = true;
+        Interlocked.Exchange(ref _taken, 0);
+        return true;
+    }
 
     /// <summary>All rows; the caller disposes each batch.</summary>
     public async IAsyncEnumerable<RecordBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -87,13 +119,15 @@ internal sealed class StatementResult : IAsyncDisposable
 
     private async Task<IQueryResult> StartAsync(int index, CancellationToken cancellationToken)
     {
-        IQueryResult result = await _query.ExecuteAsync(_session.Query, _rows[index].Batch, _rows[index].Row, cancellationToken);
-        if (WireSchema.SameColumns(result.Schema, _query.ResultSchema))
+        IQueryResult result = await _query.ExecuteAsync(_session, _rows[index].Batch, _rows[index].Row, cancellationToken);
+        if (WireSchema.SameShape(result.Schema, Schema.Schema))
         {
             return result;
         }
 
         await result.DisposeAsync();
-        throw LakeException.QueryInvalid("A table of the statement has changed its columns since the statement was prepared: prepare it again");
+        throw LakeException.QueryInvalid(index == 0
+            ? "A table of the statement has changed its columns since the statement was prepared: prepare it again"
+            : "The rows of parameters give results of different types: cast the markers");
     }
 }

@@ -13,6 +13,9 @@ namespace LakeHolo.FlightServer.Statements;
 /// <summary>Prepared statements and started results by handle. Handles are random and of use only to the user who got them.</summary>
 internal sealed class StatementStore(IQueryService service, FlightServerOptions options, TimeProvider time, ILogger<StatementStore> logger)
 {
+    /// <summary>How long a result keeps its place for a reader while others wait.</summary>
+    private static readonly TimeSpan PatienceWithReaders = TimeSpan.FromMilliseconds(500);
+
     /// <summary>As hard to guess as a key.</summary>
     private const int HandleBytes = 24;
 
@@ -23,24 +26,37 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
 
     public int PreparedCount => _prepared.Count;
 
-    public async ValueTask<(IPreparedQuery Query, EncodedSchema Schema)> DescribeAsync(ClientSession session, string sql, CancellationToken cancellationToken)
+    public async ValueTask<(IPreparedQuery Query, EncodedSchema Schema)> DescribeAsync(ClientSession session, QuerySession runsIn, string sql, CancellationToken cancellationToken)
     {
-        IPreparedQuery query = await service.PrepareAsync(session.Query, sql, cancellationToken);
-        return (query, new EncodedSchema(WireSchema.For(query.ResultSchema, session.ClientName)));
+        IPreparedQuery query = await service.PrepareAsync(runsIn, sql, cancellationToken);
+        return (query, new EncodedSchema(WireSchema.For(query.ResultSchema, session.WantsJdbcTypes)));
     }
 
-    public async ValueTask<PreparedStatement> PrepareAsync(ClientSession session, string sql, CancellationToken cancellationToken)
+    public async ValueTask<PreparedStatement> PrepareAsync(ClientSession session, QuerySession runsIn, string sql, CancellationToken cancellationToken)
     {
         if (session.Statements.Count >= options.MaxPreparedStatements)
         {
             throw new RpcException(new Status(StatusCode.ResourceExhausted, $"The session holds {options.MaxPreparedStatements} prepared statements, its limit: close some"));
         }
 
-        (IPreparedQuery query, EncodedSchema schema) = await DescribeAsync(session, sql, cancellationToken);
-        var statement = new PreparedStatement(NewHandle(), sql, query, schema) { LastUsed = time.GetUtcNow() };
+        (IPreparedQuery query, EncodedSchema schema) = await DescribeAsync(session, runsIn, sql, cancellationToken);
+        var statement = new PreparedStatement(NewHandle(), sql, runsIn, query, schema) { LastUsed = time.GetUtcNow() };
         _prepared[statement.Handle] = (session, statement);
         session.Statements[statement.Handle] = statement;
         return statement;
+    }
+
+    /// <summary>The schema of a prepared statement's rows with what is bound to it.</summary>
+    public static async ValueTask<EncodedSchema> SchemaAsync(ClientSession session, PreparedStatement statement, CancellationToken cancellationToken)
+    {
+        if (statement.Query.ParameterSchema.FieldsList.Count == 0)
+        {
+            return statement.Schema;
+        }
+
+        (RecordBatch? batch, int row) = statement.Rows[0];
+        Schema schema = await statement.Query.DescribeAsync(statement.RunsIn, batch, row, cancellationToken);
+        return new EncodedSchema(WireSchema.For(schema, session.WantsJdbcTypes));
     }
 
     public PreparedStatement FindPrepared(ClientSession session, string handle)
@@ -68,7 +84,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
 
     /// <summary>Starts a statement; the handle is its ticket.</summary>
     public (string Handle, StatementResult Result) Start(
-        ClientSession session, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, PreparedStatement? owner)
+        ClientSession session, QuerySession runsIn, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, PreparedStatement? owner)
     {
         if (session.Results.Count >= options.MaxOpenResults)
         {
@@ -76,7 +92,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
         }
 
         string handle = NewHandle();
-        var result = new StatementResult(session, query, schema, rows, time.GetUtcNow()) { Owner = owner };
+        var result = new StatementResult(runsIn, query, schema, rows, time.GetUtcNow()) { Owner = owner };
         _results[handle] = (session, result);
         session.Results[handle] = result;
         return (handle, result);
@@ -99,6 +115,22 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
         }
 
         await result.DisposeAsync();
+    }
+
+    /// <summary>When statements wait, those whose rows nobody has begun to fetch make room, the oldest first: a client that asks and never reads must not stop others.</summary>
+    public async Task MakeRoomAsync()
+    {
+        int wanted = service.WaitingStatements;
+        DateTimeOffset before = time.GetUtcNow() - PatienceWithReaders;
+        foreach (StatementResult result in _results.Values.Select(r => r.Result).Where(r => !r.IsTaken && !r.IsParked && r.Created <= before).OrderBy(r => r.Created))
+        {
+            if (wanted <= 0)
+            {
+                return;
+            }
+
+            wanted -= await result.TryParkAsync() ? 1 : 0;
+        }
     }
 
     /// <summary>Stops and forgets every result.</summary>

@@ -15,13 +15,13 @@ internal static class WireSchema
 
     /// <summary>The schema for a client.</summary>
     /// <param name="schema">As the engine gives it.</param>
-    /// <param name="clientName">The user agent: the JDBC driver cannot <c>getObject</c> a timestamp with a zone, so it gets the same UTC values without.</param>
+    /// <param name="jdbc">The JDBC driver cannot <c>getObject</c> a timestamp with a zone, so it gets the same UTC values without; the engine widens unsigned numbers in
+    /// its results, so the columns of tables are told as they will come.</param>
     /// <param name="table">Catalog, schema and table of the columns, where they belong to one.</param>
     /// <exception cref="LakeException">FeatureUnsupported for a column type that is not sent, by name.</exception>
-    public static Schema For(Schema schema, string clientName, (string Catalog, string Schema, string Table)? table = null)
+    public static Schema For(Schema schema, bool jdbc, (string Catalog, string Schema, string Table)? table = null)
     {
-        bool zoneless = clientName.StartsWith("grpc-java", StringComparison.Ordinal);
-        return new Schema([.. schema.FieldsList.Select(f => Adapt(f, zoneless, table))], null);
+        return new Schema([.. schema.FieldsList.Select(f => Adapt(f, jdbc, table))], null);
     }
 
     /// <summary>The engine's name of a type, without parameters.</summary>
@@ -58,6 +58,12 @@ internal static class WireSchema
     public static bool SameColumns(Schema a, Schema b) =>
         a.FieldsList.Count == b.FieldsList.Count && a.FieldsList.Zip(b.FieldsList).All(p => p.First.Name == p.Second.Name && SameType(p.First.DataType, p.Second.DataType));
 
+    /// <summary>Whether batches of one schema can be sent under the other: the same but for zones of timestamps, which are not in the data.</summary>
+    public static bool SameShape(Schema a, Schema b) => SameColumns(WithoutZones(a), WithoutZones(b));
+
+    private static Schema WithoutZones(Schema schema) => new(
+        [.. schema.FieldsList.Select(f => f.DataType is TimestampType t ? new Field(f.Name, new TimestampType(t.Unit, (string?)null), f.IsNullable) : f)], null);
+
     private static bool SameType(IArrowType a, IArrowType b)
     {
         if (a.TypeId != b.TypeId)
@@ -76,13 +82,21 @@ internal static class WireSchema
         };
     }
 
-    private static Field Adapt(Field field, bool zoneless, (string Catalog, string Schema, string Table)? table)
+    private static Field Adapt(Field field, bool jdbc, (string Catalog, string Schema, string Table)? table)
     {
         Check(field.DataType, field.Name);
-        IArrowType type = zoneless && field.DataType is TimestampType { Timezone: not null } t ? new TimestampType(t.Unit, (string?)null) : field.DataType;
+        IArrowType type = !jdbc ? Utc(field.DataType) : field.DataType switch
+        {
+            TimestampType { Timezone: not null } t => new TimestampType(t.Unit, (string?)null),
+            UInt8Type when table is not null => Int16Type.Default,
+            UInt16Type when table is not null => Int32Type.Default,
+            UInt32Type when table is not null => Int64Type.Default,
+            UInt64Type when table is not null => new Decimal128Type(20, 0),
+            var other => other,
+        };
         var metadata = new Dictionary<string, string>
         {
-            [Prefix + "TYPE_NAME"] = TypeName(field.DataType),
+            [Prefix + "TYPE_NAME"] = TypeName(type),
             [Prefix + "IS_SEARCHABLE"] = "1",
             [Prefix + "IS_READ_ONLY"] = "1",
             [Prefix + "IS_AUTO_INCREMENT"] = "0",
@@ -108,6 +122,9 @@ internal static class WireSchema
 
         return new Field(field.Name, type, field.IsNullable, metadata);
     }
+
+    /// <summary>The engine calls the zone by its canonical name, which clients show; most know it by its short one.</summary>
+    private static IArrowType Utc(IArrowType type) => type is TimestampType { Timezone: "Etc/UTC" } t ? new TimestampType(t.Unit, "UTC") : type;
 
     private static void Check(IArrowType type, string column)
     {

@@ -113,14 +113,15 @@ public sealed class StatementLimitTests
     /// <summary>The id of the one statement that runs, as soon as it does.</summary>
     private static async Task<long> RunningAsync(FakeLake lake)
     {
-        while (true)
+        using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
+        while (await pause.WaitForNextTickAsync())
         {
             if (lake.Engine.Log.Entries.FirstOrDefault(e => e.State == "running" && e.PlanMs > 0) is { } entry)
             {
                 return entry.Id;
             }
-
-            await Task.Delay(1);
         }
+
+        throw new InvalidOperationException("The timer ended");
     }
 }
