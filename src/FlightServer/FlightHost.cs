@@ -72,12 +72,13 @@ public sealed class FlightHost : IAsyncDisposable
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(service).AddSingleton(options).AddSingleton(time);
         builder.Services.AddSingleton<SessionStore>().AddSingleton<StatementStore>().AddSingleton<MetadataCommands>();
-        builder.Services.AddSingleton<ActionHandler>().AddSingleton<PutHandler>().AddSingleton<FlightSqlService>().AddSingleton<ErrorInterceptor>();
+        builder.Services.AddSingleton<ActionHandler>().AddSingleton<PutHandler>().AddSingleton<FlightSqlService>().AddSingleton<HealthService>().AddSingleton<ErrorInterceptor>();
         builder.Services.AddGrpc(g => Configure(g, options));
         builder.Services.AddSingleton(loggers);
         WebApplication app = builder.Build();
         app.UseRouting();
         app.MapGrpcService<FlightSqlService>();
+        app.MapGrpcService<HealthService>();
         if (options.Monitoring is not null)
         {
             MapMonitoring(app);
@@ -182,6 +183,7 @@ public sealed class FlightHost : IAsyncDisposable
                 $"# TYPE lakeholo_flight_sessions gauge\nlakeholo_flight_sessions {sessions.Count}\n"
                 + $"# TYPE lakeholo_flight_open_results gauge\nlakeholo_flight_open_results {statements.ResultCount}\n"
                 + $"# TYPE lakeholo_flight_prepared_statements gauge\nlakeholo_flight_prepared_statements {statements.PreparedCount}\n"
+                + $"# TYPE lakeholo_waiting_statements gauge\nlakeholo_waiting_statements {context.RequestServices.GetRequiredService<IQueryService>().WaitingStatements}\n"
                 + $"# TYPE process_working_set_bytes gauge\nprocess_working_set_bytes {Environment.WorkingSet}\n");
         });
     }

@@ -111,7 +111,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         foreach ((string name, Work work) in _work)
         {
             HotTableStatus known = byName.GetValueOrDefault(name) ?? new HotTableStatus { Table = name, State = "promoting" };
-            byName[name] = known with { State = known.State == "ready" ? "refreshing" : "promoting", ProgressPercent = work.Percent };
+            byName[name] = known with { State = known.State == "ready" ? "refreshing" : "promoting", ProgressPercent = work.Percent, Rows = work.Rows ?? known.Rows };
         }
 
         foreach ((string name, string error) in _errors.Where(e => !byName.ContainsKey(e.Key)))
@@ -253,6 +253,22 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
     private sealed class Work
     {
         public DuckDBConnection? Connection { get; set; }
+
+        /// <summary>Rows that the engine has worked through.</summary>
+        public long? Rows
+        {
+            get
+            {
+                try
+                {
+                    return Connection?.GetQueryProgress() is { Percentage: >= 0 } p ? (long)p.RowsProcessed : null;
+                }
+                catch (ObjectDisposedException)
+                {
+                    return null;
+                }
+            }
+        }
 
         public double? Percent
         {

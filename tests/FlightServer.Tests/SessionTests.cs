@@ -141,6 +141,22 @@ public sealed class SessionTests
         Assert.Equal(100, rows);
     }
 
+    [Theory]
+    [InlineData("", StatusCode.OK)]
+    [InlineData("arrow.flight.protocol.FlightService", StatusCode.OK)]
+    [InlineData("nonsense", StatusCode.NotFound)]
+    public async Task The_health_service_answers_without_login(string service, StatusCode expected)
+    {
+        await using TestServer server = await TestServer.StartAsync(WithLogin);
+        using var channel = Grpc.Net.Client.GrpcChannel.ForAddress($"http://{server.Host.Address.Authority}");
+        Marshaller<byte[]> bytes = Marshallers.Create(b => b, b => b);
+        var check = new Method<byte[], byte[]>(MethodType.Unary, "grpc.health.v1.Health", "Check", bytes, bytes);
+        byte[] answer = [];
+        Assert.Equal(expected, await StatementTests.StatusOf(async () => answer = await channel.CreateCallInvoker().AsyncUnaryCall(
+            check, null, default, new Protocol.Health.HealthCheckRequest { Service = service }.ToByteArray())));
+        Assert.Equal(expected == StatusCode.OK ? [8, 1] : [], answer);
+    }
+
     [Fact]
     public async Task Monitoring_answers_over_plain_http()
     {

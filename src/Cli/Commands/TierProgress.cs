@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Apache.Arrow;
 using LakeHolo.Cli.Connections;
 using LakeHolo.Cli.Output;
@@ -31,21 +33,27 @@ internal sealed class TierProgress : IDisposable
 
     private static async Task WatchAsync(IConnection connection, CancellationToken cancellationToken)
     {
+        long started = Stopwatch.GetTimestamp();
         try
         {
             while (true)
             {
                 await Task.Delay(Interval, cancellationToken);
                 var parts = new List<string>();
+                long rows = 0;
                 await using IAnswer answer = await connection.ExecuteAsync(
-                    "SELECT \"table\" || coalesce(' ' || CAST(CAST(progress_percent AS INTEGER) AS VARCHAR) || ' %', ' …') AS line FROM lakeholo.hot_tables WHERE state IN ('promoting', 'refreshing')", cancellationToken);
+                    "SELECT \"table\" || coalesce(' ' || CAST(CAST(progress_percent AS INTEGER) AS VARCHAR) || ' %', ' …') || coalesce(' ' || format('{:,}', row_count) || ' rows', '') AS line, row_count "
+                    + "FROM lakeholo.hot_tables WHERE state IN ('promoting', 'refreshing')", cancellationToken);
                 await foreach (RecordBatch batch in answer.ReadAsync(cancellationToken))
                 {
                     parts.AddRange(Enumerable.Range(0, batch.Length).Select(i => CellText.Of(batch.Column(0), i) ?? string.Empty));
+                    rows += Enumerable.Range(0, batch.Length).Sum(i => ((Int64Array)batch.Column(1)).GetValue(i) ?? 0);
                     batch.Dispose();
                 }
 
-                await Console.Error.WriteAsync("\r\u001b[K" + string.Join("   ", parts));
+                double seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+                string rate = rows > 0 ? string.Create(CultureInfo.InvariantCulture, $"   {rows / seconds:#,0} rows/s") : string.Empty;
+                await Console.Error.WriteAsync("\r\u001b[K" + string.Join("   ", parts) + rate);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or LakeCatalog.LakeException)

@@ -52,11 +52,13 @@ internal sealed record RowTarget(RowFormat Format, string? Path, int MaxRows)
         await using IRowWriter writer = Create(output);
         await writer.BeginAsync(answer.Schema);
         long rows = 0;
+        using ReadProgress progress = ReadProgress.Start(rowsGoToTerminal: Path is null && !Console.IsOutputRedirected);
         await foreach (RecordBatch batch in answer.ReadAsync(cancellationToken))
         {
             using (batch)
             {
                 rows += batch.Length;
+                progress.Add(batch);
                 await writer.WriteAsync(batch, cancellationToken);
             }
         }

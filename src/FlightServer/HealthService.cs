@@ -1,0 +1,48 @@
+using Google.Protobuf;
+using Grpc.Core;
+using LakeHolo.FlightServer.Protocol.Health;
+using LakeHolo.FlightServer.Wire;
+
+namespace LakeHolo.FlightServer;
+
+/// <summary>The methods of <c>grpc.health.v1.Health</c> as ASP.NET Core's gRPC binds them.</summary>
+[BindServiceMethod(typeof(HealthServiceBase), nameof(Bind))]
+internal abstract class HealthServiceBase
+{
+    private const string Name = "grpc.health.v1.Health";
+
+    private static readonly Marshaller<HealthCheckRequest> Requests = Marshallers.Create(m => m.ToByteArray(), HealthCheckRequest.Parser.ParseFrom);
+    private static readonly Marshaller<HealthCheckResponse> Responses = Marshallers.Create(m => m.ToByteArray(), HealthCheckResponse.Parser.ParseFrom);
+    private static readonly Method<HealthCheckRequest, HealthCheckResponse> CheckMethod = new(MethodType.Unary, Name, nameof(Check), Requests, Responses);
+    private static readonly Method<HealthCheckRequest, HealthCheckResponse> WatchMethod = new(MethodType.ServerStreaming, Name, nameof(Watch), Requests, Responses);
+
+    public static void Bind(ServiceBinderBase binder, HealthServiceBase? service)
+    {
+        binder.AddMethod(CheckMethod, service is null ? null! : service.Check);
+        binder.AddMethod(WatchMethod, service is null ? null! : service.Watch);
+    }
+
+    public abstract Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context);
+
+    public abstract Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context);
+}
+
+/// <summary>Health of the server as a whole and of its one service; needs no login.</summary>
+internal sealed class HealthService : HealthServiceBase
+{
+    public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) => IsKnown(request)
+        ? Task.FromResult(new HealthCheckResponse { Status = HealthCheckResponse.Types.ServingStatus.Serving })
+        : throw new RpcException(new Status(StatusCode.NotFound, $"There is no service {request.Service}"));
+
+    /// <summary>Tells the status at once, and keeps the call open: it ends when the server stops.</summary>
+    public override async Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
+    {
+        await responseStream.WriteAsync(new HealthCheckResponse
+        {
+            Status = IsKnown(request) ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.ServiceUnknown,
+        });
+        await Task.Delay(Timeout.InfiniteTimeSpan, context.CancellationToken);
+    }
+
+    private static bool IsKnown(HealthCheckRequest request) => request.Service is "" or FlightMethods.Service;
+}
