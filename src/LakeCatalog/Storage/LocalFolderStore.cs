@@ -147,7 +147,7 @@ public sealed class LocalFolderStore : IObjectStore
                 // Keys inside a folder begin with its key: all of them come before startAfter unless that is one of them.
                 if (after || startAfter!.StartsWith(child.Key, StringComparison.Ordinal))
                 {
-                    pending.Push(((IEnumerable<Child>)ChildrenOf(child.Key, child.Key)).GetEnumerator());
+                    pending.Push(((IEnumerable<Child>)ChildrenOf(child.Key, child.Key, isPlain: child.IsPlain)).GetEnumerator());
                 }
             }
             else if (after)
@@ -164,9 +164,10 @@ public sealed class LocalFolderStore : IObjectStore
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private List<Child> ChildrenOf(string folderKey, string prefix)
+    // A folder that was reached from another without a link needs no look at the links above it.
+    private List<Child> ChildrenOf(string folderKey, string prefix, bool isPlain = false)
     {
-        var folder = new DirectoryInfo(Resolve(folderKey, refuseLoops: true));
+        var folder = new DirectoryInfo(isPlain ? PathOf(folderKey) : Resolve(folderKey, refuseLoops: true));
         return Guard(folderKey, () =>
         {
             var children = new List<Child>();
@@ -182,7 +183,7 @@ public sealed class LocalFolderStore : IObjectStore
                 if (key.StartsWith(prefix, StringComparison.Ordinal) && !info.Name.StartsWith(TemporaryPrefix, StringComparison.Ordinal)
                     && TargetOf(info) is { } target)
                 {
-                    children.Add(new Child(key, target));
+                    children.Add(new Child(key, target, ReferenceEquals(target, info)));
                 }
             }
 
@@ -262,5 +263,5 @@ public sealed class LocalFolderStore : IObjectStore
     private static string ETagOf(long sizeBytes, DateTime modifiedUtc) =>
         string.Create(CultureInfo.InvariantCulture, $"{sizeBytes:x}-{modifiedUtc.Ticks:x}");
 
-    private readonly record struct Child(string Key, FileSystemInfo Info);
+    private readonly record struct Child(string Key, FileSystemInfo Info, bool IsPlain);
 }

@@ -91,7 +91,10 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
     {
         // Lines of text are kept as text; what is no value of its column's type is NULL, as Hive has it.
         bool isText = format == "sequencefile";
-        string shape = string.Join(", ", folder.FileSchema.FieldsList.Select(f =>
+        // The engine looks for every column of the list in every file: only those that are needed, and one at least.
+        HashSet<string> needed = [.. fields.Select(f => f.Name).Except(folder.PartitionColumns)];
+        Field[] stored = [.. folder.FileSchema.FieldsList.Where(f => needed.Count == 0 || needed.Contains(f.Name)).Take(needed.Count == 0 ? 1 : int.MaxValue)];
+        string shape = string.Join(", ", stored.Select(f =>
             $"{SqlText.Literal(f.Name)}: {{name: {SqlText.Literal(f.Name)}, type: {SqlText.Literal(isText ? "VARCHAR" : SqlText.TypeOf(f))}, default_value: NULL}}"));
         string source = $"read_parquet({SqlText.LiteralList(localPaths)}, schema = MAP {{{shape}}}, explicit_cardinality = {EstimatedRows(folder, live)}) r";
         bool IsSame(int partition) => live.All(f => f.Partition[partition] == live[0].Partition[partition]);
