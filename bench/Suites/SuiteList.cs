@@ -18,5 +18,6 @@ internal static class SuiteList
             new MergeTable("paimon parquet", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_parquet"), MergeTable.LineItem),
             new MergeTable("paimon orc", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_orc"), MergeTable.LineItem),
         ]),
+        new DeltaScaleSuite(),
     ];
 }

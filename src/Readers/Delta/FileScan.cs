@@ -106,16 +106,28 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
     private async ValueTask<(IReadOnlyList<string> Paths, IReadOnlyList<FileGroup> Groups)> OpenFilesAsync(
         IFileMaterializer materializer, FileLayouts layouts, DeltaField[] stored, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
-        var opened = new List<CacheableFile>(_files.Count);
-        foreach (ScanFile file in _files)
+        var opened = new CacheableFile[_files.Count];
+        string[] local = new string[_files.Count];
+        bool isLocal = true;
+        for (int i = 0; i < opened.Length; i++)
         {
+            ScanFile file = _files[i];
             (IObjectStore store, string key) = snapshot.Locations.Resolve(snapshot.Table.Root, file.Path);
-            if (store.TryGetLocalPath(key) is { } local && !File.Exists(local))
+            opened[i] = new CacheableFile(store, key, file.SizeBytes);
+
+            // Asked once for each file: the store follows the links of the path.
+            local[i] = store.TryGetLocalPath(key) ?? string.Empty;
+            isLocal &= local[i].Length > 0;
+            if (local[i].Length > 0 && !File.Exists(local[i]))
             {
                 throw Missing(file.Path);
             }
+        }
 
-            opened.Add(new CacheableFile(store, key, file.SizeBytes));
+        if (isLocal)
+        {
+            ParquetFooter[] footers = layouts.Read(local, _files);
+            return (await RewriteForeignAsync(materializer, opened, footers, local, leases, cancellationToken), Group(stored, footers));
         }
 
         try
@@ -123,8 +135,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
             FileLease ends = await materializer.OpenAsync(opened, [], cancellationToken);
             leases.Add(ends);
             ParquetFooter[] footers = layouts.Read(ends.LocalPaths, _files);
-            IReadOnlyList<FileGroup> groups = FileLayouts.Group(snapshot, stored, footers, _files);
-            CheckChangeType(footers);
+            IReadOnlyList<FileGroup> groups = Group(stored, footers);
             HashSet<string> names = [.. groups.SelectMany(g => g.Layout).Select(c => c.FileName).OfType<string>(), .. RowIdColumns().OfType<string>()];
             if (ChangeTypeColumn is not null)
             {
@@ -143,7 +154,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
 
     private static LakeException Missing(string path) => LakeException.NotFound("A data file of the table is missing (vacuumed?)", path);
 
-    private void CheckChangeType(ParquetFooter[] footers)
+    private IReadOnlyList<FileGroup> Group(DeltaField[] stored, ParquetFooter[] footers)
     {
         for (int i = 0; ChangeTypeColumn is not null && i < footers.Length; i++)
         {
@@ -152,10 +163,12 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
                 throw LakeException.FormatInvalid($"A change file has no column {ChangeTypeColumn}", _files[i].Path);
             }
         }
+
+        return FileLayouts.Group(snapshot, stored, footers, _files);
     }
 
     private static async ValueTask<IReadOnlyList<string>> RewriteForeignAsync(
-        IFileMaterializer materializer, List<CacheableFile> opened, ParquetFooter[] footers, IReadOnlyList<string> paths, List<IAsyncDisposable> leases,
+        IFileMaterializer materializer, CacheableFile[] opened, ParquetFooter[] footers, IReadOnlyList<string> paths, List<IAsyncDisposable> leases,
         CancellationToken cancellationToken)
     {
         int[] foreign = [.. Enumerable.Range(0, footers.Length).Where(i => footers[i].Foreign is not null)];

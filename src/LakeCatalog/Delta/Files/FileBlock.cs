@@ -160,19 +160,47 @@ public sealed class FileBlock
             long? rowCommitVersion) => AddCanonical(
                 DeltaPath.Canonical(encodedPath, _rootLocation), sizeBytes, stats, recordCount, vector, baseRowId, rowCommitVersion);
 
+        /// <summary>The same, of UTF-8.</summary>
+        public void Add(
+            ReadOnlySpan<byte> encodedPath, long sizeBytes, ReadOnlySpan<byte> stats, long? recordCount, DeletionVectorDescriptor? vector, long? baseRowId,
+            long? rowCommitVersion)
+        {
+            // Without an escape and a scheme the text is canonical as it is.
+            if (encodedPath.ContainsAny((byte)'%', (byte)':') || encodedPath.StartsWith((byte)'/'))
+            {
+                Add(Encoding.UTF8.GetString(encodedPath), sizeBytes, stats, recordCount, vector, baseRowId, rowCommitVersion);
+                return;
+            }
+
+            Reserve(encodedPath.Length);
+            encodedPath.CopyTo(Paths.AsSpan(PathLength));
+            PathLength += encodedPath.Length;
+            AddRest(sizeBytes, stats, recordCount, vector, baseRowId, rowCommitVersion);
+        }
+
         private void AddCanonical(
             string path, long sizeBytes, ReadOnlySpan<byte> stats, long? recordCount, DeletionVectorDescriptor? vector, long? baseRowId,
             long? rowCommitVersion)
         {
-            int needed = PathLength + Encoding.UTF8.GetMaxByteCount(path.Length);
+            Reserve(Encoding.UTF8.GetMaxByteCount(path.Length));
+            PathLength += Encoding.UTF8.GetBytes(path, Paths.AsSpan(PathLength));
+            AddRest(sizeBytes, stats, recordCount, vector, baseRowId, rowCommitVersion);
+        }
+
+        private void Reserve(int more)
+        {
+            int needed = checked(PathLength + more);
             if (needed > Paths.Length)
             {
                 byte[] larger = new byte[Math.Max(needed, checked(Paths.Length * 2))];
                 Paths.AsSpan(0, PathLength).CopyTo(larger);
                 Paths = larger;
             }
+        }
 
-            PathLength += Encoding.UTF8.GetBytes(path, Paths.AsSpan(PathLength));
+        private void AddRest(
+            long sizeBytes, ReadOnlySpan<byte> stats, long? recordCount, DeletionVectorDescriptor? vector, long? baseRowId, long? rowCommitVersion)
+        {
             if (vector is not null)
             {
                 Vectors[Count] = vector;
@@ -294,6 +322,26 @@ public sealed class PartitionColumn
             }
 
             _codes.Add(code);
+        }
+
+        /// <summary>The same, of UTF-8; texts that are known already are not made again.</summary>
+        public void Add(ReadOnlySpan<byte> utf8)
+        {
+            if (utf8.IsEmpty || utf8.Length > 256)
+            {
+                Add(utf8.IsEmpty ? null : Encoding.UTF8.GetString(utf8));
+                return;
+            }
+
+            Span<char> chars = stackalloc char[256];
+            chars = chars[..Encoding.UTF8.GetChars(utf8, chars)];
+            if (_known.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(chars, out int code))
+            {
+                _codes.Add(code);
+                return;
+            }
+
+            Add(chars.ToString());
         }
 
         public PartitionColumn Build() => new([.. _codes], _values);

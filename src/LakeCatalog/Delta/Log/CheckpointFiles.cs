@@ -39,7 +39,7 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
         using var parsedStats = new ParsedStats(group, _columns);
         var partitions = new MapCursor(group, _columns, builder);
         int value = 0;
-        for (int row = 0; row < path.Def.Count; row++)
+        for (int row = 0; row < path.Def.Length; row++)
         {
             bool present = path.Def[row] == path.MaxDef;
             int size = sizes.Next(row);
@@ -65,7 +65,7 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
                 vectorSize < 0 ? -1 : checked((int)vectorSizes.Long(vectorSize)),
                 cardinality < 0 ? -1 : cardinalities.Long(cardinality));
             builder.Add(
-                path.Text(value++),
+                path.Bytes(value++),
                 size < 0 ? -1 : sizes.Long(size),
                 stat < 0 ? parsed : stats.Bytes(stat),
                 null,
@@ -97,7 +97,8 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
         private readonly ParquetLeaf? _keys;
         private readonly ParquetLeaf? _values;
         private readonly FileBlock.Builder _builder;
-        private readonly string?[] _row;
+        private readonly byte[][] _names;
+        private readonly int[] _row; // index of the value, -1 for NULL
         private int _at;
         private int _key;
         private int _value;
@@ -105,7 +106,8 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
         public MapCursor(RowGroupReader group, CheckpointColumns columns, FileBlock.Builder builder)
         {
             _builder = builder;
-            _row = new string?[builder.PartitionNames.Count];
+            _names = [.. builder.PartitionNames.Select(System.Text.Encoding.UTF8.GetBytes)];
+            _row = new int[builder.PartitionNames.Count];
             ParquetLeaf[] leaves = _row.Length == 0
                 ? []
                 : [.. columns.Below("add.partitionValues").Select(l => ParquetLeaf.Read(group, l.Index))];
@@ -119,11 +121,11 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
 
         public void Read()
         {
-            Array.Clear(_row);
+            Array.Fill(_row, -1);
             Walk();
             for (int i = 0; i < _row.Length; i++)
             {
-                _builder.Partitions[i].Add(_row[i]);
+                _builder.Partitions[i].Add(_row[i] < 0 ? [] : _values!.Bytes(_row[i]));
             }
         }
 
@@ -141,24 +143,33 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
                 bool hasValue = _values.Def[_at] == _values.MaxDef;
                 if (hasKey && hasValue)
                 {
-                    Set(_keys.Bytes(_key), _values.Bytes(_value));
+                    Set(_keys.Bytes(_key), _value);
                 }
 
                 _key += hasKey ? 1 : 0;
                 _value += hasValue ? 1 : 0;
                 _at++;
             }
-            while (_at < _keys.Def.Count && _keys.Rep[_at] != 0);
+            while (_at < _keys.Rep.Length && _keys.Rep[_at] != 0);
         }
 
-        private void Set(ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+        private void Set(ReadOnlySpan<byte> key, int value)
         {
+            for (int i = 0; i < _names.Length; i++)
+            {
+                if (key.SequenceEqual(_names[i]))
+                {
+                    _row[i] = value;
+                    return;
+                }
+            }
+
             string name = System.Text.Encoding.UTF8.GetString(key);
-            for (int i = 0; i < _row.Length; i++)
+            for (int i = 0; i < _names.Length; i++)
             {
                 if (string.Equals(_builder.PartitionNames[i], name, StringComparison.OrdinalIgnoreCase))
                 {
-                    _row[i] = System.Text.Encoding.UTF8.GetString(value);
+                    _row[i] = value;
                     return;
                 }
             }

@@ -106,7 +106,7 @@ internal sealed class CheckpointReader(TableRoot root, long version)
             ReadMetadata(columns, group);
             if (columns.Read(group, "sidecar.path") is { } sidecars)
             {
-                for (int i = 0, value = 0; i < sidecars.Def.Count; i++)
+                for (int i = 0, value = 0; i < sidecars.Def.Length; i++)
                 {
                     if (sidecars.Def[i] == sidecars.MaxDef)
                     {
@@ -120,7 +120,7 @@ internal sealed class CheckpointReader(TableRoot root, long version)
     private void ReadProtocol(CheckpointColumns columns, RowGroupReader group)
     {
         // Presence is told by the key leaf: some writers emit structs whose every field is null.
-        if (columns.Read(group, "protocol.minReaderVersion") is not { } minReader || minReader.Longs.Count == 0)
+        if (columns.Read(group, "protocol.minReaderVersion") is not { } minReader || minReader.Longs.IsEmpty)
         {
             return;
         }
@@ -227,7 +227,7 @@ internal sealed class CheckpointColumns
     {
         int current = -1;
         int value = 0;
-        for (int i = 0; i < leaf.Def.Count; i++)
+        for (int i = 0; i < leaf.Def.Length; i++)
         {
             current += leaf.MaxRep == 0 || leaf.Rep[i] == 0 ? 1 : 0;
             bool present = leaf.Def[i] == leaf.MaxDef;

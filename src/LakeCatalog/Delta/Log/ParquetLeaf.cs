@@ -7,9 +7,17 @@ internal sealed class ParquetLeaf
 {
     private const int BatchSize = 8192;
 
-    private readonly List<byte[]> _chunks = [];
+    // A footer may declare any number of rows; room is made for what comes.
+    private const int MaxInitialRows = 1 << 16;
+
+    private short[] _def = [];
+    private short[] _rep = [];
+    private int _levels;
+    private long[] _longs = [];
+    private double[] _doubles = [];
     private int[] _ends = [];
     private byte[] _bytes = [];
+    private int _values;
 
     private ParquetLeaf(ColumnDescriptor descriptor)
     {
@@ -34,13 +42,17 @@ internal sealed class ParquetLeaf
 
     public int Scale { get; }
 
-    public List<short> Def { get; } = [];
+    /// <summary>Definition levels.</summary>
+    public ReadOnlySpan<short> Def => _def.AsSpan(0, _levels);
 
-    public List<short> Rep { get; } = [];
+    /// <summary>Repetition levels; empty if nothing above repeats.</summary>
+    public ReadOnlySpan<short> Rep => MaxRep > 0 ? _rep.AsSpan(0, _levels) : [];
 
-    public List<long> Longs { get; } = [];
+    /// <summary>Integers, booleans and microseconds.</summary>
+    public ReadOnlySpan<long> Longs => _longs.AsSpan(0, Math.Min(_values, _longs.Length));
 
-    public List<double> Doubles { get; } = [];
+    /// <summary>Floating-point numbers.</summary>
+    public ReadOnlySpan<double> Doubles => _doubles.AsSpan(0, Math.Min(_values, _doubles.Length));
 
     /// <summary>Bytes of the n-th value that is not null.</summary>
     public ReadOnlySpan<byte> Bytes(int value)
@@ -56,6 +68,7 @@ internal sealed class ParquetLeaf
     {
         using ColumnReader reader = group.Column(column);
         var leaf = new ParquetLeaf(reader.ColumnDescriptor);
+        Grow(ref leaf._def, (int)Math.Clamp(group.MetaData.NumRows, 0, MaxInitialRows));
         switch (reader)
         {
             case ColumnReader<ByteArray> bytes:
@@ -65,22 +78,22 @@ internal sealed class ParquetLeaf
                 leaf.ReadFixed(bytes, reader.ColumnDescriptor.TypeLength);
                 break;
             case ColumnReader<long> longs:
-                leaf.Read(longs, leaf.Longs.Add);
+                leaf.Read(longs, ref leaf._longs, static v => v);
                 break;
             case ColumnReader<int> ints:
-                leaf.Read(ints, v => leaf.Longs.Add(v));
+                leaf.Read(ints, ref leaf._longs, static v => v);
                 break;
             case ColumnReader<bool> bools:
-                leaf.Read(bools, v => leaf.Longs.Add(v ? 1 : 0));
+                leaf.Read(bools, ref leaf._longs, static v => v ? 1 : 0);
                 break;
             case ColumnReader<float> floats:
-                leaf.Read(floats, v => leaf.Doubles.Add(v));
+                leaf.Read(floats, ref leaf._doubles, static v => v);
                 break;
             case ColumnReader<double> doubles:
-                leaf.Read(doubles, leaf.Doubles.Add);
+                leaf.Read(doubles, ref leaf._doubles, static v => v);
                 break;
             case ColumnReader<Int96> int96:
-                leaf.Read(int96, v => leaf.Longs.Add(Micros(v)));
+                leaf.Read(int96, ref leaf._longs, Micros);
                 break;
             default:
                 throw LakeException.FormatInvalid($"The Parquet column {reader.ColumnDescriptor.Path} has an unknown physical type");
@@ -92,117 +105,95 @@ internal sealed class ParquetLeaf
     // Eight bytes nanoseconds of the day, four bytes Julian day; 2,440,588 is 1970-01-01.
     private static long Micros(Int96 value) => ((value.C - 2_440_588L) * 86_400_000_000L) + ((((long)(uint)value.B << 32) | (uint)value.A) / 1000);
 
-    private void Read<T>(ColumnReader<T> reader, Action<T> add)
+    private void Read<T, TValue>(ColumnReader<T> reader, ref TValue[] values, Func<T, TValue> convert)
         where T : unmanaged
     {
-        T[] values = new T[BatchSize];
-        ReadBatches(reader, values, count =>
+        T[] batch = new T[BatchSize];
+        while (ReadBatch(reader, batch) is { } count)
         {
+            Grow(ref values, _values + count);
             for (int i = 0; i < count; i++)
             {
-                add(values[i]);
+                values[_values + i] = convert(batch[i]);
             }
-        });
+
+            _values += count;
+        }
     }
 
     private void ReadBytes(ColumnReader<ByteArray> reader)
     {
-        var values = new ByteArray[BatchSize];
-        var ends = new List<int>();
-        int total = 0;
-        ReadBatches(reader, values, count =>
+        var batch = new ByteArray[BatchSize];
+        int length = 0;
+        while (ReadBatch(reader, batch) is { } count)
         {
-            int length = 0;
-            for (int i = 0; i < count; i++)
-            {
-                length = checked(length + values[i].Length);
-            }
-
-            byte[] chunk = new byte[length];
-            int at = 0;
+            Grow(ref _ends, _values + count);
             for (int i = 0; i < count; i++)
             {
                 unsafe
                 {
-                    new ReadOnlySpan<byte>((void*)values[i].Pointer, values[i].Length).CopyTo(chunk.AsSpan(at));
+                    length = Append(length, new ReadOnlySpan<byte>((void*)batch[i].Pointer, batch[i].Length));
                 }
 
-                at += values[i].Length;
-                ends.Add(checked(total + at));
+                _ends[_values++] = length;
             }
-
-            total = checked(total + length);
-            _chunks.Add(chunk);
-        });
-        Join(ends, total);
+        }
     }
 
     private void ReadFixed(ColumnReader<FixedLenByteArray> reader, int typeLength)
     {
-        var values = new FixedLenByteArray[BatchSize];
-        var ends = new List<int>();
-        int total = 0;
-        ReadBatches(reader, values, count =>
+        var batch = new FixedLenByteArray[BatchSize];
+        int length = 0;
+        while (ReadBatch(reader, batch) is { } count)
         {
-            byte[] chunk = new byte[count * typeLength];
+            Grow(ref _ends, _values + count);
             for (int i = 0; i < count; i++)
             {
                 unsafe
                 {
-                    new ReadOnlySpan<byte>((void*)values[i].Pointer, typeLength).CopyTo(chunk.AsSpan(i * typeLength));
+                    length = Append(length, new ReadOnlySpan<byte>((void*)batch[i].Pointer, typeLength));
                 }
 
-                total = checked(total + typeLength);
-                ends.Add(total);
+                _ends[_values++] = length;
             }
-
-            _chunks.Add(chunk);
-        });
-        Join(ends, total);
-    }
-
-    private void Join(List<int> ends, int total)
-    {
-        _ends = [.. ends];
-        _bytes = new byte[total];
-        int at = 0;
-        foreach (byte[] chunk in _chunks)
-        {
-            chunk.CopyTo(_bytes, at);
-            at += chunk.Length;
         }
-
-        _chunks.Clear();
     }
 
-    private void ReadBatches<T>(ColumnReader<T> reader, T[] values, Action<int> use)
+    private int Append(int length, ReadOnlySpan<byte> value)
+    {
+        int end = checked(length + value.Length);
+        Grow(ref _bytes, end);
+        value.CopyTo(_bytes.AsSpan(length));
+        return end;
+    }
+
+    // The number of values of the next batch, whose levels are kept; null at the end.
+    private int? ReadBatch<T>(ColumnReader<T> reader, T[] batch)
         where T : unmanaged
     {
-        short[] def = new short[BatchSize];
-        short[] rep = new short[BatchSize];
-        while (reader.HasNext)
+        if (!reader.HasNext)
         {
-            long levels = reader.ReadBatch(BatchSize, def, rep, values, out long count);
-            if (levels == 0 && count == 0)
-            {
-                break;
-            }
+            return null;
+        }
 
-            if (MaxDef > 0)
-            {
-                Def.AddRange(def.AsSpan(0, (int)levels));
-            }
-            else
-            {
-                Def.AddRange(Enumerable.Repeat((short)0, (int)levels));
-            }
+        Grow(ref _def, _levels + BatchSize);
+        Span<short> rep = [];
+        if (MaxRep > 0)
+        {
+            Grow(ref _rep, _levels + BatchSize);
+            rep = _rep.AsSpan(_levels, BatchSize);
+        }
 
-            if (MaxRep > 0)
-            {
-                Rep.AddRange(rep.AsSpan(0, (int)levels));
-            }
+        int levels = (int)reader.ReadBatch(BatchSize, MaxDef > 0 ? _def.AsSpan(_levels, BatchSize) : [], rep, batch, out long count);
+        _levels += levels;
+        return levels == 0 && count == 0 ? null : (int)count;
+    }
 
-            use((int)count);
+    private static void Grow<TValue>(ref TValue[] values, int needed)
+    {
+        if (needed > values.Length)
+        {
+            Array.Resize(ref values, (int)Math.Min(Array.MaxLength, Math.Max(needed, Math.Max(256L, values.Length * 2L))));
         }
     }
 }
