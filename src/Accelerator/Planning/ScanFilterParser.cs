@@ -77,14 +77,15 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
         return o.All(child => CollectColumns(child.Value, columns));
     }
 
-    private ScanFilter? Convert(JsonObject node) => Text(node, "class") switch
+    private ScanFilter? Convert(JsonObject node) => (Text(node, "class") switch
     {
         "CONJUNCTION" => Conjunction(node),
         "COMPARISON" => Comparison(node),
         "OPERATOR" => Operator(node),
         "FUNCTION" => Function(node),
+        "COLUMN_REF" when PlainColumn(node) is (string name, BooleanType) => new ScanFilter.Compare(name, ScanComparison.Equal, new ScanLiteral(true)),
         _ => null,
-    };
+    }) ?? PartitionExpression.TryCreate(connection, node, schema);
 
     private ScanFilter? Conjunction(JsonObject node)
     {
@@ -110,15 +111,23 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
             "COMPARE_GREATERTHANOREQUALTO" => ScanComparison.GreaterOrEqual,
             _ => null,
         };
-        return comparison is { } op && PlainColumn(node["left"]) is { } field && Literal(node["right"], field) is { } literal
-            ? new ScanFilter.Compare(field.Name, op, literal)
+        return comparison is { } op && PlainColumn(node["left"]) is (string name, IArrowType type) && Literal(node["right"], type) is { } literal
+            ? new ScanFilter.Compare(name, op, literal)
             : null;
     }
 
     private ScanFilter? Operator(JsonObject node)
     {
         JsonArray children = node["children"]!.AsArray();
-        if (children.Count == 0 || PlainColumn(children[0]) is not { } field)
+        if (Text(node, "type") == "OPERATOR_NOT")
+        {
+            // A conjunction may have been understood in part, and the negation of less is more.
+            return children is [JsonObject negated] && Text(negated, "class") != "CONJUNCTION" && Convert(negated) is { } part and not ScanFilter.Expression
+                ? new ScanFilter.Not(part)
+                : null;
+        }
+
+        if (children.Count == 0 || PlainColumn(children[0]) is not (string name, IArrowType type))
         {
             return null;
         }
@@ -126,12 +135,12 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
         switch (Text(node, "type"))
         {
             case "OPERATOR_IS_NULL":
-                return new ScanFilter.IsNull(field.Name);
+                return new ScanFilter.IsNull(name);
             case "OPERATOR_IS_NOT_NULL":
-                return new ScanFilter.IsNotNull(field.Name);
+                return new ScanFilter.IsNotNull(name);
             case "COMPARE_IN":
-                ScanLiteral?[] literals = [.. children.Skip(1).Select(c => Literal(c, field))];
-                return literals.All(l => l is not null) ? new ScanFilter.In(field.Name, [.. literals.OfType<ScanLiteral>()]) : null;
+                ScanLiteral?[] literals = [.. children.Skip(1).Select(c => Literal(c, type))];
+                return literals.All(l => l is not null) ? new ScanFilter.In(name, [.. literals.OfType<ScanLiteral>()]) : null;
             default:
                 return null;
         }
@@ -140,28 +149,49 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
     private ScanFilter.StartsWith? Function(JsonObject node)
     {
         JsonArray children = node["children"]!.AsArray();
-        return Text(node, "function_name") is "prefix" or "starts_with" && children.Count == 2 && PlainColumn(children[0]) is { } field
-            && Literal(children[1], field)?.Value is string prefix
-            ? new ScanFilter.StartsWith(field.Name, prefix)
+        return Text(node, "function_name") is "prefix" or "starts_with" && children.Count == 2
+            && PlainColumn(children[0]) is (string name, IArrowType type) && Literal(children[1], type)?.Value is string prefix
+            ? new ScanFilter.StartsWith(name, prefix)
             : null;
     }
 
-    private Field? PlainColumn(JsonNode? node) =>
-        node is JsonObject o && Text(o, "class") == "COLUMN_REF" && o["column_names"] is JsonArray { Count: 1 } names
-            ? Column(names[0]!.GetValue<string>())
-            : null;
+    /// <summary>The name and type of a column, or of a struct's field.</summary>
+    private (string Name, IArrowType Type)? PlainColumn(JsonNode? node)
+    {
+        if (node is not JsonObject o || Text(o, "class") != "COLUMN_REF" || o["column_names"] is not JsonArray names
+            || Column(names[0]!.GetValue<string>()) is not { } field)
+        {
+            return null;
+        }
+
+        string path = field.Name;
+        IArrowType type = field.DataType;
+        foreach (JsonNode? part in names.Skip(1))
+        {
+            if (type is not StructType fields
+                || fields.Fields.FirstOrDefault(f => f.Name.Equals(part!.GetValue<string>(), StringComparison.OrdinalIgnoreCase)) is not { } inner)
+            {
+                return null;
+            }
+
+            path += ScanFilter.FieldSeparator + inner.Name;
+            type = inner.DataType;
+        }
+
+        return (path, type);
+    }
 
     private Field? Column(string name) => schema.FieldsList.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 
-    private static ScanLiteral? Literal(JsonNode? node, Field field)
+    private static ScanLiteral? Literal(JsonNode? node, IArrowType column)
     {
         if (node is JsonObject cast && Text(cast, "class") == "CAST")
         {
             // 'text'::TYPE, as the engine prints a constant of the column's type.
-            return cast["child"] is JsonObject child && ConstantOf(child) is (string inner, "VARCHAR") ? FromText(inner, field.DataType, true) : null;
+            return cast["child"] is JsonObject child && ConstantOf(child) is (string inner, "VARCHAR") ? FromText(inner, column, true) : null;
         }
 
-        return node is JsonObject o && ConstantOf(o) is (string text, string type) ? FromText(text, field.DataType, type == "VARCHAR") : null;
+        return node is JsonObject o && ConstantOf(o) is (string text, string type) ? FromText(text, column, type == "VARCHAR") : null;
     }
 
     /// <summary>Text and type id of a constant node; null for anything else and for NULL.</summary>

@@ -12,11 +12,14 @@ internal sealed record PruningResult(IReadOnlyList<(FileBlock Block, int Row)> F
 
 /// <summary>Skips files in which a filter cannot be true for any row: by partition values first, then by statistics. Whatever is not understood keeps
 /// the file.</summary>
-internal sealed class DeltaPruner(DeltaSnapshot snapshot)
+/// <param name="snapshot">Its files.</param>
+/// <param name="evaluate">Tells for each value of a partition column whether an expression may be true for it; null if it cannot be told.</param>
+internal sealed class DeltaPruner(DeltaSnapshot snapshot, Func<DeltaField, string, IReadOnlyList<string?>, bool[]?>? evaluate = null)
 {
     public PruningResult Prune(ScanFilter? filter)
     {
         ScanFilter? positive = filter is null ? null : PushNot(filter, negate: false);
+        bool usesStatistics = positive is not null && UsesStatistics(positive);
         var files = new List<(FileBlock, int)>();
         long byPartition = 0;
         long byStatistics = 0;
@@ -24,31 +27,35 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot)
         for (int b = 0; b < list.Blocks.Count; b++)
         {
             FileBlock block = list.Blocks[b];
-            bool[]? partitions = positive is null ? null : Evaluate(positive, block, useStatistics: false);
-            bool[]? all = positive is null || !UsesStatistics(positive) ? partitions : Evaluate(positive, block, useStatistics: true);
-            for (int row = 0; row < block.Count; row++)
+            ulong[] live = list.LiveBits(b);
+            ulong[] byValue = positive is null ? live : Narrow(positive, block, live, useStatistics: false);
+            ulong[] all = usesStatistics ? Narrow(positive!, block, byValue, useStatistics: true) : byValue;
+            int kept = Count(all);
+            int afterValues = Count(byValue);
+            byPartition += Count(live) - afterValues;
+            byStatistics += afterValues - kept;
+            files.EnsureCapacity(files.Count + kept);
+            for (int word = 0; word < all.Length; word++)
             {
-                if (!list.IsLive(b, row))
+                for (ulong bits = all[word]; bits != 0; bits &= bits - 1)
                 {
-                    continue;
-                }
-
-                if (partitions is not null && !partitions[row])
-                {
-                    byPartition++;
-                }
-                else if (all is not null && !all[row])
-                {
-                    byStatistics++;
-                }
-                else
-                {
-                    files.Add((block, row));
+                    files.Add((block, (word << 6) + BitOperations.TrailingZeroCount(bits)));
                 }
             }
         }
 
         return new PruningResult(files, byPartition, byStatistics);
+    }
+
+    private static int Count(ulong[] bits)
+    {
+        int count = 0;
+        foreach (ulong word in bits)
+        {
+            count += BitOperations.PopCount(word);
+        }
+
+        return count;
     }
 
     // NOT is moved to the leaves, because "may be true" cannot be negated. A leaf whose negation is not understood becomes null: keep.
@@ -63,7 +70,7 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot)
             : i,
         ScanFilter.IsNull n => negate ? new ScanFilter.IsNotNull(n.Column) : n,
         ScanFilter.IsNotNull n => negate ? new ScanFilter.IsNull(n.Column) : n,
-        ScanFilter.StartsWith s => negate ? null : s,
+        ScanFilter.StartsWith or ScanFilter.Expression => negate ? null : filter,
         _ => null,
     };
 
@@ -95,67 +102,98 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot)
         _ => Column(filter) is { } column && PartitionIndex(column) < 0,
     };
 
-    private bool[] Evaluate(ScanFilter filter, FileBlock block, bool useStatistics)
+    /// <summary>Those of the candidates that may fulfil a filter.</summary>
+    private ulong[] Narrow(ScanFilter filter, FileBlock block, ulong[] candidates, bool useStatistics)
     {
-        bool[] keep = new bool[block.Count];
         switch (filter)
         {
             case ScanFilter.And and:
-                Array.Fill(keep, true);
                 foreach (ScanFilter part in and.Parts)
                 {
-                    bool[] other = Evaluate(part, block, useStatistics);
-                    for (int i = 0; i < keep.Length; i++)
-                    {
-                        keep[i] &= other[i];
-                    }
+                    candidates = Narrow(part, block, candidates, useStatistics);
                 }
 
-                return keep;
+                return candidates;
             case ScanFilter.Or or:
+                ulong[] any = new ulong[candidates.Length];
                 foreach (ScanFilter part in or.Parts)
                 {
-                    bool[] other = Evaluate(part, block, useStatistics);
-                    for (int i = 0; i < keep.Length; i++)
+                    ulong[] kept = Narrow(part, block, candidates, useStatistics);
+                    for (int i = 0; i < any.Length; i++)
                     {
-                        keep[i] |= other[i];
+                        any[i] |= kept[i];
                     }
                 }
 
-                return keep;
+                return any;
             default:
-                Array.Fill(keep, true);
-                EvaluateLeaf(filter, block, useStatistics, keep);
-                return keep;
+                return Leaf(filter, block, useStatistics) is { } mayMatch ? Where(candidates, mayMatch) : candidates;
         }
     }
 
-    private void EvaluateLeaf(ScanFilter filter, FileBlock block, bool useStatistics, bool[] keep)
+    private static ulong[] Where(ulong[] candidates, Func<int, bool> mayMatch)
+    {
+        ulong[] kept = new ulong[candidates.Length];
+        for (int word = 0; word < candidates.Length; word++)
+        {
+            for (ulong bits = candidates[word]; bits != 0; bits &= bits - 1)
+            {
+                int bit = BitOperations.TrailingZeroCount(bits);
+                if (mayMatch((word << 6) + bit))
+                {
+                    kept[word] |= 1UL << bit;
+                }
+            }
+        }
+
+        return kept;
+    }
+
+    // Null: says nothing.
+    private Func<int, bool>? Leaf(ScanFilter filter, FileBlock block, bool useStatistics)
     {
         if (Column(filter) is not { } column)
         {
-            return;
+            return null;
         }
 
         int partition = PartitionIndex(column);
         if (partition >= 0)
         {
             PartitionColumn values = block.Partitions[partition];
-            bool[] byValue = [.. values.Values.Select(v => MatchesValue(filter, PartitionText.Parse(v, column), column))];
-            for (int row = 0; row < keep.Length; row++)
-            {
-                keep[row] = byValue[values.Code(row)];
-            }
+            bool[]? byValue = filter is ScanFilter.Expression expression
+                ? evaluate?.Invoke(column, expression.Sql, values.Values)
+                : [.. values.Values.Select(v => MatchesValue(filter, PartitionText.Parse(v, column), column))];
+            return byValue is null ? null : row => byValue[values.Code(row)];
         }
-        else if (useStatistics && column.Type is not (DeltaStruct or DeltaArray or DeltaMap))
+
+        if (!useStatistics || filter is ScanFilter.Expression || Path(column, filter) is not (string[] path, DeltaType type))
         {
-            ColumnBounds bounds = block.Bounds([column.PhysicalName], column.Type);
-            var leaf = new StatisticsLeaf(bounds, filter, column.Type);
-            for (int row = 0; row < keep.Length; row++)
-            {
-                keep[row] = leaf.MayMatch(row, block.RowCount(row));
-            }
+            return null;
         }
+
+        ColumnBounds bounds = block.Bounds(path, type);
+        var leaf = new StatisticsLeaf(bounds, filter, type, isNested: path.Length > 1);
+        return row => leaf.MayMatch(row, block.RowCount(row));
+    }
+
+    // Physical names down to the leaf that the filter names; null if there is none.
+    private static (string[] Path, DeltaType Type)? Path(DeltaField column, ScanFilter filter)
+    {
+        var path = new List<string> { column.PhysicalName };
+        DeltaType type = column.Type;
+        foreach (string name in ColumnName(filter)!.Split(ScanFilter.FieldSeparator).Skip(1))
+        {
+            if ((type as DeltaStruct)?.Fields.FirstOrDefault(f => string.Equals(f.Name, name, StringComparison.OrdinalIgnoreCase)) is not { } field)
+            {
+                return null;
+            }
+
+            path.Add(field.PhysicalName);
+            type = field.Type;
+        }
+
+        return type is DeltaStruct or DeltaArray or DeltaMap ? null : ([.. path], type);
     }
 
     private static bool MatchesValue(ScanFilter filter, object? value, DeltaField column)
@@ -205,17 +243,20 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot)
         };
     }
 
+    private static string? ColumnName(ScanFilter filter) => filter switch
+    {
+        ScanFilter.Compare c => c.Column,
+        ScanFilter.In i => i.Column,
+        ScanFilter.IsNull n => n.Column,
+        ScanFilter.IsNotNull n => n.Column,
+        ScanFilter.StartsWith s => s.Column,
+        ScanFilter.Expression e => e.Column,
+        _ => null,
+    };
+
     private DeltaField? Column(ScanFilter filter)
     {
-        string? name = filter switch
-        {
-            ScanFilter.Compare c => c.Column,
-            ScanFilter.In i => i.Column,
-            ScanFilter.IsNull n => n.Column,
-            ScanFilter.IsNotNull n => n.Column,
-            ScanFilter.StartsWith s => s.Column,
-            _ => null,
-        };
+        string? name = ColumnName(filter)?.Split(ScanFilter.FieldSeparator)[0];
         return name is null ? null : snapshot.Columns.Fields.FirstOrDefault(f => string.Equals(f.Name, name, StringComparison.OrdinalIgnoreCase));
     }
 
@@ -239,9 +280,16 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot)
         private readonly ScanFilter _filter;
         private readonly object?[] _literals;
         private readonly byte[] _prefix = [];
+        private readonly bool _isNested;
+        private readonly bool _hasExactBounds;
 
-        public StatisticsLeaf(ColumnBounds bounds, ScanFilter filter, DeltaType type)
+        public StatisticsLeaf(ColumnBounds bounds, ScanFilter filter, DeltaType type, bool isNested)
         {
+            _isNested = isNested;
+            _hasExactBounds = type is DeltaDecimal or DeltaPrimitive
+            {
+                Kind: DeltaPrimitiveKind.Byte or DeltaPrimitiveKind.Short or DeltaPrimitiveKind.Integer or DeltaPrimitiveKind.Long or DeltaPrimitiveKind.Date
+            };
             _bounds = bounds;
             _filter = filter;
             _literals = filter switch
@@ -261,7 +309,8 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot)
             long nulls = _bounds.NullCount(row);
             if (_filter is ScanFilter.IsNull)
             {
-                return nulls != 0;
+                // Whether rows whose struct is null count as nulls of its fields depends on the writer.
+                return nulls != 0 || _isNested;
             }
 
             if (rowCount >= 0 && nulls == rowCount)
@@ -295,58 +344,11 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot)
                 ScanComparison.LessOrEqual => !(_bounds.CompareMin(row, literal) > 0),
                 ScanComparison.Greater => !(maxCounts && _bounds.CompareMax(row, literal) <= 0),
                 ScanComparison.GreaterOrEqual => !(maxCounts && _bounds.CompareMax(row, literal) < 0),
+
+                // Every row has the value, or NULL.
+                ScanComparison.NotEqual => !(_hasExactBounds && _bounds.CompareMin(row, literal) == 0 && _bounds.CompareMax(row, literal) == 0),
                 _ => true,
             };
         }
-    }
-}
-
-/// <summary>Literals of filters in the form that partition values and bounds have.</summary>
-internal static class PruningLiteral
-{
-    /// <summary>long, double, Int128 at the column's scale, or UTF-8 bytes; null when the literal is not understood.</summary>
-    public static object? Convert(ScanLiteral literal, DeltaType type) => (ColumnBounds.KindOf(type), literal.Value) switch
-    {
-        (BoundKind.Integer, long n) => n,
-        (BoundKind.Integer, int n) => (long)n,
-        (BoundKind.Integer, DateOnly d) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Date } =>
-            (long)(d.DayNumber - new DateOnly(1970, 1, 1).DayNumber),
-        (BoundKind.Integer, ScanTimestamp t) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Timestamp or DeltaPrimitiveKind.TimestampNtz } =>
-            t.EpochMicros,
-        (BoundKind.Double, double x) => x,
-        (BoundKind.Double, float x) => (double)x,
-        (BoundKind.Decimal, ScanDecimal d) => Rescale(d.Unscaled, d.Scale, ((DeltaDecimal)type).Scale),
-        (BoundKind.Decimal, decimal d) => Rescale(Unscaled(d), d.Scale, ((DeltaDecimal)type).Scale),
-        (BoundKind.Decimal, long n) => Rescale(n, 0, ((DeltaDecimal)type).Scale),
-        (BoundKind.Text, string s) => Encoding.UTF8.GetBytes(s),
-        (BoundKind.None, bool b) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Boolean } => b ? 1L : 0L,
-        (BoundKind.None, byte[] bytes) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Binary } => bytes,
-        _ => null,
-    };
-
-    private static BigInteger Unscaled(decimal value)
-    {
-        int[] parts = decimal.GetBits(value);
-        BigInteger magnitude = ((BigInteger)(uint)parts[2] << 64) | ((BigInteger)(uint)parts[1] << 32) | (uint)parts[0];
-        return value < 0 ? -magnitude : magnitude;
-    }
-
-    private static object? Rescale(BigInteger unscaled, int from, int to)
-    {
-        BigInteger value = unscaled;
-        if (to >= from)
-        {
-            value *= BigInteger.Pow(10, Math.Min(to - from, 100));
-        }
-        else
-        {
-            value = BigInteger.DivRem(value, BigInteger.Pow(10, Math.Min(from - to, 100)), out BigInteger rest);
-            if (!rest.IsZero)
-            {
-                return null;
-            }
-        }
-
-        return value >= (BigInteger)Int128.MinValue && value <= (BigInteger)Int128.MaxValue ? (Int128)value : null;
     }
 }

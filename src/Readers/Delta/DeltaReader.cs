@@ -1,3 +1,4 @@
+using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Delta;
 using LakeHolo.LakeCatalog.Delta.Files;
@@ -15,6 +16,9 @@ namespace LakeHolo.Readers.Delta;
 /// <remarks>The view <c>row_ids</c> adds the columns <c>_row_id</c> and <c>_row_commit_version</c> for tables that track rows.</remarks>
 public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) : IUnitReader
 {
+    // More values cost more to evaluate than their files cost to open.
+    private const int MaxEvaluatedValues = 20_000;
+
     private readonly DeadPositions _deadPositions = new(engine);
     private readonly FileLayouts _layouts = new();
 
@@ -155,6 +159,35 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         }
     }
 
+    // The engine's own word on an expression for each value of a partition column; null when it cannot tell (some value fails in a cast, say).
+    private bool[]? EvaluateOnValues(DeltaField column, string expression, IReadOnlyList<string?> values)
+    {
+        if (values.Count > MaxEvaluatedValues)
+        {
+            return null;
+        }
+
+        bool[] mayBeTrue = new bool[values.Count];
+        IEnumerable<string> rows = values.Select((v, i) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"({i}, {PartitionText.ToSql(v, column)})"));
+        try
+        {
+            using DuckDBConnection connection = engine.OpenConnection();
+            using DuckDBCommand command = connection.CreateCommand();
+            command.CommandText = $"SELECT n FROM (VALUES {string.Join(", ", rows)}) v(n, {SqlText.Identifier(column.Name)}) WHERE {expression}";
+            using DuckDBDataReader reader = command.ExecuteReader();
+            while (reader.Read())
+            {
+                mayBeTrue[reader.GetInt32(0)] = true;
+            }
+
+            return mayBeTrue;
+        }
+        catch (DuckDBException)
+        {
+            return null;
+        }
+    }
+
     private static long Version(string text) =>
         long.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out long version)
             ? version
@@ -168,7 +201,7 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
             return new PruningResult([.. wanted.Names.Select(n => snapshot.Files.Find(n) ?? throw LakeException.NotFound("The snapshot has no such data file", n))], 0, 0);
         }
 
-        PruningResult pruned = new DeltaPruner(snapshot).Prune(request.Filter);
+        PruningResult pruned = new DeltaPruner(snapshot, EvaluateOnValues).Prune(request.Filter);
         return request.Units is { } units ? pruned with { Files = [.. pruned.Files.Where(f => units.Has(f.Block.Path(f.Row)))] } : pruned;
     }
 

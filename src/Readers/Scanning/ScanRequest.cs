@@ -23,8 +23,12 @@ public sealed record ScanRequest
 }
 
 /// <summary>A condition over columns, in SQL's three-valued logic; a row is needed only if it is true.</summary>
+/// <remarks>A field of a struct is named by the names on the way to it, joined by <see cref="FieldSeparator"/>; readers that know no such column ignore it.</remarks>
 public abstract record ScanFilter
 {
+    /// <summary>Between the names of a struct column and its fields.</summary>
+    public const char FieldSeparator = '\u001f';
+
     private ScanFilter()
     {
     }
@@ -49,6 +53,10 @@ public abstract record ScanFilter
 
     /// <summary>Column is not null.</summary>
     public sealed record IsNotNull(string Column) : ScanFilter;
+
+    /// <summary>Any other deterministic condition over one column, in the engine's SQL: it can be evaluated on values that a whole file has (partition
+    /// values), and otherwise says nothing.</summary>
+    public sealed record Expression(string Column, string Sql) : ScanFilter;
 
     /// <summary>String column begins with the text (UTF-8 order).</summary>
     public sealed record StartsWith(string Column, string Prefix) : ScanFilter;

@@ -43,6 +43,9 @@ public sealed class DeltaFileList
     /// <summary>Whether a file of a block is live.</summary>
     public bool IsLive(int block, int row) => (_live[block][row >> 6] >> (row & 63) & 1) != 0;
 
+    /// <summary>A copy of the bits that say which files of a block are live.</summary>
+    public ulong[] LiveBits(int block) => [.. _live[block]];
+
     /// <summary>Positions of live files, block by block.</summary>
     public IEnumerable<(FileBlock Block, int Row)> Live()
     {

@@ -1,0 +1,57 @@
+using System.Numerics;
+using System.Text;
+using LakeHolo.LakeCatalog.Delta.Files;
+using LakeHolo.LakeCatalog.Delta.Schema;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Delta;
+
+/// <summary>Literals of filters in the form that partition values and bounds have.</summary>
+internal static class PruningLiteral
+{
+    /// <summary>long, double, Int128 at the column's scale, or UTF-8 bytes; null when the literal is not understood.</summary>
+    public static object? Convert(ScanLiteral literal, DeltaType type) => (ColumnBounds.KindOf(type), literal.Value) switch
+    {
+        (BoundKind.Integer, long n) => n,
+        (BoundKind.Integer, int n) => (long)n,
+        (BoundKind.Integer, DateOnly d) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Date } =>
+            (long)(d.DayNumber - new DateOnly(1970, 1, 1).DayNumber),
+        (BoundKind.Integer, ScanTimestamp t) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Timestamp or DeltaPrimitiveKind.TimestampNtz } =>
+            t.EpochMicros,
+        (BoundKind.Double, double x) => x,
+        (BoundKind.Double, float x) => (double)x,
+        (BoundKind.Decimal, ScanDecimal d) => Rescale(d.Unscaled, d.Scale, ((DeltaDecimal)type).Scale),
+        (BoundKind.Decimal, decimal d) => Rescale(Unscaled(d), d.Scale, ((DeltaDecimal)type).Scale),
+        (BoundKind.Decimal, long n) => Rescale(n, 0, ((DeltaDecimal)type).Scale),
+        (BoundKind.Text, string s) => Encoding.UTF8.GetBytes(s),
+        (BoundKind.None, bool b) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Boolean } => b ? 1L : 0L,
+        (BoundKind.None, byte[] bytes) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Binary } => bytes,
+        _ => null,
+    };
+
+    private static BigInteger Unscaled(decimal value)
+    {
+        int[] parts = decimal.GetBits(value);
+        BigInteger magnitude = ((BigInteger)(uint)parts[2] << 64) | ((BigInteger)(uint)parts[1] << 32) | (uint)parts[0];
+        return value < 0 ? -magnitude : magnitude;
+    }
+
+    private static object? Rescale(BigInteger unscaled, int from, int to)
+    {
+        BigInteger value = unscaled;
+        if (to >= from)
+        {
+            value *= BigInteger.Pow(10, Math.Min(to - from, 100));
+        }
+        else
+        {
+            value = BigInteger.DivRem(value, BigInteger.Pow(10, Math.Min(from - to, 100)), out BigInteger rest);
+            if (!rest.IsZero)
+            {
+                return null;
+            }
+        }
+
+        return value >= (BigInteger)Int128.MinValue && value <= (BigInteger)Int128.MaxValue ? (Int128)value : null;
+    }
+}
