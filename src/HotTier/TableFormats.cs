@@ -23,7 +23,7 @@ internal static class TableFormats
         string[] plain = ["parquet", "csv", "orc", "sequencefile"];
         var schemas = new FolderSchemaSource(engine, files, folders);
         return (
-            [new DeltaTableFormat(), new HudiTableFormat(), new PaimonTableFormat(), .. plain.Select(f => new FolderTableFormat(f, schemas))],
+            [new DeltaTableFormat(locations), new HudiTableFormat(), new PaimonTableFormat(), .. plain.Select(f => new FolderTableFormat(f, schemas))],
             [new DeltaReader(engine, files), new HudiReader(engine, files), new PaimonReader(engine, files, locations), .. plain.Select(f => new FolderReader(engine, files, f))]);
     }
 }

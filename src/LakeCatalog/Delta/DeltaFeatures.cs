@@ -121,13 +121,7 @@ internal static class DeltaFeatures
 
         foreach (string name in (protocol.ReaderFeatures ?? []).Concat(protocol.WriterFeatures ?? []).Distinct().Order(StringComparer.Ordinal))
         {
-            string handling = name switch
-            {
-                "variantShredding" or "variantShredding-preview" => "refused when a shredded file is read",
-                _ when Read.Contains(name) => "read",
-                "rowTracking" or "inCommitTimestamp" or "changeDataFeed" => "read",
-                _ => "ignored (writers only)",
-            };
+            string handling = Read.Contains(name) || name is "rowTracking" or "inCommitTimestamp" or "changeDataFeed" ? "read" : "ignored (writers only)";
             if (!features.Exists(f => f.Name == name))
             {
                 features.Add(new TableFeature(name, handling));

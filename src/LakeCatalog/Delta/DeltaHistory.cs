@@ -7,9 +7,9 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.LakeCatalog.Delta;
 
 /// <summary>The table's history: which version was current when, what writers did, and which schemas there were.</summary>
-internal sealed class DeltaHistory(LakeTable table, DeltaOptions options)
+internal sealed class DeltaHistory(LakeTable table, ExternalLocations locations)
 {
-    private readonly DeltaSnapshotLoader _loader = new(table, options);
+    private readonly DeltaSnapshotLoader _loader = new(table, locations);
 
     /// <summary>The newest version committed at or before a moment; a moment after the last commit gives the newest version.</summary>
     public async ValueTask<long> VersionAsOfAsync(DateTimeOffset moment, CancellationToken cancellationToken)

@@ -3,6 +3,7 @@ using LakeHolo.LakeCatalog.Delta.Files;
 using LakeHolo.LakeCatalog.Delta.Log;
 using LakeHolo.LakeCatalog.Delta.Schema;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Delta;
 
@@ -28,7 +29,7 @@ public sealed class DeltaSnapshot : Snapshot
     public required ColumnMappingMode MappingMode { get; init; }
 
     /// <summary>Where absolute paths may lead.</summary>
-    public required DeltaOptions Locations { get; init; }
+    public required ExternalLocations Locations { get; init; }
 
     /// <inheritdoc/>
     public override string ColumnIdentity(string column) => Columns.Fields.First(f => f.Name == column).PhysicalName;

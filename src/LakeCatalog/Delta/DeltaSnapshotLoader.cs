@@ -7,7 +7,7 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.LakeCatalog.Delta;
 
 /// <summary>From a version to a snapshot: anew from a checkpoint and the commits after it, or by following the commits after a known snapshot.</summary>
-internal sealed class DeltaSnapshotLoader(LakeTable table, DeltaOptions options)
+internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations locations)
 {
     // Commits are small; a few requests in flight hide the latency of a remote store.
     private const int ParallelReads = 8;
@@ -36,7 +36,7 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, DeltaOptions options)
         LogListing listing = await ListAsync(target, cancellationToken);
         LogSegment segment = listing.Select(target, _root);
         CommitActions[] commits = await ReadCommitsAsync(segment.Commits, segment.CheckpointVersion + 1, cancellationToken);
-        var checkpoint = new CheckpointReader(_root, segment.CheckpointVersion);
+        var checkpoint = new CheckpointReader(_root, segment.CheckpointVersion, locations);
         await checkpoint.ReadHeaderAsync(segment.Checkpoint, cancellationToken);
 
         ProtocolAction protocol = commits.LastOrDefault(c => c.Protocol is not null)?.Protocol ?? checkpoint.Protocol
@@ -160,7 +160,7 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, DeltaOptions options)
         Columns = state.Schema,
         PartitionFields = state.PartitionFields,
         MappingMode = state.Mapping,
-        Locations = options,
+        Locations = locations,
         Protocol = state.Protocol,
         Metadata = state.Metadata,
         LastCommitTag = lastCommit?.ETag,

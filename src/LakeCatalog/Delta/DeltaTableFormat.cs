@@ -7,9 +7,10 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.LakeCatalog.Delta;
 
 /// <summary>Delta Lake's metadata: reader protocol 1 to 3.</summary>
-public sealed class DeltaTableFormat(DeltaOptions? options = null) : ITableFormat
+/// <param name="locations">Where absolute paths may lead (shallow clones, absolute deletion vectors) besides the table's own store; null for nowhere.</param>
+public sealed class DeltaTableFormat(ExternalLocations? locations = null) : ITableFormat
 {
-    private readonly DeltaOptions _options = options ?? new DeltaOptions();
+    private readonly ExternalLocations _locations = locations ?? ExternalLocations.None;
 
     /// <inheritdoc/>
     public string Name => "delta";
@@ -21,10 +22,10 @@ public sealed class DeltaTableFormat(DeltaOptions? options = null) : ITableForma
         long? target = at switch
         {
             SnapshotSelector.VersionSelector v => ParseVersion(v.Text, table),
-            SnapshotSelector.TimestampSelector t => await new DeltaHistory(table, _options).VersionAsOfAsync(t.Timestamp, cancellationToken),
+            SnapshotSelector.TimestampSelector t => await new DeltaHistory(table, _locations).VersionAsOfAsync(t.Timestamp, cancellationToken),
             _ => null,
         };
-        var loader = new DeltaSnapshotLoader(table, _options);
+        var loader = new DeltaSnapshotLoader(table, _locations);
         if (known is DeltaSnapshot snapshot && snapshot.Table.Root == table.Root
             && await loader.FollowAsync(snapshot, target, cancellationToken) is { } followed)
         {
@@ -51,7 +52,7 @@ public sealed class DeltaTableFormat(DeltaOptions? options = null) : ITableForma
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default) =>
-        new DeltaHistory(table, _options).ListAsync(cancellationToken);
+        new DeltaHistory(table, _locations).ListAsync(cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<SnapshotDiff> DiffAsync(Snapshot from, Snapshot to, CancellationToken cancellationToken = default) =>
@@ -67,7 +68,7 @@ public sealed class DeltaTableFormat(DeltaOptions? options = null) : ITableForma
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<(string Id, Apache.Arrow.Schema Schema)>> ListSchemasAsync(
-        LakeTable table, CancellationToken cancellationToken = default) => new DeltaHistory(table, _options).ListSchemasAsync(cancellationToken);
+        LakeTable table, CancellationToken cancellationToken = default) => new DeltaHistory(table, _locations).ListSchemasAsync(cancellationToken);
 
     private static long ParseVersion(string text, LakeTable table) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long version)

@@ -38,7 +38,7 @@ internal sealed class DeltaCase : IDisposable
             }
         }
 
-        TableFormat = new DeltaTableFormat(new DeltaOptions { Locations = locations });
+        TableFormat = new DeltaTableFormat(new ExternalLocations(locations));
         SetFileTimes();
     }
 

@@ -20,7 +20,7 @@ internal sealed class HandMadeTable : IDisposable
     private readonly TemporaryFolder _folder = new();
     private readonly DiskCache _cache;
 
-    public HandMadeTable(string name = "table", DeltaOptions? options = null)
+    public HandMadeTable(string name = "table", ExternalLocations? locations = null)
     {
         Directory.CreateDirectory(File($"{name}/_delta_log"));
         Directory.CreateDirectory(File("cache"));
@@ -28,7 +28,7 @@ internal sealed class HandMadeTable : IDisposable
         _cache = new DiskCache(new DiskCacheOptions { Directory = File("cache") });
         Reader = new DeltaReader(Engine, _cache);
         Table = new LakeTable("golden", "delta", "t", "delta", new TableRoot(new LocalFolderStore(_folder.Path), name + "/"));
-        Format = new DeltaTableFormat(options);
+        Format = new DeltaTableFormat(locations);
     }
 
     public EngineDatabase Engine { get; }

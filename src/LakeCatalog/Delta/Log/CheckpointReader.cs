@@ -5,10 +5,15 @@ using ParquetSharp;
 namespace LakeHolo.LakeCatalog.Delta.Log;
 
 /// <summary>Reads checkpoints of every layout. What a checkpoint holds is decided by its content, not by its name.</summary>
-internal sealed class CheckpointReader(TableRoot root, long version)
+internal sealed class CheckpointReader(TableRoot root, long version, ExternalLocations locations)
 {
+    private const int ParallelFetches = 4;
+
     private readonly List<string> _sidecars = [];
     private readonly List<ObjectEntry> _parquet = [];
+
+    // Remote files are fetched once for both passes.
+    private readonly Dictionary<(IObjectStore, string), byte[]> _fetched = [];
     private CommitActions? _json;
 
     /// <summary>The checkpoint's protocol.</summary>
@@ -33,7 +38,7 @@ internal sealed class CheckpointReader(TableRoot root, long version)
             else
             {
                 _parquet.Add(file);
-                await ReadParquetAsync(file.Key, ReadHeader, cancellationToken);
+                await ReadParquetAsync(root.Store, file.Key, ReadHeader, keep: true, cancellationToken);
             }
         }
     }
@@ -50,30 +55,49 @@ internal sealed class CheckpointReader(TableRoot root, long version)
 
         foreach (ObjectEntry file in _parquet)
         {
-            await ReadParquetAsync(file.Key, r => new CheckpointFiles(r, builder).Read(), cancellationToken);
+            await ReadParquetAsync(root.Store, file.Key, r => new CheckpointFiles(r, builder).Read(), keep: false, cancellationToken);
         }
 
-        foreach (string sidecar in _sidecars)
+        foreach (string[] some in _sidecars.Chunk(ParallelFetches))
         {
-            await ReadParquetAsync(SidecarKey(sidecar), r => new CheckpointFiles(r, builder).Read(), cancellationToken);
+            (IObjectStore Store, string Key)[] places = [.. some.Select(SidecarPlace)];
+            await Parallel.ForEachAsync(places, cancellationToken, async (place, token) => await FetchAsync(place.Store, place.Key, token));
+            foreach ((IObjectStore store, string key) in places)
+            {
+                await ReadParquetAsync(store, key, r => new CheckpointFiles(r, builder).Read(), keep: false, cancellationToken);
+            }
         }
 
         return [builder.Build()];
     }
 
-    private string SidecarKey(string encoded)
+    // A bare name lies in the folder of sidecars; an absolute one is taken as it is, as far as the configuration lets it.
+    private (IObjectStore Store, string Key) SidecarPlace(string encoded)
     {
         string path = DeltaPath.Canonical(encoded, root.Location);
-        return DeltaPath.IsAbsolute(path)
-            ? throw LakeException.FeatureUnsupported($"The checkpoint names a sidecar outside of the table: {path}", root.Location)
-            : root.Key(path.Contains('/', StringComparison.Ordinal) ? path : "_delta_log/_sidecars/" + path);
+        return locations.Resolve(root, path.Contains('/', StringComparison.Ordinal) ? path : "_delta_log/_sidecars/" + path);
     }
 
-    private async ValueTask ReadParquetAsync(string key, Action<ParquetFileReader> read, CancellationToken cancellationToken)
+    private async ValueTask FetchAsync(IObjectStore store, string key, CancellationToken cancellationToken)
+    {
+        if (store.TryGetLocalPath(key) is not null)
+        {
+            return;
+        }
+
+        byte[] bytes = await store.ReadAsync(key, cancellationToken: cancellationToken);
+        lock (_fetched)
+        {
+            _fetched[(store, key)] = bytes;
+        }
+    }
+
+    private async ValueTask ReadParquetAsync(
+        IObjectStore store, string key, Action<ParquetFileReader> read, bool keep, CancellationToken cancellationToken)
     {
         try
         {
-            if (root.Store.TryGetLocalPath(key) is { } localPath)
+            if (store.TryGetLocalPath(key) is { } localPath)
             {
                 if (!File.Exists(localPath))
                 {
@@ -85,8 +109,17 @@ internal sealed class CheckpointReader(TableRoot root, long version)
                 return;
             }
 
-            byte[] bytes = await root.Store.ReadAsync(key, cancellationToken: cancellationToken);
-            using var stream = new MemoryStream(bytes, writable: false);
+            if (!_fetched.ContainsKey((store, key)))
+            {
+                await FetchAsync(store, key, cancellationToken);
+            }
+
+            using var stream = new MemoryStream(_fetched[(store, key)], writable: false);
+            if (!keep)
+            {
+                _fetched.Remove((store, key));
+            }
+
             using var file = new ParquetFileReader(stream);
             read(file);
         }
