@@ -28,8 +28,11 @@ internal sealed record FileColumn
         DeltaArray => Parts[0].FileType() + "[]",
         DeltaMap => $"MAP({Parts[0].FileType()}, {Parts[1].FileType()})",
         DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => Variant!.FileType(),
-        _ => IsUnmarkedText ? "BLOB" : DeltaSqlTypes.Logical(Type),
+        _ => IsUnmarkedText ? "BLOB" : IsNanos ? "TIMESTAMP_NS" : DeltaSqlTypes.Logical(Type),
     };
+
+    /// <summary>Times stored in nanoseconds: the engine's cast rounds towards zero, so that those before 1970 would move up.</summary>
+    public bool IsNanos { get; init; }
 
     /// <summary>SQL that turns the value read into the table's value.</summary>
     /// <param name="expression">The value read.</param>
@@ -60,6 +63,10 @@ internal sealed record FileColumn
                 return $"CASE WHEN {expression} IS NULL THEN NULL ELSE map_from_entries(list_transform(map_entries({expression}), lambda {parameter}: {entry})) END";
             case DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant }:
                 return Variant!.ToJson(expression, depth);
+            case DeltaPrimitive { Kind: var kind } when IsNanos:
+                string nanos = $"epoch_ns({expression})";
+                string make = kind == DeltaPrimitiveKind.Timestamp ? "make_timestamptz" : "make_timestamp";
+                return $"{make}(({nanos} - (({nanos} % 1000 + 1000) % 1000)) // 1000)";
             default:
                 return $"decode({expression})";
         }
@@ -67,7 +74,7 @@ internal sealed record FileColumn
 
     private IEnumerable<FileColumn> Stored() => Parts.Where(p => p.FileName is not null);
 
-    private bool NeedsProjection() => IsUnmarkedText || (Type switch
+    private bool NeedsProjection() => IsUnmarkedText || IsNanos || (Type switch
     {
         DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => true,
         DeltaStruct s => s.Fields.Zip(Parts).Any(p => p.First.Name != p.Second.FileName || p.Second.NeedsProjection()),

@@ -146,6 +146,7 @@ internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode sch
                 return found with
                 {
                     IsUnmarkedText = !marksText && type is DeltaPrimitive { Kind: DeltaPrimitiveKind.String } && node.Meaning != ParquetMeaning.Text,
+                    IsNanos = node is { Meaning: ParquetMeaning.Timestamp, IsNanos: true },
                 };
             default:
                 throw LakeException.FormatInvalid($"The column '{column}' has the table type {DeltaSqlTypes.Logical(type)}, but a file holds {node.Describe()}", path);
