@@ -193,7 +193,7 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
             ? version
             : throw LakeException.QueryInvalid($"'{text}' is no version of a Delta table: a number is expected");
 
-    private static PruningResult Files(DeltaSnapshot snapshot, ScanRequest request)
+    private PruningResult Files(DeltaSnapshot snapshot, ScanRequest request)
     {
         if (request.Units is { Except: false } wanted)
         {
