@@ -13,18 +13,24 @@ public sealed class SystemTableTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync() => await _lake.DisposeAsync();
 
-    [Theory]
-    [InlineData("snapshots", "snapshot, committed_at, operation, schema_id, details")]
-    [InlineData("files", "path, kind, format, size_bytes, row_count, deleted_row_count, partition, file_group, level, statistics")]
-    [InlineData("partitions", "partition, file_count, size_bytes, row_count")]
-    [InlineData("schemas", "schema_id, position, column_name, data_type, is_nullable")]
-    [InlineData("options", "name, value")]
-    public async Task A_system_table_has_the_same_columns_for_every_format(string suffix, string columns)
+    [Fact]
+    public async Task A_system_table_has_the_same_columns_for_every_format()
     {
-        foreach (string table in Tables)
+        (string Suffix, string Columns)[] shapes =
+        [
+            ("snapshots", "snapshot, committed_at, operation, schema_id, details"),
+            ("files", "path, kind, format, size_bytes, row_count, deleted_row_count, partition, file_group, level, statistics"),
+            ("partitions", "partition, file_count, size_bytes, row_count"),
+            ("schemas", "schema_id, position, column_name, data_type, is_nullable"),
+            ("options", "name, value"),
+        ];
+        foreach ((string suffix, string columns) in shapes)
         {
-            List<string> found = await _lake.RowsAsync($"SELECT string_agg(column_name, ', ') AS names FROM (DESCRIBE SELECT * FROM {Of(table, suffix)})");
-            Assert.Equal([columns + "|"], found);
+            foreach (string table in Tables)
+            {
+                List<string> found = await _lake.RowsAsync($"SELECT string_agg(column_name, ', ') AS names FROM (DESCRIBE SELECT * FROM {Of(table, suffix)})");
+                Assert.Equal([columns + "|"], found);
+            }
         }
     }
 
