@@ -17,6 +17,7 @@ internal static class SuiteList
         [
             new MergeTable("paimon parquet", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_parquet"), MergeTable.LineItem),
             new MergeTable("paimon orc", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_orc"), MergeTable.LineItem),
+            new MergeTable("hudi", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "hudi", "bench_lineitem_mor"), MergeTable.LineItem),
         ]),
         new DeltaScaleSuite(),
     ];

@@ -27,13 +27,16 @@ public sealed class LogMergingProperties : IDisposable
     public LogMergingProperties() => _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.FullName] });
 
     [Theory]
-    [InlineData("COMMIT_TIME_ORDERING", "NONE")]
-    [InlineData("EVENT_TIME_ORDERING", "NONE")]
-    [InlineData("COMMIT_TIME_ORDERING", "IGNORE_DEFAULTS")]
-    [InlineData("EVENT_TIME_ORDERING", "IGNORE_DEFAULTS")]
-    public void Random_logs_merge_as_a_record_by_record_fold_does(string mode, string fill)
+    [InlineData("COMMIT_TIME_ORDERING", "NONE", "id")]
+    [InlineData("EVENT_TIME_ORDERING", "NONE", "id")]
+    [InlineData("COMMIT_TIME_ORDERING", "IGNORE_DEFAULTS", "id")]
+    [InlineData("EVENT_TIME_ORDERING", "IGNORE_DEFAULTS", "id")]
+    [InlineData("COMMIT_TIME_ORDERING", "NONE", "n,half")]
+    [InlineData("EVENT_TIME_ORDERING", "NONE", "n")]
+    [InlineData("EVENT_TIME_ORDERING", "NONE", "n,half")]
+    public void Random_logs_merge_as_a_record_by_record_fold_does(string mode, string fill, string key)
     {
-        HudiSnapshot snapshot = SnapshotOf(mode, fill);
+        HudiSnapshot snapshot = SnapshotOf(mode, fill, key);
         for (int seed = 0; seed < Rounds; seed++)
         {
             var random = new Random(seed);
@@ -111,7 +114,7 @@ public sealed class LogMergingProperties : IDisposable
                 if (some[order][0].IsDelete)
                 {
                     deletes.Add(new DecodedDeletes(slice, order, [.. some[order].Select(r => new DeletedKey(
-                        r.Key, r.Compared == 0 ? null : [r.Compared.ToString(CultureInfo.InvariantCulture)]))]));
+                        KeyText(snapshot, r), r.Compared == 0 ? null : [r.Compared.ToString(CultureInfo.InvariantCulture)]))]));
                 }
                 else
                 {
@@ -138,23 +141,33 @@ public sealed class LogMergingProperties : IDisposable
         return [.. rows.Order(StringComparer.Ordinal)];
     }
 
+    // The writer's key text: of one column its value, of several name and value of each.
+    private static string KeyText(HudiSnapshot snapshot, Record record) => snapshot.Properties.RecordKeyFields switch
+    {
+        ["id"] => record.Key,
+        ["n"] => $"{record.Number}",
+        _ => $"n:{record.Number},half:{record.Number / 2}",
+    };
+
     private ReadableFile Write(List<Record> records)
     {
         string path = Path.Combine(_folder.FullName, $"{_files++}.parquet");
         using DuckDBConnection connection = _engine.OpenConnection();
-        string rows = string.Join(", ", records.Select((r, i) => $"({i}, {SqlText.Literal(r.Key)}, {r.Ord?.ToString(CultureInfo.InvariantCulture) ?? "NULL"}, {SqlText.LiteralOrNull(r.Value)})"));
-        EngineDatabase.Execute(connection, $"COPY (SELECT id, ord::INTEGER AS ord, v::VARCHAR AS v FROM (VALUES {rows}) t(n, id, ord, v) ORDER BY n) TO {SqlText.Literal(path)} (FORMAT parquet)");
+        string rows = string.Join(", ", records.Select((r, i) => $"({i}, {SqlText.Literal(r.Key)}, {r.Number}, {r.Ord?.ToString(CultureInfo.InvariantCulture) ?? "NULL"}, {SqlText.LiteralOrNull(r.Value)})"));
+        EngineDatabase.Execute(connection, $"COPY (SELECT id, k::BIGINT AS n, (k // 2)::INTEGER AS half, ord::INTEGER AS ord, v::VARCHAR AS v FROM (VALUES {rows}) t(place, id, k, ord, v) ORDER BY place) TO {SqlText.Literal(path)} (FORMAT parquet)");
         return new ReadableFile(path, path, "", _shapes.Of(connection, path, path), null) { Path = path };
     }
 
-    private HudiSnapshot SnapshotOf(string mode, string fill)
+    private HudiSnapshot SnapshotOf(string mode, string fill, string key)
     {
         var properties = HudiProperties.Parse(Encoding.UTF8.GetBytes(
             $"hoodie.table.version=9\nhoodie.record.merge.mode={mode}\nhoodie.table.partial.update.mode={fill}\nhoodie.table.ordering.fields=ord\n"
-            + "hoodie.populate.meta.fields=false\nhoodie.table.recordkey.fields=id\nhoodie.table.keygenerator.type=NON_PARTITION\n"));
+            + $"hoodie.populate.meta.fields=false\nhoodie.table.recordkey.fields={key}\nhoodie.table.keygenerator.type=NON_PARTITION\n"));
         HudiColumn[] columns =
         [
             new(new Field("id", StringType.Default, true), null, null),
+            new(new Field("n", Int64Type.Default, true), null, null),
+            new(new Field("half", Int32Type.Default, true), null, null),
             new(new Field("ord", Int32Type.Default, true), null, null),
             new(new Field("v", StringType.Default, true), null, null),
         ];
@@ -179,6 +192,8 @@ public sealed class LogMergingProperties : IDisposable
     private sealed record Record(string Key, int? Ord, string? Value, bool IsDelete)
     {
         public int Compared { get; init; } = Ord ?? 0;
+
+        public int Number => Key[1] - '0';
 
         public string Text => $"{Key}|{Ord?.ToString(CultureInfo.InvariantCulture) ?? "-"}|{Value ?? "-"}";
     }
