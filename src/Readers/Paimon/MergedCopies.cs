@@ -6,11 +6,14 @@ using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Paimon;
 
-/// <summary>Merged rows of buckets as Parquet files in the disk cache: made in the background once a bucket was merged for a second query, so that the next
+/// <summary>Merged rows of buckets as Parquet files in the disk cache: made in the background after a bucket was merged for a query, so that the next
 /// ones are plain scans. A bucket's files never change, so a copy stays right for as long as its bucket's identity is asked for.</summary>
 internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer files, PaimonFileOpener opener) : IDisposable
 {
     private const string DecoderKey = "paimon-merged-1\u0001";
+
+    // A small bucket is copied after its first query, a larger one when it is asked for again.
+    private const long SmallSourceBytes = 64L << 20;
     private const int UsesBeforeCopy = 2;
 
     // Larger buckets would take more of the cache and of the machine than their merge costs.
@@ -80,7 +83,8 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
             foreach ((string identity, IReadOnlyList<MergeSection> sections) in buckets.Where(b => use.Batch.Buckets.ContainsKey(b.Identity)))
             {
                 (int uses, State state) = _known.GetValueOrDefault(identity);
-                bool isDue = state == State.None && uses + 1 >= UsesBeforeCopy && sections.Sum(s => s.Base.Concat(s.Newer).Sum(f => f.SizeBytes)) <= MaxSourceBytes;
+                long bytes = sections.Sum(s => s.Base.Concat(s.Newer).Sum(f => f.SizeBytes));
+                bool isDue = state == State.None && bytes <= MaxSourceBytes && (bytes <= SmallSourceBytes || uses + 1 >= UsesBeforeCopy);
                 _known[identity] = (uses + 1, isDue ? State.Started : state);
                 if (isDue)
                 {

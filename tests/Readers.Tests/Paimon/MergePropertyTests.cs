@@ -51,8 +51,8 @@ public sealed class MergePropertyTests
                 PaimonSnapshot snapshot = Write(engine, store, folder.FullName, seed, runs, options);
                 List<string> expected = Model(runs, options);
 
-                // The second scan begins a copy of the merged rows, which the third one reads.
-                for (int pass = 1; pass <= 3; pass++)
+                // The first scan begins a copy of the merged rows, which the next ones read.
+                for (int pass = 1; pass <= 2; pass++)
                 {
                     await using (TableScan scan = await reader.PlanAsync(snapshot, ScanRequest.All))
                     {
@@ -60,7 +60,7 @@ public sealed class MergePropertyTests
                         Assert.True(
                             expected.SequenceEqual(actual),
                             $"seed {seed}, pass {pass}: {string.Join("; ", options.Select(o => $"{o.Key}={o.Value}"))}\nlost:\n{string.Join("\n", expected.Except(actual))}\nextra:\n{string.Join("\n", actual.Except(expected))}");
-                        Assert.True(pass < 3 || !scan.Sql.Contains("ANTI JOIN", StringComparison.Ordinal), scan.Sql);
+                        Assert.True(pass < 2 || !scan.Sql.Contains("ANTI JOIN", StringComparison.Ordinal), scan.Sql);
                     }
 
                     await reader.SettleAsync();
