@@ -13,6 +13,7 @@ internal static class SuiteList
         new ColdSuite(),
         new QuerySuite("tpch", "tpch", (bench, quick) => TpchData.MakeAsync(bench, quick ? 0.1 : 1)),
         new QuerySuite("hits", "hits", (bench, quick) => HitsData.MakeAsync(bench, quick ? 200_000 : 2_000_000, quick ? 4 : 8)),
+        new ManyKeysSuite(),
         new MergeSuite(
         [
             new MergeTable("paimon parquet", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_parquet"), MergeTable.LineItem),
