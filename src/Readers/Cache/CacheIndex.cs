@@ -77,6 +77,10 @@ internal sealed class CacheIndex : IDisposable
             {
                 Release(entry); // whoever was first gave up just before we came: try ourselves
             }
+            catch (LakeException e) when (hit && e is { Kind: LakeErrorKind.ResourcesExhausted, IsTransient: false })
+            {
+                Release(entry); // a bound of the statement that was first, not of ours: try ourselves
+            }
             catch
             {
                 Release(entry);

@@ -56,6 +56,28 @@ public sealed class DecodedFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_bound_of_the_statement_that_came_first_does_not_fail_the_one_that_waits_for_the_same_file()
+    {
+        File.WriteAllText(_source.File("a.orc"), "content");
+        using DiskCache cache = NewCache();
+        var entered = new TaskCompletionSource();
+        var gate = new TaskCompletionSource();
+        Task<FileLease> first = cache.OpenDecodedAsync([FileOf("a.orc")], "v1", async (_, _, _) =>
+        {
+            entered.SetResult();
+            await gate.Task;
+            throw LakeException.ResourcesExhausted("the first one's bound", isTransient: false);
+        }).AsTask();
+        await entered.Task;
+        Task<FileLease> second = OpenAsync(cache, "a.orc");
+        gate.SetResult();
+
+        await Assert.ThrowsAsync<LakeException>(() => first);
+        await using FileLease lease = await second;
+        Assert.Equal("decoded content", await File.ReadAllTextAsync(lease.LocalPaths[0]));
+    }
+
+    [Fact]
     public async Task A_rewritten_source_and_another_decoder_are_decoded_anew()
     {
         File.WriteAllText(_source.File("a.orc"), "one");
