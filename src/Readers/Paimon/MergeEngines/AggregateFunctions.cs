@@ -119,9 +119,10 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
         return product is null ? null : Skip(acc, x, product);
     }
 
-    // Integers wrap; a decimal that does not fit becomes NULL, or an error where the writer would have kept more digits than the type has.
+    // Integers wrap, unless the table wants an error; a decimal that does not fit becomes NULL, or an error where the writer would have kept more digits than the type has.
     private string? Arithmetic(string plain, string wide) => Column.Type switch
     {
+        { IsInteger: true } when Options.FieldFlag(Column.Name, Name + ".fail-on-overflow") => $"CAST({wide} AS {Type})",
         { IsInteger: true } type => PaimonCasts.Integer(wide, type, fits: false),
         { IsFloating: true } => $"CAST({plain} AS {Type})",
         { Kind: PaimonTypeKind.Decimal, Length: 38 } => $"TRY_CAST(TRY({plain}) AS {Type})",
