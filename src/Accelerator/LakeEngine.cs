@@ -161,7 +161,8 @@ public sealed class LakeEngine : IQueryService, IDisposable
         IReadOnlyList<CatalogTable> tables = Select(session, statement);
         IReadOnlyList<TierOutcome> outcomes = statement.Verb switch
         {
-            "PROMOTE" => await _tier.PromoteAsync(tables, cancellationToken),
+            "PROMOTE" => await _tier.PromoteAsync(tables, Checked(statement.Promotion), cancellationToken),
+            "VERIFY" => await _tier.VerifyAsync(tables, cancellationToken),
             "DEMOTE" => await _tier.DemoteAsync(tables, cancellationToken),
             _ => await _tier.RefreshAsync(tables, cancellationToken),
         };
@@ -172,6 +173,18 @@ public sealed class LakeEngine : IQueryService, IDisposable
         }
 
         return rows;
+    }
+
+    // The condition of a promotion passes the same lock as a query's; what it names is checked where the partitions are known.
+    private PromotionSpec? Checked(PromotionSpec? promotion)
+    {
+        if (promotion?.Where is { } where
+            && _planning.With(c => SyntaxTree.Parse(c, $"SELECT 1 FROM t WHERE ({where}\n)")) is { Tables.Count: not 1 })
+        {
+            throw LakeException.QueryInvalid("The condition of a promotion cannot ask other tables");
+        }
+
+        return promotion;
     }
 
     private IReadOnlyList<CatalogTable> Select(QuerySession session, ManagementStatement.Tier statement)

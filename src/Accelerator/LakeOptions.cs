@@ -28,6 +28,9 @@ public sealed record LakeOptions
     /// <summary>Hot copies that are built at once.</summary>
     public int MaxConcurrentBuilds { get; init; } = 2;
 
+    /// <summary>Bound of the hot copies in bytes on disk; the one used longest ago makes room.</summary>
+    public long HotBytes { get; init; } = 100L << 30;
+
     /// <summary>Bound of the disk cache in bytes.</summary>
     public long CacheBytes { get; init; } = 20L << 30;
 }

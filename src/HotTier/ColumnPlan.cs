@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Apache.Arrow;
+using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Engine;
 
@@ -16,13 +17,30 @@ internal sealed partial record ColumnPlan(
 {
     private static readonly string[] Integers = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT"];
 
+    /// <summary>The columns of a promotion.</summary>
+    /// <exception cref="LakeCatalog.LakeException">NotFound: the table has no such column.</exception>
+    public static IReadOnlyList<StoredColumn> Initial(Snapshot snapshot, PromotionSpec promotion)
+    {
+        IEnumerable<Field> fields = snapshot.Schema.FieldsList;
+        if (promotion.Columns is { } names)
+        {
+            fields = [.. names.Select(n => Find(snapshot, n)).Distinct()];
+        }
+
+        return [.. fields.Select((f, i) => Stored(snapshot, f, i))];
+    }
+
+    /// <summary>A column by its name, without regard to case.</summary>
+    public static Field Find(Snapshot snapshot, string name) => snapshot.Schema.FieldsList.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        ?? throw LakeCatalog.LakeException.NotFound($"{snapshot.Table.FullName} has no column {name}");
+
     /// <summary>A column that is stored for the first time.</summary>
     public static StoredColumn Stored(Snapshot snapshot, Field field, int number) => new(
         field.Name, SqlText.TypeOf(field), snapshot.ColumnIdentity(field.Name), "c" + number.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Plans the change.</summary>
     /// <exception cref="CannotFollowException">A type changed in a way that is no widening, or nothing of the old columns is left.</exception>
-    public static ColumnPlan Of(HotStamp stamp, Snapshot to)
+    public static ColumnPlan Of(HotStamp stamp, Snapshot to, PromotionSpec promotion)
     {
         Dictionary<string, StoredColumn> known = stamp.Columns.ToDictionary(c => c.Identity, StringComparer.Ordinal);
         var columns = new List<StoredColumn>();
@@ -34,6 +52,11 @@ internal sealed partial record ColumnPlan(
             StoredColumn wanted = Stored(to, field, next);
             if (!known.TryGetValue(wanted.Identity, out StoredColumn? stored))
             {
+                if (promotion.Columns is not null)
+                {
+                    continue;
+                }
+
                 next++;
                 columns.Add(wanted);
 

@@ -1,3 +1,4 @@
+using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Engine;
 
@@ -12,7 +13,10 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
     private bool _retired;
     private long _hits;
 
-    public HotCopyRecord Record { get; } = record;
+    public HotCopyRecord Record { get; private set; } = record;
+
+    /// <summary>Whether it answers nothing any more, since verification found it wrong.</summary>
+    public bool IsQuarantined => Record.Quarantined;
 
     public HotDatabase Database { get; } = database;
 
@@ -34,9 +38,21 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
     public long Hits => Interlocked.Read(ref _hits);
 
     /// <summary>Whether the copy holds a snapshot, with the columns that it has now.</summary>
-    public bool Holds(Snapshot snapshot) => Holds(_state.Stamp, snapshot);
+    public bool Holds(Snapshot snapshot) => Holds(_state.Stamp, snapshot, Record.Promotion);
 
-    public static bool Holds(HotStamp stamp, Snapshot snapshot) => snapshot.Identity == stamp.Identity && ColumnTexts(snapshot).SequenceEqual(stamp.Columns.Select(c => (c.Name, c.Type)));
+    public static bool Holds(HotStamp stamp, Snapshot snapshot, PromotionSpec promotion)
+    {
+        if (snapshot.Identity != stamp.Identity)
+        {
+            return false;
+        }
+
+        IEnumerable<(string, string)> stored = stamp.Columns.Select(c => (c.Name, c.Type));
+        return promotion.Columns is null ? ColumnTexts(snapshot).SequenceEqual(stored) : !stored.Except(ColumnTexts(snapshot)).Any();
+    }
+
+    /// <summary>Takes it out of service.</summary>
+    public void Quarantine() => Record = Record with { Quarantined = true };
 
     /// <summary>Holds the copy for a reader; null if it is on its way out.</summary>
     public IAsyncDisposable? TryHold(DateTimeOffset now)

@@ -86,7 +86,32 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
     }
 
     /// <summary>The rows under the table's names and types.</summary>
-    public string Select(HotStamp stamp) => $"SELECT {string.Join(", ", stamp.Columns.Select(c => $"{Read(c)} AS {SqlText.Identifier(c.Name)}"))} FROM {Rows}";
+    /// <param name="stamp">Where its columns are.</param>
+    /// <param name="columns">Names, in their order; null for all.</param>
+    public string Select(HotStamp stamp, IReadOnlyList<string>? columns = null)
+    {
+        IEnumerable<StoredColumn> wanted = columns?.Select(n => stamp.Columns.First(c => c.Name == n)) ?? stamp.Columns;
+        string list = string.Join(", ", wanted.Select(c => $"{Read(c)} AS {SqlText.Identifier(c.Name)}"));
+        return $"SELECT {(list.Length == 0 ? "1" : list)} FROM {Rows}";
+    }
+
+    /// <summary>Indexes columns, each alone: the engine looks up by one column.</summary>
+    public void CreateIndexes(DuckDBConnection connection, IEnumerable<StoredColumn> keys)
+    {
+        foreach (StoredColumn key in keys)
+        {
+            EngineDatabase.Execute(connection, $"CREATE INDEX IF NOT EXISTS copy_key_{key.Stored} ON {Rows} ({key.Stored})");
+        }
+    }
+
+    /// <summary>Drops the indexes; while they are there the table cannot be altered.</summary>
+    public void DropIndexes(DuckDBConnection connection)
+    {
+        foreach (string name in Pairs(connection, $"SELECT index_name, 0 FROM duckdb_indexes() WHERE database_name = {SqlText.Literal(Alias)}").Select(p => p.Item1))
+        {
+            EngineDatabase.Execute(connection, $"DROP INDEX {Alias}.{SqlText.Identifier(name)}");
+        }
+    }
 
     /// <summary>A stored column as the table has it.</summary>
     public static string Read(StoredColumn column) => column.Type == "\"NULL\"" ? column.Stored : $"CAST({column.Stored} AS {column.Type})";

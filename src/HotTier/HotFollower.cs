@@ -17,10 +17,11 @@ internal sealed class HotFollower(EngineDatabase engine)
     /// <param name="from">The snapshot that it holds.</param>
     /// <param name="to">The snapshot that it is to hold.</param>
     /// <param name="diff">Their difference.</param>
+    /// <param name="covers">Which files the copy is to hold; null for all.</param>
     /// <param name="cancellationToken">Until the transaction is committed.</param>
     /// <exception cref="CannotFollowException">The copy has to be built anew.</exception>
     public async ValueTask<RefreshReport> ApplyAsync(
-        HotCopy copy, IUnitReader reader, Snapshot from, Snapshot to, SnapshotDiff diff, CancellationToken cancellationToken)
+        HotCopy copy, IUnitReader reader, Snapshot from, Snapshot to, SnapshotDiff diff, Func<DataFileInfo, bool>? covers, CancellationToken cancellationToken)
     {
         long started = Stopwatch.GetTimestamp();
         HotStamp stamp = copy.State.Stamp;
@@ -34,14 +35,14 @@ internal sealed class HotFollower(EngineDatabase engine)
             throw new CannotFollowException("the table's rows come together in another way than before");
         }
 
-        ColumnPlan columns = ColumnPlan.Of(stamp, to);
-        UnitChanges changes = UnitChanges.Of(reader, from, to, diff, copy.State.Units);
+        ColumnPlan columns = ColumnPlan.Of(stamp, to, copy.Record.Promotion);
+        UnitChanges changes = UnitChanges.Of(reader, from, to, diff, copy.State.Units, covers);
         var leases = new List<IAsyncDisposable>();
         try
         {
             using DuckDBConnection connection = engine.OpenConnection();
             var steps = new RefreshSteps(copy.Database, connection, stamp, copy.State.Units, columns.Columns);
-            if (!changes.RowsUnchanged && await KeysAsync(copy, reader, from, to, diff, columns, cancellationToken) is { } keys)
+            if (!changes.RowsUnchanged && covers is null && await KeysAsync(copy, reader, from, to, diff, columns, cancellationToken) is { } keys)
             {
                 leases.Add(keys);
                 steps.ReplaceKeys(keys, to.PrimaryKey);
@@ -52,13 +53,24 @@ internal sealed class HotFollower(EngineDatabase engine)
             }
 
             await ProveAsync(connection, reader, to, columns, steps.Read, cancellationToken);
+            if (columns.Alterations.Count > 0)
+            {
+                copy.Database.DropIndexes(connection);
+            }
+
             foreach (string alteration in columns.Alterations)
             {
                 EngineDatabase.Execute(connection, $"ALTER TABLE {copy.Database.Rows} {alteration}");
             }
 
             bool columnsChanged = !columns.Columns.SequenceEqual(stamp.Columns);
-            return await CommitAsync(copy, to, columns, steps, columnsChanged, started, connection, cancellationToken);
+            RefreshReport report = await CommitAsync(copy, to, columns, steps, columnsChanged, started, connection, cancellationToken);
+            if (columns.Alterations.Count > 0 && copy.Record.Promotion.Lookup)
+            {
+                copy.Database.CreateIndexes(connection, KeysOf(columns.Columns, to));
+            }
+
+            return report;
         }
         catch (DuckDBException e)
         {
@@ -73,6 +85,10 @@ internal sealed class HotFollower(EngineDatabase engine)
             }
         }
     }
+
+    /// <summary>The columns that lookups go by.</summary>
+    public static IEnumerable<StoredColumn> KeysOf(IReadOnlyList<StoredColumn> columns, Snapshot snapshot)
+        => columns.Where(c => snapshot.PrimaryKey.Contains(c.Name) && !snapshot.PartitionColumns.Contains(c.Name));
 
     private static async ValueTask<TableScan?> KeysAsync(
         HotCopy copy, IUnitReader reader, Snapshot from, Snapshot to, SnapshotDiff diff, ColumnPlan columns, CancellationToken cancellationToken)
@@ -121,7 +137,7 @@ internal sealed class HotFollower(EngineDatabase engine)
 
         if (insert.Count > 0)
         {
-            TableScan rows = await reader.PlanAsync(to, new ScanRequest { Units = new UnitSelection(insert), WithOrigin = true }, cancellationToken);
+            TableScan rows = await reader.PlanAsync(to, new ScanRequest { Columns = steps.ColumnNames, Units = new UnitSelection(insert), WithOrigin = true }, cancellationToken);
             leases.Add(rows);
             steps.Insert(rows);
         }
@@ -151,7 +167,7 @@ internal sealed class HotFollower(EngineDatabase engine)
         {
             (long deleted, long inserted) = await Task.Run(() => steps.Run(cancellationToken), CancellationToken.None);
             long rows = stamp.Rows - deleted + inserted;
-            if (stamp.CountsAgree && to.RowCount is { } count && count != rows)
+            if (stamp.CountsAgree && !copy.Record.Promotion.IsPartOfRows && to.RowCount is { } count && count != rows)
             {
                 throw new CannotFollowException(string.Create(CultureInfo.InvariantCulture, $"the table has {count} rows, the copy would have {rows}"));
             }

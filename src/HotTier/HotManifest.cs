@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
 
@@ -27,7 +28,10 @@ internal sealed record HotCopyRecord
     public required DateTimeOffset BuiltAt { get; init; }
 
     /// <summary>What was asked to be promoted.</summary>
-    public Promotion Promotion { get; init; } = Promotion.Whole;
+    public PromotionSpec Promotion { get; init; } = PromotionSpec.Whole;
+
+    /// <summary>Verification found that it does not hold what the lake does: it answers nothing and is built anew.</summary>
+    public bool Quarantined { get; init; }
 
     /// <summary>Name of the table in full.</summary>
     [JsonIgnore]

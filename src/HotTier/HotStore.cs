@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Engine;
@@ -68,6 +69,25 @@ internal sealed class HotStore : IDisposable
         return copy?.Record.Location == table.Root.Location ? copy : null;
     }
 
+    /// <summary>Bytes that are free on the folder's disk; null where the system does not tell.</summary>
+    public long? FreeBytes
+    {
+        get
+        {
+            try
+            {
+                return new DriveInfo(_directory).AvailableFreeSpace;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>Bytes of changes that are not in the file yet.</summary>
+    public long LogBytesOf(HotCopy copy) => new FileInfo(Path.Combine(_directory, copy.Record.File + ".wal")) is { Exists: true } file ? file.Length : 0;
+
     /// <summary>Bytes of a copy on disk.</summary>
     public long BytesOf(HotCopy copy) => BytesOf(copy.Record.File);
 
@@ -75,15 +95,16 @@ internal sealed class HotStore : IDisposable
     /// <param name="snapshot">The snapshot that the scan gives.</param>
     /// <param name="scan">The rows; with their origin where there are <paramref name="units"/>.</param>
     /// <param name="units">What the units are; null if the scan does not tell.</param>
+    /// <param name="promotion">What is promoted.</param>
     /// <param name="how">Why it is built, for the report.</param>
     /// <param name="progress">The connection that builds, for asking how far it is.</param>
     /// <param name="cancellationToken">Interrupts the engine.</param>
     public ValueTask<HotBuild> BuildAsync(
-        Snapshot snapshot, TableScan scan, UnitKind? units, string how, Action<DuckDBConnection> progress, CancellationToken cancellationToken)
+        Snapshot snapshot, TableScan scan, UnitKind? units, PromotionSpec promotion, string how, Action<DuckDBConnection> progress, CancellationToken cancellationToken)
     {
-        StoredColumn[] columns = [.. snapshot.Schema.FieldsList.Select((f, i) => ColumnPlan.Stored(snapshot, f, i))];
+        IReadOnlyList<StoredColumn> columns = ColumnPlan.Initial(snapshot, promotion);
         string origin = units is null ? "NULL::INTEGER AS u, NULL::BIGINT AS p" : $"{RowOrigin.Unit}::INTEGER AS u, {RowOrigin.Position}::BIGINT AS p";
-        string rows = $"SELECT {origin}, {string.Join(", ", columns.Select(c => $"{SqlText.Identifier(c.Name)} AS {c.Stored}"))} FROM ({scan.Sql})";
+        string rows = $"SELECT {origin}, {string.Join(", ", columns.Select(c => $"{SqlText.Identifier(c.Name)} AS {c.Stored}"))} FROM ({scan.Sql}){OrderBy(columns, snapshot, promotion)}";
         var stamp = new HotStamp
         {
             Snapshot = snapshot.Id.Text,
@@ -93,23 +114,28 @@ internal sealed class HotStore : IDisposable
             Columns = columns,
             Rows = 0,
             NextUnit = scan.Units.Count,
-            NextColumn = columns.Length,
+            NextColumn = columns.Count,
             LastRefresh = new RefreshReport(how, 0, 0, 0),
         };
         UnitGroup[] groups = [.. scan.Units.Select(UnitGroup.Of)];
-        return WriteAsync(snapshot.Table, rows, groups, stamp, snapshot, progress, cancellationToken);
+        StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(columns, snapshot)] : [];
+        return promotion.Lookup && keys.Length == 0
+            ? throw LakeException.QueryInvalid($"{snapshot.Table.FullName} has no primary key among the promoted columns, which lookup = true needs")
+            : WriteAsync(snapshot.Table, rows, groups, stamp, snapshot, keys, progress, cancellationToken);
     }
 
     /// <summary>Writes a copy anew, without the room of deleted rows and dropped columns.</summary>
-    public ValueTask<HotBuild> RewriteAsync(LakeTable table, HotCopy copy, CancellationToken cancellationToken)
+    public ValueTask<HotBuild> RewriteAsync(Snapshot snapshot, HotCopy copy, CancellationToken cancellationToken)
     {
+        PromotionSpec promotion = copy.Record.Promotion;
         HotState state = copy.State;
-        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}"))} FROM {copy.Database.Rows}";
-        return WriteAsync(table, rows, [.. state.Units.Groups], state.Stamp, state.Snapshot, _ => { }, cancellationToken);
+        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}"))} FROM {copy.Database.Rows}{OrderBy(state.Stamp.Columns, snapshot, promotion)}";
+        StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(state.Stamp.Columns, snapshot)] : [];
+        return WriteAsync(snapshot.Table, rows, [.. state.Units.Groups], state.Stamp, snapshot, keys, _ => { }, cancellationToken);
     }
 
     /// <summary>Makes a build the copy of its table: from here on it is what a restart finds.</summary>
-    public HotCopy Publish(HotBuild build, LakeTable table, Promotion promotion, DateTimeOffset builtAt, DateTimeOffset knownNewestAt)
+    public HotCopy Publish(HotBuild build, LakeTable table, PromotionSpec promotion, DateTimeOffset builtAt, DateTimeOffset knownNewestAt)
     {
         var record = new HotCopyRecord
         {
@@ -127,17 +153,31 @@ internal sealed class HotStore : IDisposable
         return copy;
     }
 
+    /// <summary>Takes a copy out of service, also beyond a restart.</summary>
+    public void Quarantine(HotCopy copy)
+    {
+        lock (_gate)
+        {
+            copy.Quarantine();
+            WriteManifest();
+        }
+    }
+
     /// <summary>Drops a build that will not be published.</summary>
     public void Discard(HotBuild build) => Discard(build.Database, build.File);
 
     /// <summary>Drops the copy of a table; false if it has none.</summary>
-    public bool Remove(LakeTable table)
+    public bool Remove(LakeTable table) => Find(table) is { } copy && Remove(copy);
+
+    /// <summary>Drops a copy; false if it was replaced meanwhile.</summary>
+    public bool Remove(HotCopy copy)
     {
         HotCopy? old;
         lock (_gate)
         {
             var copies = new Dictionary<string, HotCopy>(_copies);
-            if (!copies.Remove(Key(table.Source, table.Schema, table.Name), out old))
+            string key = Key(copy.Record.Source, copy.Record.Schema, copy.Record.Name);
+            if (copies.GetValueOrDefault(key) != copy || !copies.Remove(key, out old))
             {
                 return false;
             }
@@ -189,8 +229,8 @@ internal sealed class HotStore : IDisposable
     }
 
     private async ValueTask<HotBuild> WriteAsync(
-        LakeTable table, string rowsSql, IReadOnlyCollection<UnitGroup> groups, HotStamp stamp, Snapshot? snapshot, Action<DuckDBConnection> progress,
-        CancellationToken cancellationToken)
+        LakeTable table, string rowsSql, IReadOnlyCollection<UnitGroup> groups, HotStamp stamp, Snapshot snapshot, StoredColumn[] keys,
+        Action<DuckDBConnection> progress, CancellationToken cancellationToken)
     {
         string file = $"{FileStem(table)}.{Guid.NewGuid():N}.duckdb";
         string path = Path.Combine(_directory, file);
@@ -212,11 +252,12 @@ internal sealed class HotStore : IDisposable
             long rows = (long)HotDatabase.Scalar(connection, $"SELECT count(*) FROM {database.Rows}")!;
             database.CreateTables(connection);
             database.WriteUnits(connection, [], groups);
+            database.CreateIndexes(connection, keys);
             EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
             stamp = stamp with
             {
                 Rows = rows,
-                CountsAgree = snapshot?.RowCount == rows,
+                CountsAgree = snapshot.RowCount == rows,
                 DeadRows = 0,
                 FreshRows = rows,
                 FreshBytes = new FileInfo(path).Length,
@@ -225,7 +266,7 @@ internal sealed class HotStore : IDisposable
             database.WriteStamp(connection, stamp);
             EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
             HotState state = database.Load();
-            return new HotBuild(file, database, snapshot is null ? state : state with { Snapshot = snapshot, Schema = snapshot.Schema }, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+            return new HotBuild(file, database, state with { Snapshot = snapshot, Schema = snapshot.Schema }, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
         }
         catch (Exception e)
         {
@@ -233,6 +274,18 @@ internal sealed class HotStore : IDisposable
             cancellationToken.ThrowIfCancellationRequested();
             throw e is DuckDBException ? new LakeException(LakeErrorKind.ResourcesExhausted, $"The hot copy cannot be written: {e.Message}", path, innerException: e) : e;
         }
+    }
+
+    private static string OrderBy(IReadOnlyList<StoredColumn> columns, Snapshot snapshot, PromotionSpec promotion)
+    {
+        IEnumerable<string> keys = promotion.OrderBy.Select(key =>
+        {
+            bool descending = key.EndsWith(" DESC", StringComparison.Ordinal);
+            string name = ColumnPlan.Find(snapshot, descending ? key[..^5] : key).Name;
+            StoredColumn column = columns.FirstOrDefault(c => c.Name == name) ?? throw LakeException.QueryInvalid($"ORDER BY {name}: the column is not among the promoted ones");
+            return column.Stored + (descending ? " DESC" : string.Empty);
+        });
+        return promotion.OrderBy.Count == 0 ? string.Empty : " ORDER BY " + string.Join(", ", keys);
     }
 
     private HotCopy? Swap(HotCopyRecord record, HotCopy copy)

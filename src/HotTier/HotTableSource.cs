@@ -7,12 +7,13 @@ using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.HotTier;
 
-/// <summary>Serves a reference from a hot copy: when the copy is at the newest snapshot, or young enough for what the session accepts.</summary>
-internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITableSource
+/// <summary>Serves a reference from a hot copy: when the copy is at the newest snapshot, or young enough for what the session accepts. What the copy does not
+/// hold of the table comes from the lake, at the same snapshot.</summary>
+internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeProvider time) : ITableSource
 {
     public async ValueTask<ITableVersion?> TryResolveAsync(TableRequest request, CancellationToken cancellationToken = default)
     {
-        if (request.Options.Tier == "lake" || request.View is not null || store.Find(request.Table.Table) is not { } copy)
+        if (request.Options.Tier == "lake" || request.View is not null || store.Find(request.Table.Table) is not { IsQuarantined: false } copy)
         {
             return Refuse(request);
         }
@@ -20,12 +21,16 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
         DateTimeOffset now = time.GetUtcNow();
         HotState state = copy.State;
         bool latest = request.At is SnapshotSelector.LatestSelector;
-        bool youngEnough = latest && request.Options.MaxStaleness > TimeSpan.Zero && now - copy.KnownNewestAt <= request.Options.MaxStaleness;
+        PromotionSpec promotion = copy.Record.Promotion;
+        TimeSpan staleness = request.Options.MaxStaleness > promotion.MaxStaleness ? request.Options.MaxStaleness : promotion.MaxStaleness;
+        bool isPart = promotion.IsPartOfRows || promotion.Columns is not null;
+        bool youngEnough = latest && staleness > TimeSpan.Zero && now - copy.KnownNewestAt <= staleness && !(isPart && state.Snapshot is null);
+        Snapshot? snapshot = state.Snapshot;
         if (!youngEnough)
         {
-            Snapshot snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
+            snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
             state = copy.State;
-            if (!HotCopy.Holds(state.Stamp, snapshot))
+            if (!HotCopy.Holds(state.Stamp, snapshot, promotion))
             {
                 return Refuse(request);
             }
@@ -36,7 +41,7 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
             }
         }
 
-        return new HotVersion(request.Table.Table, copy, state, time, latest);
+        return new HotVersion(this, request, copy, state, isPart ? snapshot : null, latest);
     }
 
     /// <summary>Lets the lake answer, unless the session insists on the hot tier.</summary>
@@ -45,11 +50,17 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
         : throw LakeException.QueryInvalid(
             $"{request.Table.Table.FullName} has no hot copy that can answer this; PROMOTE TABLE {request.Table.Table.Schema}.{request.Table.Table.Name}, or SET tier = 'auto'");
 
-    private sealed class HotVersion(LakeTable table, HotCopy copy, HotState state, TimeProvider time, bool latest) : ITableVersion
+    /// <param name="source">Reads the rest from the lake.</param>
+    /// <param name="request">The reference.</param>
+    /// <param name="copy">The copy.</param>
+    /// <param name="state">What it holds.</param>
+    /// <param name="snapshot">Of a copy of a part of the table: its snapshot.</param>
+    /// <param name="latest">Whether the newest snapshot was asked for.</param>
+    private sealed class HotVersion(HotTableSource source, TableRequest request, HotCopy copy, HotState state, Snapshot? snapshot, bool latest) : ITableVersion
     {
-        public string Tier => "hot";
+        public string Tier { get; private set; } = "hot";
 
-        public LakeTable Table => table;
+        public LakeTable Table => request.Table.Table;
 
         public SnapshotId Id { get; } = new(state.Stamp.Snapshot);
 
@@ -57,12 +68,48 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
 
         public DateTimeOffset? KnownNewestAt => latest ? copy.KnownNewestAt : null;
 
-        public Schema Schema => state.Schema;
+        public Schema Schema => snapshot?.Schema ?? state.Schema;
 
-        public async ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default)
+        public async ValueTask<TableScan> PlanAsync(ScanRequest scan, CancellationToken cancellationToken = default)
+        {
+            IReadOnlyList<string> columns = scan.Columns ?? [.. Schema.FieldsList.Select(f => f.Name)];
+            if (snapshot is not null && !columns.All(c => state.Stamp.Columns.Any(s => s.Name == c)))
+            {
+                Tier = Insisted("some columns that it needs were not promoted") ?? "lake";
+                return await source.PlanLakeAsync(snapshot, scan, cancellationToken);
+            }
+
+            TableScan hot = await PlanCopyAsync(columns, cancellationToken);
+            if (snapshot is null || !copy.Record.Promotion.IsPartOfRows)
+            {
+                return hot;
+            }
+
+            try
+            {
+                var rest = new UnitSelection(state.Units.Names.ToHashSet(StringComparer.Ordinal), Except: true);
+                TableScan lake = await source.PlanLakeAsync(snapshot, scan with { Columns = columns, Units = rest }, cancellationToken);
+                if (lake.Statistics.FilesRead == 0)
+                {
+                    await lake.DisposeAsync();
+                    return hot;
+                }
+
+                Tier = Insisted("some partitions that it needs were not promoted") ?? "partly hot";
+                string names = string.Join(", ", columns.Select(SqlText.Identifier));
+                return new TableScan($"{hot.Sql} UNION ALL SELECT {names} FROM ({lake.Sql})", lake.Statistics, [hot, lake]) { Started = hot.Started };
+            }
+            catch
+            {
+                await hot.DisposeAsync();
+                throw;
+            }
+        }
+
+        private async ValueTask<TableScan> PlanCopyAsync(IReadOnlyList<string> columns, CancellationToken cancellationToken)
         {
             // A copy that was replaced or refreshed since the statement was bound: bound anew, the statement finds what is there now.
-            IAsyncDisposable hold = copy.TryHold(time.GetUtcNow()) ?? throw Replaced();
+            IAsyncDisposable hold = copy.TryHold(source.Now) ?? throw Replaced();
             Action leave;
             try
             {
@@ -75,18 +122,26 @@ internal sealed class HotTableSource(HotStore store, TimeProvider time) : ITable
             }
 
             var lease = new Lease(hold, leave);
-            if (copy.State != state)
+            if (copy.State != state || copy.IsQuarantined)
             {
                 await lease.DisposeAsync();
                 throw Replaced();
             }
 
             var statistics = new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = state.Stamp.FreshBytes };
-            return new TableScan(copy.Database.Select(state.Stamp), statistics, [lease]) { Started = leave };
+            return new TableScan(copy.Database.Select(state.Stamp, columns), statistics, [lease]) { Started = leave };
         }
 
-        private LakeException Replaced() => new(LakeErrorKind.NotFound, $"The hot copy of {table.FullName} was replaced meanwhile", isTransient: true);
+        private string? Insisted(string why) => request.Options.Tier != "hot"
+            ? null
+            : throw LakeException.QueryInvalid($"The hot copy of {Table.FullName} cannot answer this alone: {why}; SET tier = 'auto'");
+
+        private LakeException Replaced() => new(LakeErrorKind.NotFound, $"The hot copy of {Table.FullName} was replaced meanwhile", isTransient: true);
     }
+
+    private DateTimeOffset Now => time.GetUtcNow();
+
+    private ValueTask<TableScan> PlanLakeAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken) => lake.PlanAsync(snapshot, request, cancellationToken);
 
     private sealed class Lease(IAsyncDisposable hold, Action leave) : IAsyncDisposable
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Sources;
@@ -11,30 +12,31 @@ using Microsoft.Extensions.Logging;
 namespace LakeHolo.HotTier;
 
 /// <summary>Promotes, refreshes and demotes. A build reads one pinned snapshot, beside the copy that serves, and is then put in its place.</summary>
-internal sealed class HotTierController(HotStore store, CatalogService catalog, LakeTableSource lake, int maxConcurrentBuilds, TimeProvider time, ILogger logger)
+internal sealed class HotTierController(HotStore store, CatalogService catalog, LakeTableSource lake, HotLimits limits, TimeProvider time, ILogger logger)
     : ITierController, IDisposable
 {
     // Further behind, the differences of single commits are not asked for.
     private const int MostSteps = 16;
 
     private readonly HotFollower _follower = new(store.Engine);
-    private readonly SemaphoreSlim _builds = new(maxConcurrentBuilds, maxConcurrentBuilds);
+    private readonly HotVerifier _verifier = new(store.Engine, lake);
+    private readonly HotUpkeep _upkeep = new(store, limits, logger);
+    private readonly PartitionPredicate _predicate = new();
+    private readonly SemaphoreSlim _builds = new(limits.MaxConcurrentBuilds, limits.MaxConcurrentBuilds);
     private readonly ConcurrentDictionary<string, Work> _work = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _errors = new(StringComparer.Ordinal);
 
-    public async ValueTask<IReadOnlyList<TierOutcome>> PromoteAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
-        => await Task.WhenAll(tables.Select(t => BuildAsync(t, "promoted", cancellationToken)));
+    public async ValueTask<IReadOnlyList<TierOutcome>> PromoteAsync(
+        IReadOnlyList<CatalogTable> tables, PromotionSpec? promotion = null, CancellationToken cancellationToken = default)
+        => await Task.WhenAll(tables.Select(t => WorkAsync(t, (work, started) => BringAsync(t, "promoted", promotion, work, started, cancellationToken), cancellationToken)));
 
     public async ValueTask<IReadOnlyList<TierOutcome>> RefreshAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
     {
-        CatalogTable[] promoted = [.. tables.Where(t => store.Find(t.Table) is not null)];
-        if (promoted.Length == 0)
-        {
-            throw LakeException.NotFound($"None of these tables is promoted: {string.Join(", ", tables.Select(t => t.Table.FullName))}");
-        }
-
-        return await Task.WhenAll(promoted.Select(t => BuildAsync(t, "refreshed", cancellationToken)));
+        return await Task.WhenAll(Promoted(tables).Select(t => RefreshAsync(t, cancellationToken)));
     }
+
+    public async ValueTask<IReadOnlyList<TierOutcome>> VerifyAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
+        => await Task.WhenAll(Promoted(tables).Select(t => WorkAsync(t, (work, started) => VerifyAsync(t, work, started, cancellationToken), cancellationToken)));
 
     public ValueTask<IReadOnlyList<TierOutcome>> DemoteAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
     {
@@ -55,22 +57,23 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         return ValueTask.FromResult<IReadOnlyList<TierOutcome>>(outcomes);
     }
 
-    /// <summary>Brings every copy to the newest snapshot that the catalog has seen; a copy whose table is gone is dropped. A failure is noted, and the
-    /// others go on.</summary>
-    public async ValueTask FollowAsync(CancellationToken cancellationToken)
+    /// <summary>Brings copies to the newest snapshot that the catalog has seen. A failure is noted, and the others go on.</summary>
+    /// <param name="concerned">Which tables; null for all, of which what the catalog knows decides.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    public async ValueTask FollowAsync(Func<CatalogTable, bool>? concerned, CancellationToken cancellationToken)
     {
         foreach (HotCopy copy in store.Copies)
         {
             CatalogTable? table = catalog.Tables.FirstOrDefault(t => store.Find(t.Table) == copy);
-            if (table is null)
+            if (table is null || concerned?.Invoke(table) == false)
             {
                 continue;
             }
 
-            if (table.LastError is null && table.Newest is { } newest && !copy.Holds(newest))
+            if (concerned is not null || (table.LastError is null && table.Newest is { } newest && (copy.IsQuarantined || !copy.Holds(newest))))
             {
-                TierOutcome outcome = await BuildAsync(table, "refreshed", cancellationToken);
-                if (outcome.Error is { } error)
+                TierOutcome outcome = await RefreshAsync(table, cancellationToken);
+                if (outcome is { State: "failed", Error: { } error })
                 {
                     Log.RefreshFailed(logger, table.Table.FullName, error);
                 }
@@ -92,7 +95,8 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             byName[name] = new HotTableStatus
             {
                 Table = name,
-                State = "ready",
+                State = copy.IsQuarantined ? "quarantined" : "ready",
+                Part = Describe(copy.Record.Promotion),
                 Snapshot = stamp.Snapshot,
                 CommittedAt = stamp.CommittedAt,
                 KnownNewestAt = copy.KnownNewestAt == DateTimeOffset.MinValue ? null : copy.KnownNewestAt,
@@ -122,9 +126,37 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         return [.. byName.Values];
     }
 
-    public void Dispose() => _builds.Dispose();
+    public void Dispose()
+    {
+        _predicate.Dispose();
+        _builds.Dispose();
+    }
 
-    private async Task<TierOutcome> BuildAsync(CatalogTable table, string state, CancellationToken cancellationToken)
+    private static string? Describe(PromotionSpec promotion)
+    {
+        string?[] parts =
+        [
+            promotion.Columns is { } columns ? $"({string.Join(", ", columns)})" : null,
+            promotion.Where is { } where ? $"WHERE {where}" : null,
+            promotion.LastDays is { } days ? string.Create(CultureInfo.InvariantCulture, $"LAST {days} DAYS") : null,
+            promotion.OrderBy.Count > 0 ? $"ORDER BY {string.Join(", ", promotion.OrderBy)}" : null,
+            promotion.Lookup ? "WITH (lookup = true)" : null,
+        ];
+        return string.Join(' ', parts.OfType<string>()) is { Length: > 0 } text ? text : null;
+    }
+
+    private CatalogTable[] Promoted(IReadOnlyList<CatalogTable> tables)
+    {
+        CatalogTable[] promoted = [.. tables.Where(t => store.Find(t.Table) is not null)];
+        return promoted.Length > 0 ? promoted : throw LakeException.NotFound($"None of these tables is promoted: {string.Join(", ", tables.Select(t => t.Table.FullName))}");
+    }
+
+    private Task<TierOutcome> RefreshAsync(CatalogTable table, CancellationToken cancellationToken)
+        => WorkAsync(table, (work, started) => BringAsync(table, "refreshed", null, work, started, cancellationToken), cancellationToken);
+
+
+    // One thing at a time is done to a table's copy.
+    private async Task<TierOutcome> WorkAsync(CatalogTable table, Func<Work, long, Task<TierOutcome>> act, CancellationToken cancellationToken)
     {
         string name = table.Table.FullName;
         var work = new Work();
@@ -139,7 +171,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             await _builds.WaitAsync(cancellationToken);
             try
             {
-                return await BuildCoreAsync(table, state, work, started, cancellationToken);
+                return await act(work, started);
             }
             finally
             {
@@ -157,12 +189,18 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         }
     }
 
-    private async Task<TierOutcome> BuildCoreAsync(CatalogTable table, string state, Work work, long started, CancellationToken cancellationToken)
+    private async Task<TierOutcome> BringAsync(
+        CatalogTable table, string state, PromotionSpec? promotion, Work work, long started, CancellationToken cancellationToken)
     {
         DateTimeOffset askedAt = time.GetUtcNow();
         Snapshot snapshot = await catalog.LoadSnapshotAsync(table, SnapshotSelector.Latest, synced: false, cancellationToken);
-        string? why = null;
-        if (store.Find(table.Table) is { } current)
+        string how = "promotion";
+        HotCopy? current = store.Find(table.Table);
+        if (current is { IsQuarantined: true })
+        {
+            how = "rebuild: the copy was quarantined";
+        }
+        else if (current is not null && (promotion is null || Same(promotion, current.Record.Promotion)))
         {
             if (current.Holds(snapshot))
             {
@@ -170,17 +208,51 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
                 return Outcome(table, "unchanged", current, started);
             }
 
-            why = await FollowAsync(table, current, snapshot, cancellationToken);
+            string? why = await FollowAsync(table, current, snapshot, cancellationToken);
             if (why is null)
             {
                 current.KnownNewestAt = askedAt;
                 _errors.TryRemove(table.Table.FullName, out _);
-                return Outcome(table, state, current, started);
+                return Outcome(table, state, await _upkeep.AfterRefreshAsync(snapshot, current, cancellationToken), started);
             }
+
+            how = "rebuild: " + why;
         }
 
-        HotCopy copy = await RebuildAsync(table, snapshot, why is null ? "promotion" : "rebuild: " + why, work, askedAt, cancellationToken);
-        return Outcome(table, state, copy, started);
+        promotion ??= current?.Record.Promotion ?? PromotionSpec.Whole;
+        return Outcome(table, state, await RebuildAsync(table, snapshot, promotion, how, work, askedAt, cancellationToken), started);
+    }
+
+    private static bool Same(PromotionSpec one, PromotionSpec other) => Describe(one) == Describe(other) && one.MaxStaleness == other.MaxStaleness;
+
+    private async Task<TierOutcome> VerifyAsync(CatalogTable table, Work work, long started, CancellationToken cancellationToken)
+    {
+        HotCopy copy = store.Find(table.Table) ?? throw LakeException.NotFound($"{table.Table.FullName} is not promoted");
+        Snapshot held;
+        try
+        {
+            held = copy.State.Snapshot ?? await HeldAsync(table, copy, cancellationToken);
+        }
+        catch (CannotFollowException e)
+        {
+            throw LakeException.NotFound($"The copy cannot be verified: {e.Message}", table.Table.FullName);
+        }
+
+        IReadOnlyList<string> differing = await _verifier.DifferencesAsync(copy, held, cancellationToken);
+        if (differing.Count == 0)
+        {
+            return Outcome(table, "verified", copy, started);
+        }
+
+        const int Named = 10;
+        string units = string.Join("; ", differing.Take(Named));
+        store.Quarantine(copy);
+        Log.Differs(logger, table.Table.FullName, copy.State.Stamp.Snapshot, differing.Count, units);
+        string how = string.Create(CultureInfo.InvariantCulture, $"rebuild: verification found {differing.Count} units that differ ({units})");
+        DateTimeOffset askedAt = time.GetUtcNow();
+        Snapshot newest = await catalog.LoadSnapshotAsync(table, SnapshotSelector.Latest, synced: false, cancellationToken);
+        copy = await RebuildAsync(table, newest, copy.Record.Promotion, how, work, askedAt, cancellationToken);
+        return Outcome(table, "differed", copy, started) with { Error = how };
     }
 
     /// <summary>Follows the table's log; null if that brought the copy to the snapshot, else why it has to be built anew.</summary>
@@ -189,6 +261,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         try
         {
             IUnitReader reader = lake.UnitReader(table.Table) ?? throw new CannotFollowException("the format does not tell where rows come from");
+            Func<DataFileInfo, bool>? covers = _predicate.Of(copy.Record.Promotion, to, Today);
             Snapshot from = copy.State.Snapshot ?? await HeldAsync(table, copy, cancellationToken);
             SnapshotDiff whole = await CatalogService.DiffAsync(table, from, to, cancellationToken);
 
@@ -197,7 +270,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             foreach (Snapshot step in between.Append(to))
             {
                 SnapshotDiff diff = between.Count == 0 ? whole : await CatalogService.DiffAsync(table, from, step, cancellationToken);
-                RefreshReport report = await _follower.ApplyAsync(copy, reader, from, step, diff, cancellationToken);
+                RefreshReport report = await _follower.ApplyAsync(copy, reader, from, step, diff, covers, cancellationToken);
                 Log.Followed(logger, table.Table.FullName, step.Id.Text, report.How, report.RowsDeleted, report.RowsInserted, report.Milliseconds);
                 from = step;
             }
@@ -221,20 +294,32 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         return held is not null && copy.Holds(held) ? held : throw new CannotFollowException($"snapshot {copy.State.Stamp.Snapshot}, which the copy holds, is no longer there");
     }
 
-    private async Task<HotCopy> RebuildAsync(CatalogTable table, Snapshot snapshot, string how, Work work, DateTimeOffset askedAt, CancellationToken cancellationToken)
+    private async Task<HotCopy> RebuildAsync(
+        CatalogTable table, Snapshot snapshot, PromotionSpec promotion, string how, Work work, DateTimeOffset askedAt, CancellationToken cancellationToken)
     {
-        UnitKind? units = lake.UnitReader(table.Table)?.UnitsOf(snapshot);
-        HotBuild build;
-        await using (TableScan scan = await lake.PlanAsync(snapshot, new ScanRequest { WithOrigin = units is not null }, cancellationToken))
+        IUnitReader? reader = lake.UnitReader(table.Table);
+        UnitKind? units = reader?.UnitsOf(snapshot);
+        UnitSelection? part = null;
+        if (_predicate.Of(promotion, snapshot, Today) is { } covers)
         {
-            build = await store.BuildAsync(snapshot, scan, units, how, c => work.Connection = c, cancellationToken);
+            part = units is null
+                ? throw LakeException.FeatureUnsupported("Partitions of this table cannot be promoted alone: its rows come together in a way that no file can be read alone", table.Table.FullName)
+                : new UnitSelection(snapshot.EnumerateFiles().Where(covers).Select(f => reader!.UnitOf(snapshot, f)).ToHashSet(StringComparer.Ordinal));
+        }
+
+        var request = new ScanRequest { Columns = [.. ColumnPlan.Initial(snapshot, promotion).Select(c => c.Name)], WithOrigin = units is not null, Units = part };
+        _upkeep.MakeRoom(table.Table, part is null ? snapshot.SizeBytes : snapshot.EnumerateFiles().Where(f => part.Has(reader!.UnitOf(snapshot, f))).Sum(f => f.SizeBytes));
+        HotBuild build;
+        await using (TableScan scan = await lake.PlanAsync(snapshot, request, cancellationToken))
+        {
+            build = await store.BuildAsync(snapshot, scan, units, promotion, how, c => work.Connection = c, cancellationToken);
         }
 
         work.Connection = null;
         HotCopy copy;
         try
         {
-            copy = store.Publish(build, table.Table, Promotion.Whole, time.GetUtcNow(), askedAt);
+            copy = store.Publish(build, table.Table, promotion, time.GetUtcNow(), askedAt);
         }
         catch
         {
@@ -249,6 +334,8 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
 
     private TierOutcome Outcome(CatalogTable table, string state, HotCopy copy, long started) => new(
         table.Table.FullName, state, copy.State.Stamp.Snapshot, copy.State.Stamp.Rows, store.BytesOf(copy), Stopwatch.GetElapsedTime(started).TotalMilliseconds, null);
+
+    private DateOnly Today => DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime);
 
     private sealed class Work
     {

@@ -48,8 +48,8 @@ public sealed class LakeInstance : IAsyncDisposable
         var lake = new LakeTableSource(readers, _database, time);
         _store = new HotStore(hot, _database);
         DeleteSpilled(spill);
-        _tier = new HotTierController(_store, Catalog, lake, options.MaxConcurrentBuilds, time, _logger);
-        Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, time), lake], _tier, options.Limits, time);
+        _tier = new HotTierController(_store, Catalog, lake, new HotLimits(options.MaxConcurrentBuilds, options.HotBytes), time, _logger);
+        Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, lake, time), lake], _tier, options.Limits, time);
     }
 
     /// <summary>SQL in, Arrow out.</summary>
@@ -82,12 +82,16 @@ public sealed class LakeInstance : IAsyncDisposable
         }
     }
 
-    /// <summary>Begins the scheduled syncs; after each, hot copies follow.</summary>
+    /// <summary>Begins the scheduled syncs; after each, hot copies follow. In local folders they follow at once, when the system tells of new files.</summary>
     public void StartSync()
     {
         foreach (LakeSource source in _options.Sources)
         {
             _loops.Add(Task.Run(() => SyncLoopAsync(source, _stop.Token)));
+            if (LakeWatcher.TryWatch(source.Root) is { } watcher)
+            {
+                _loops.Add(Task.Run(() => WatchLoopAsync(source, watcher, _stop.Token)));
+            }
         }
     }
 
@@ -129,7 +133,7 @@ public sealed class LakeInstance : IAsyncDisposable
                 try
                 {
                     await Catalog.SyncAsync(source, cancellationToken);
-                    await _tier.FollowAsync(cancellationToken);
+                    await _tier.FollowAsync(null, cancellationToken);
                 }
                 catch (LakeException e)
                 {
@@ -141,6 +145,32 @@ public sealed class LakeInstance : IAsyncDisposable
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // Stopping.
+        }
+    }
+
+    private async Task WatchLoopAsync(LakeSource source, LakeWatcher watcher, CancellationToken cancellationToken)
+    {
+        using (watcher)
+        {
+            try
+            {
+                while (true)
+                {
+                    Func<CatalogTable, bool> changed = await watcher.NextAsync(source.Root, cancellationToken);
+                    try
+                    {
+                        await _tier.FollowAsync(changed, cancellationToken);
+                    }
+                    catch (LakeException e)
+                    {
+                        Log.SyncFailed(_logger, source.Name, e.Message);
+                    }
+                }
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // Stopping.
+            }
         }
     }
 

@@ -28,6 +28,9 @@ internal sealed class RefreshSteps(HotDatabase database, DuckDBConnection connec
     /// <summary>Units whose rows are read from the lake.</summary>
     public IReadOnlySet<string> Read => _read;
 
+    /// <summary>Names of the columns that are read.</summary>
+    public IReadOnlyList<string> ColumnNames { get; } = [.. columns.Select(c => c.Name)];
+
     /// <summary>The next number of a unit.</summary>
     public int NextUnit { get; private set; } = stamp.NextUnit;
 

@@ -22,7 +22,32 @@ internal sealed record UnitChanges
     public required bool RowsUnchanged { get; init; }
 
     /// <summary>Translates a difference.</summary>
-    public static UnitChanges Of(IUnitReader reader, Snapshot from, Snapshot to, SnapshotDiff diff, UnitMap held)
+    /// <param name="reader">Names the units.</param>
+    /// <param name="from">The older snapshot.</param>
+    /// <param name="to">The newer one.</param>
+    /// <param name="diff">Their difference.</param>
+    /// <param name="held">What the copy holds at the older snapshot.</param>
+    /// <param name="covers">Which files the copy is to hold; null for all.</param>
+    public static UnitChanges Of(IUnitReader reader, Snapshot from, Snapshot to, SnapshotDiff diff, UnitMap held, Func<DataFileInfo, bool>? covers)
+    {
+        UnitChanges all = OfAll(reader, from, to, covers is null ? diff : diff with { Added = [.. diff.Added.Where(covers)] }, held);
+        if (covers is null)
+        {
+            return all;
+        }
+
+        // What the copy holds of days that are over goes; units of partitions that it does not hold are none of its.
+        var past = to.EnumerateFiles().Where(f => !covers(f)).Select(f => reader.UnitOf(to, f)).Where(held.Has).ToHashSet(StringComparer.Ordinal);
+        return all with
+        {
+            Gone = past.Union(all.Gone.Where(held.Has)).ToHashSet(StringComparer.Ordinal),
+            Changed = all.Changed.Where(u => held.Has(u) && !past.Contains(u)).ToHashSet(StringComparer.Ordinal),
+            Positions = all.Positions.Where(u => held.Has(u) && !past.Contains(u)).ToHashSet(StringComparer.Ordinal),
+            RowsUnchanged = all.RowsUnchanged && past.Count == 0,
+        };
+    }
+
+    private static UnitChanges OfAll(IUnitReader reader, Snapshot from, Snapshot to, SnapshotDiff diff, UnitMap held)
     {
         var removed = diff.Removed.Select(f => reader.UnitOf(from, f)).ToHashSet(StringComparer.Ordinal);
         var added = diff.Added.Select(f => reader.UnitOf(to, f)).ToHashSet(StringComparer.Ordinal);

@@ -1,6 +1,7 @@
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
@@ -29,6 +30,37 @@ public sealed class HotStoreTests : IDisposable
         HotCopy copy = again.Find(Table)!;
         Assert.Equal(("7", 2L), (copy.State.Stamp.Snapshot, copy.State.Stamp.Rows));
         Assert.Equal(2L, Count(restarted, copy));
+    }
+
+    [Fact]
+    public async Task A_quarantined_copy_stays_out_of_service_after_a_restart()
+    {
+        using (EngineDatabase engine = Engine())
+        using (var store = new HotStore(_directory, engine))
+        {
+            store.Quarantine(await PromoteAsync(store, "7", "SELECT 1 AS id"));
+        }
+
+        using EngineDatabase restarted = Engine();
+        using var again = new HotStore(_directory, restarted);
+        Assert.True(again.Find(Table)!.IsQuarantined);
+    }
+
+    [Fact]
+    public async Task A_copy_that_does_not_fit_drives_out_the_one_used_longest_ago_or_is_refused()
+    {
+        using EngineDatabase engine = Engine();
+        using var store = new HotStore(_directory, engine);
+        HotCopy old = await PromoteAsync(store, "1", "SELECT 1 AS id");
+        long bytes = store.BytesOf(old);
+        var upkeep = new HotUpkeep(store, new HotLimits(1, 2 * bytes), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        LakeTable other = Table with { Name = "other" };
+
+        upkeep.MakeRoom(other, bytes);
+        Assert.Same(old, store.Find(Table));
+        upkeep.MakeRoom(other, bytes + 1);
+        Assert.Null(store.Find(Table));
+        Assert.Equal(LakeErrorKind.ResourcesExhausted, Assert.Throws<LakeException>(() => upkeep.MakeRoom(other, 2 * bytes + 1)).Kind);
     }
 
     [Fact]
@@ -113,12 +145,12 @@ public sealed class HotStoreTests : IDisposable
     private EngineDatabase Engine() => new(new EngineOptions { Threads = 1, AllowedDirectories = [_directory] });
 
     private async Task<HotCopy> PromoteAsync(HotStore store, string snapshot, string rows)
-        => store.Publish(await BuildAsync(store, snapshot, rows), Table, Promotion.Whole, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+        => store.Publish(await BuildAsync(store, snapshot, rows), Table, PromotionSpec.Whole, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
 
     private async Task<HotBuild> BuildAsync(HotStore store, string snapshot, string rows)
     {
         await using var scan = new TableScan(rows, new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = 0 });
-        return await store.BuildAsync(Snapshot(snapshot), scan, null, "promotion", _ => { }, default);
+        return await store.BuildAsync(Snapshot(snapshot), scan, null, PromotionSpec.Whole, "promotion", _ => { }, default);
     }
 
     private FakeSnapshot Snapshot(string id) => new()

@@ -209,11 +209,11 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         var hot = new RowRelation(
             ("table", "VARCHAR"), ("state", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("known_newest_at", "TIMESTAMPTZ"), ("built_at", "TIMESTAMPTZ"),
             ("row_count", "BIGINT"), ("size_bytes", "BIGINT"), ("progress_percent", "DOUBLE"), ("last_refresh", "VARCHAR"), ("last_refresh_rows", "BIGINT"), ("last_refresh_ms", "DOUBLE"),
-            ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"));
+            ("part", "VARCHAR"), ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"));
         foreach (HotTableStatus s in tier?.List() ?? [])
         {
             hot.Add(
-                s.Table, s.State, s.Snapshot, s.CommittedAt, s.KnownNewestAt, s.BuiltAt, s.Rows, s.Bytes, s.ProgressPercent, s.LastRefresh, s.LastRefreshRows, s.LastRefreshMs, s.Hits,
+                s.Table, s.State, s.Snapshot, s.CommittedAt, s.KnownNewestAt, s.BuiltAt, s.Rows, s.Bytes, s.ProgressPercent, s.LastRefresh, s.LastRefreshRows, s.LastRefreshMs, s.Part, s.Hits,
                 s.LastUsedAt, s.LastError);
         }
 

@@ -35,7 +35,7 @@ public sealed record ReadOptions(TimeSpan MaxStaleness, bool Synced, string Tier
 /// <summary>A table as one statement sees it: pinned.</summary>
 public interface ITableVersion
 {
-    /// <summary><c>lake</c> or <c>hot</c>.</summary>
+    /// <summary><c>lake</c>, <c>hot</c>, or <c>partly hot</c> where a part comes from the lake, at the same snapshot; known once it is planned.</summary>
     string Tier { get; }
 
     /// <summary>The table.</summary>

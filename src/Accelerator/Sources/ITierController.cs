@@ -6,7 +6,13 @@ namespace LakeHolo.Accelerator.Sources;
 public interface ITierController
 {
     /// <summary>Makes or renews hot copies, several at once within a limit; a copy is visible whole or not at all.</summary>
-    ValueTask<IReadOnlyList<TierOutcome>> PromoteAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default);
+    /// <param name="tables">The tables.</param>
+    /// <param name="promotion">What is promoted of each; null for what the copy holds already, or the whole table.</param>
+    /// <param name="cancellationToken">Stops builds.</param>
+    ValueTask<IReadOnlyList<TierOutcome>> PromoteAsync(IReadOnlyList<CatalogTable> tables, PromotionSpec? promotion = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Compares hot copies with the lake; one that differs answers no more and is built anew.</summary>
+    ValueTask<IReadOnlyList<TierOutcome>> VerifyAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default);
 
     /// <summary>Drops hot copies.</summary>
     ValueTask<IReadOnlyList<TierOutcome>> DemoteAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default);
@@ -20,7 +26,7 @@ public interface ITierController
 
 /// <summary>What became of one table.</summary>
 /// <param name="Table"><c>source.schema.table</c>.</param>
-/// <param name="State">promoted, refreshed, unchanged, demoted, failed.</param>
+/// <param name="State">promoted, refreshed, unchanged, verified, differed, demoted, failed.</param>
 /// <param name="Snapshot">The snapshot of the copy.</param>
 /// <param name="Rows">Rows of the copy.</param>
 /// <param name="Bytes">Bytes on disk.</param>
@@ -34,7 +40,7 @@ public sealed record HotTableStatus
     /// <summary><c>source.schema.table</c>.</summary>
     public required string Table { get; init; }
 
-    /// <summary>ready, promoting, refreshing, failed.</summary>
+    /// <summary>ready, promoting, refreshing, quarantined, failed.</summary>
     public required string State { get; init; }
 
     /// <summary>Snapshot of the copy, if there is one.</summary>
@@ -66,6 +72,9 @@ public sealed record HotTableStatus
 
     /// <summary>Duration of the last build or refresh.</summary>
     public double? LastRefreshMs { get; init; }
+
+    /// <summary>What of the table it holds, as PROMOTE says it; null for all.</summary>
+    public string? Part { get; init; }
 
     /// <summary>Statements answered from it.</summary>
     public long Hits { get; init; }

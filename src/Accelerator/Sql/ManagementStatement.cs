@@ -10,8 +10,12 @@ internal abstract partial record ManagementStatement
     {
     }
 
-    /// <summary>PROMOTE, DEMOTE or REFRESH of a table, a schema, a layer, or globs of <c>schema.table</c>.</summary>
-    public sealed record Tier(string Verb, TierScope Scope, string Pattern) : ManagementStatement;
+    /// <summary>PROMOTE, DEMOTE, REFRESH or VERIFY of a table, a schema, a layer, or globs of <c>schema.table</c>.</summary>
+    public sealed record Tier(string Verb, TierScope Scope, string Pattern) : ManagementStatement
+    {
+        /// <summary>What is promoted; null where nothing is said.</summary>
+        public Sources.PromotionSpec? Promotion { get; init; }
+    }
 
     /// <summary>SYNC [source].</summary>
     public sealed record Sync(string? Source) : ManagementStatement;
@@ -39,7 +43,7 @@ internal abstract partial record ManagementStatement
         string first = FirstWord().Match(text).Value.ToUpperInvariant();
         return first switch
         {
-            "PROMOTE" or "DEMOTE" or "REFRESH" => ParseTier(first, text),
+            "PROMOTE" or "DEMOTE" or "REFRESH" or "VERIFY" => ParseTier(first, text),
             "SYNC" => ParseSync(text),
             "SET" or "RESET" or "USE" => ParseSet(text),
             "EXPLAIN" => ParseExplain(text),
@@ -69,6 +73,11 @@ internal abstract partial record ManagementStatement
     private static Tier ParseTier(string verb, string text)
     {
         Match match = TierPattern().Match(text);
+        if (!match.Success && verb == "PROMOTE" && PromotePattern().Match(text) is { Success: true } promote)
+        {
+            return new Tier(verb, TierScope.Table, Unquote(promote.Groups["name"].Value)) { Promotion = PromotionClause.Parse(promote.Groups["rest"].Value) };
+        }
+
         if (!match.Success)
         {
             throw LakeException.QueryInvalid($"Expected {verb} TABLE schema.table, {verb} SCHEMA name, {verb} LAYER name, or globs such as {verb} TABLE dws.*");
@@ -138,6 +147,9 @@ internal abstract partial record ManagementStatement
 
     [GeneratedRegex(@"^\w+\s+(?:(?<scope>TABLE|SCHEMA|LAYER)\s+)?(?<name>(?:""[^""]*""|[\w*?$-]+)(?:\.(?:""[^""]*""|[\w*?$-]+)){0,2})$", RegexOptions.IgnoreCase)]
     private static partial Regex TierPattern();
+
+    [GeneratedRegex(@"^PROMOTE\s+(?:TABLE\s+)?(?<name>(?:""[^""]*""|[\w*?$-]+)(?:\.(?:""[^""]*""|[\w*?$-]+)){0,2})\s*(?<rest>[\s(].*)$", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    private static partial Regex PromotePattern();
 
     [GeneratedRegex(@"^SYNC(?:\s+(?<source>""[^""]*""|[\w-]+))?$", RegexOptions.IgnoreCase)]
     private static partial Regex SyncPattern();

@@ -42,6 +42,9 @@ internal sealed partial class LakeConfiguration
 
     public long CacheBytes { get; set; } = 20L << 30;
 
+    /// <summary>Bound of the hot copies.</summary>
+    public long HotBytes { get; set; } = 100L << 30;
+
     public int? MaxConcurrent { get; set; }
 
     public int MaxQueued { get; set; } = 200;
@@ -142,6 +145,7 @@ internal sealed partial class LakeConfiguration
             },
             MaxConcurrentBuilds = ConcurrentBuilds,
             CacheBytes = CacheBytes,
+            HotBytes = HotBytes,
         };
     }
 

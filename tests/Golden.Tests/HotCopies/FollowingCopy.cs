@@ -26,8 +26,10 @@ internal sealed class FollowingCopy : IDisposable
         _catalog = new CatalogService([], [format], [], TimeProvider.System);
         _table = new CatalogTable(table, null, null, format);
         _store = new HotStore(directory, engine);
-        _tier = new HotTierController(_store, _catalog, new LakeTableSource([reader], engine, TimeProvider.System), 1, TimeProvider.System, NullLogger.Instance);
+        _tier = new HotTierController(_store, _catalog, new LakeTableSource([reader], engine, TimeProvider.System), new HotLimits(1, long.MaxValue), TimeProvider.System, NullLogger.Instance);
     }
+
+    public HotStore Store => _store;
 
     public HotCopy Copy => _store.Find(_table.Table)!;
 
@@ -45,6 +47,9 @@ internal sealed class FollowingCopy : IDisposable
         RefreshReport report = Copy.State.Stamp.LastRefresh!;
         return ReferenceEquals(report, before) ? "unchanged" : $"{report.How} -{report.RowsDeleted} +{report.RowsInserted}";
     }
+
+    /// <summary>Compares the copy with the lake.</summary>
+    public async Task<TierOutcome> VerifyAsync() => (await _tier.VerifyAsync([_table])).Single();
 
     /// <summary>The copy's rows.</summary>
     public string Relation => Copy.Database.Select(Copy.State.Stamp);
