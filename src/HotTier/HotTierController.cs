@@ -32,7 +32,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
 
     public async ValueTask<IReadOnlyList<TierOutcome>> RefreshAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
     {
-        return await Task.WhenAll(Promoted(tables).Select(t => RefreshAsync(t, cancellationToken)));
+        return await Task.WhenAll(Promoted(tables).Select(t => RefreshAsync(t, waits: false, cancellationToken)));
     }
 
     public async ValueTask<IReadOnlyList<TierOutcome>> VerifyAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
@@ -62,17 +62,18 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
     /// <param name="cancellationToken">Stops.</param>
     public async ValueTask FollowAsync(Func<CatalogTable, bool>? concerned, CancellationToken cancellationToken)
     {
-        foreach (HotCopy copy in store.Copies)
+        await Task.WhenAll(catalog.Tables.Where(t => store.Find(t.Table) is not null && concerned?.Invoke(t) != false).Select(FollowAsync));
+
+        async Task FollowAsync(CatalogTable table)
         {
-            CatalogTable? table = catalog.Tables.FirstOrDefault(t => store.Find(t.Table) == copy);
-            if (table is null || concerned?.Invoke(table) == false)
+            if (store.Find(table.Table) is not { } copy)
             {
-                continue;
+                return;
             }
 
             if (concerned is not null || (table.LastError is null && table.Newest is { } newest && (copy.IsQuarantined || !copy.Holds(newest))))
             {
-                TierOutcome outcome = await RefreshAsync(table, cancellationToken);
+                TierOutcome outcome = await RefreshAsync(table, waits: true, cancellationToken);
                 if (outcome is { State: "failed", Error: { } error })
                 {
                     Log.RefreshFailed(logger, table.Table.FullName, error);
@@ -151,17 +152,23 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         return promoted.Length > 0 ? promoted : throw LakeException.NotFound($"None of these tables is promoted: {string.Join(", ", tables.Select(t => t.Table.FullName))}");
     }
 
-    private Task<TierOutcome> RefreshAsync(CatalogTable table, CancellationToken cancellationToken)
-        => WorkAsync(table, (work, started) => BringAsync(table, "refreshed", null, work, started, cancellationToken), cancellationToken);
+    private Task<TierOutcome> RefreshAsync(CatalogTable table, bool waits, CancellationToken cancellationToken)
+        => WorkAsync(table, (work, started) => BringAsync(table, "refreshed", null, work, started, cancellationToken), cancellationToken, waits);
 
 
-    // One thing at a time is done to a table's copy.
-    private async Task<TierOutcome> WorkAsync(CatalogTable table, Func<Work, long, Task<TierOutcome>> act, CancellationToken cancellationToken)
+    // One thing at a time is done to a table's copy. Who follows waits: what is under way may have begun before the commit that it was told of.
+    private async Task<TierOutcome> WorkAsync(CatalogTable table, Func<Work, long, Task<TierOutcome>> act, CancellationToken cancellationToken, bool waits = false)
     {
         string name = table.Table.FullName;
         var work = new Work();
-        if (!_work.TryAdd(name, work))
+        while (!_work.TryAdd(name, work))
         {
+            if (waits)
+            {
+                await (_work.TryGetValue(name, out Work? other) ? other.Done : Task.CompletedTask).WaitAsync(cancellationToken);
+                continue;
+            }
+
             return new TierOutcome(name, "unchanged", null, null, null, 0, "A promotion or refresh of this table is under way");
         }
 
@@ -186,6 +193,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         finally
         {
             _work.TryRemove(name, out _);
+            work.Finish();
         }
     }
 
@@ -339,6 +347,8 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
 
     private sealed class Work
     {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
         public DuckDBConnection? Connection { get; set; }
 
         /// <summary>Rows that the engine has worked through.</summary>
@@ -356,6 +366,10 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
                 }
             }
         }
+
+        public Task Done => _done.Task;
+
+        public void Finish() => _done.TrySetResult();
 
         public double? Percent
         {

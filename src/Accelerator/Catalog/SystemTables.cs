@@ -14,7 +14,7 @@ namespace LakeHolo.Accelerator.Catalog;
 internal sealed class SystemTables(CatalogService catalog, ITierController? tier, QueryLog log, Func<IEnumerable<QuerySession>> sessions)
 {
     /// <summary>Names of the schema's tables.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["tables", "columns", "snapshots", "features", "sync_runs", "hot_tables", "query_log", "sessions"];
+    public static IReadOnlyList<string> Names { get; } = ["tables", "columns", "snapshots", "features", "sync_runs", "hot_tables", "query_log", "sessions", "advice"];
 
     /// <summary>Suffixes after '$'.</summary>
     public static IReadOnlyList<string> TableSuffixes { get; } = ["snapshots", "files", "partitions", "schemas", "options", "tags", "branches", "consumers"];
@@ -32,6 +32,7 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
             ("lakeholo", "hot_tables") => HotTables(),
             ("lakeholo", "query_log") => log.ToRelation(),
             ("lakeholo", "sessions") => Sessions(),
+            ("lakeholo", "advice") => Advice.Of(log.Entries, catalog.Tables, tier?.List() ?? []),
             ("information_schema", "tables") => InformationTables(),
             ("information_schema", "columns") => InformationColumns(),
             ("information_schema", "schemata") => InformationSchemata(),

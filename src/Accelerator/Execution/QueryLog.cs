@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using LakeHolo.Accelerator.Catalog;
 
 namespace LakeHolo.Accelerator.Execution;
@@ -16,6 +17,14 @@ namespace LakeHolo.Accelerator.Execution;
 public sealed record TableUse(
     string Table, string Tier, string Snapshot, DateTimeOffset? CommittedAt, double? AgeMs, long FilesTotal, long FilesRead, long BytesRead)
 {
+    /// <summary>Columns that were needed; null for all.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string>? Columns { get; init; }
+
+    /// <summary>Columns that a condition compared with values.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> FilteredBy { get; init; } = [];
+
     /// <summary>Files skipped by partition values.</summary>
     public long FilesPrunedByPartition { get; init; }
 

@@ -142,6 +142,8 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                     TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
                     scans.Add(new PlannedScan(scan, version, requests[i], Use(version, scan.Statistics) with
                     {
+                        Columns = requests[i].Columns,
+                        FilteredBy = [.. Advice.ColumnsOf(requests[i].Filter).Distinct()],
                         Requests = (use?.Requests ?? 0) - requestsBefore,
                         FetchedBytes = (use?.Bytes ?? 0) - bytesBefore,
                         CachedBytes = (use?.CachedBytes ?? 0) - cachedBefore,

@@ -13,7 +13,8 @@ internal static class StatementCommands
     public static IEnumerable<Command> Create(Globals globals) =>
     [
         Query(globals), Tables(globals), Inspect(globals), Tier(globals, "promote", "Make hot copies of tables, schemas or layers"),
-        Tier(globals, "demote", "Drop hot copies"), Tier(globals, "refresh", "Bring hot copies to the newest snapshot"), Status(globals), Sync(globals),
+        Tier(globals, "demote", "Drop hot copies"), Tier(globals, "refresh", "Bring hot copies to the newest snapshot"),
+        Tier(globals, "verify", "Compare hot copies with the lake; one that differs is built anew"), Advise(globals), Status(globals), Sync(globals),
     ];
 
     private static Command Query(Globals globals)
@@ -142,6 +143,16 @@ internal static class StatementCommands
         return command;
     }
 
+    private static Command Advise(Globals globals) => Simple(
+        globals,
+        new Command("advise", """
+            Say what to promote and what to demote, by the server's query log
+
+            Examples:
+              lakeholo advise --server grpc://127.0.0.1:31337
+            """),
+        _ => ["SELECT * FROM lakeholo.advice"]);
+
     private static Command Status(Globals globals) => Simple(
         globals,
         new Command("status", """
@@ -152,7 +163,7 @@ internal static class StatementCommands
             """),
         _ =>
         [
-            "SELECT \"table\", state, snapshot, row_count AS \"rows\", size_bytes AS bytes, progress_percent AS \"progress %\", built_at, known_newest_at, hits, last_refresh_ms, last_error FROM lakeholo.hot_tables ORDER BY 1",
+            "SELECT \"table\", state, snapshot, row_count AS \"rows\", size_bytes AS bytes, progress_percent AS \"progress %\", built_at, known_newest_at, hits, last_used_at, last_refresh, last_refresh_rows, last_refresh_ms, part, last_error FROM lakeholo.hot_tables ORDER BY 1",
             "SELECT source, max(started_at) AS last_sync, arg_max(duration_ms, started_at) AS duration_ms, arg_max(tables, started_at) AS tables, arg_max(faults, started_at) AS faults FROM lakeholo.sync_runs GROUP BY source ORDER BY 1",
             "SELECT id, state, \"user\", client, started_at, sql FROM lakeholo.query_log WHERE state IN ('running', 'queued') ORDER BY id",
         ]);

@@ -110,6 +110,20 @@ public sealed class SampleLakeTests : IAsyncLifetime
     [InlineData("SELECT column_name FROM dwd.\"order_items$schemas\" WHERE column_name = 'unit_price_eur' LIMIT 1", "unit_price_eur|")]
     public async Task History_can_be_asked(string sql, string expected) => Assert.Equal([expected], await _lake.RowsAsync(sql));
 
+    [Fact]
+    public async Task Advice_names_what_the_statements_of_the_log_read_from_the_lake_and_the_copies_that_none_read()
+    {
+        for (int i = 0; i < 3; i++)
+        {
+            await _lake.RowsAsync("SELECT sum(amount) FROM ods.payments WHERE order_id > 10");
+        }
+
+        await _lake.ManageAsync("PROMOTE TABLE ads.retention");
+        List<string> advice = await _lake.RowsAsync("SELECT action, \"table\", statement, queries FROM lakeholo.advice");
+        Assert.Contains(advice, a => a.StartsWith("promote|shop.ods.payments|PROMOTE TABLE shop.ods.payments (", StringComparison.Ordinal) && a.Contains("\"amount\"", StringComparison.Ordinal));
+        Assert.Contains("demote|shop.ads.retention|DEMOTE TABLE shop.ads.retention|0|", advice);
+    }
+
     private async Task CheckQueriesAsync(List<string> wrong, string tier)
     {
         foreach (string name in SampleLakeCopy.QueryNames)
