@@ -1,10 +1,10 @@
-using Apache.Arrow.Types;
-using System.Globalization;
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Apache.Arrow;
+using Apache.Arrow.Types;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.Readers.Engine;
