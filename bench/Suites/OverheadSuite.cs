@@ -63,7 +63,11 @@ internal sealed class OverheadSuite : ISuite
             Note = "what ours adds",
             More = new Dictionary<string, double>
             {
-                ["ours"] = runs["ours"].Median, ["duckdb"] = runs["duckdb"].Median, ["ours_best"] = runs["ours"].Best, ["duckdb_best"] = runs["duckdb"].Best, ["ours_p95"] = runs["ours"].Percentile(0.95),
+                ["ours"] = runs["ours"].Median,
+                ["duckdb"] = runs["duckdb"].Median,
+                ["ours_best"] = runs["ours"].Best,
+                ["duckdb_best"] = runs["duckdb"].Best,
+                ["ours_p95"] = runs["ours"].Percentile(0.95),
             },
         });
     }

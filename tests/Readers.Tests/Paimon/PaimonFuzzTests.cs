@@ -138,7 +138,11 @@ public sealed class PaimonFuzzTests
     {
         var types = new Dictionary<string, PaimonTypeKind>
         {
-            ["id"] = PaimonTypeKind.Int, ["name"] = PaimonTypeKind.VarChar, ["g"] = PaimonTypeKind.Int, ["q"] = PaimonTypeKind.BigInt, ["w"] = PaimonTypeKind.Int,
+            ["id"] = PaimonTypeKind.Int,
+            ["name"] = PaimonTypeKind.VarChar,
+            ["g"] = PaimonTypeKind.Int,
+            ["q"] = PaimonTypeKind.BigInt,
+            ["w"] = PaimonTypeKind.Int,
             ["b"] = PaimonTypeKind.Boolean,
         };
         foreach ((string name, PaimonTypeKind kind) in types)
