@@ -10,7 +10,7 @@ namespace LakeHolo.Accelerator.Catalog;
 /// <summary>What the query log says about promotions: tables worth a hot copy, with columns and sort key, and copies that nobody queries.</summary>
 internal static class Advice
 {
-    // A statement over a hot copy of which the log holds no example.
+    // Where the log holds no example of a statement over hot copies: this long at most, or half of what it took in the lake.
     private const double UsualHotMs = 20;
 
     /// <summary>The columns: <c>action, table, statement, queries, lake_ms, expected_saving_ms, size_bytes, reason</c>.</summary>
@@ -21,7 +21,7 @@ internal static class Advice
             ("size_bytes", "BIGINT"), ("reason", "VARCHAR"));
         QueryLogEntry[] done = [.. log.Where(e => e.State == "done" && e.Tables.Count > 0)];
         double[] hotTimes = [.. done.Where(e => e.Tables.All(t => t.Tier == "hot")).Select(e => e.DurationMs).Order()];
-        double hotMs = hotTimes.Length == 0 ? UsualHotMs : hotTimes[hotTimes.Length / 2];
+        double? hotMs = hotTimes.Length == 0 ? null : hotTimes[hotTimes.Length / 2];
         var promoted = hot.Where(h => h.Snapshot is not null).ToDictionary(h => h.Table, StringComparer.OrdinalIgnoreCase);
         IEnumerable<Worth> worth = tables.Where(t => !promoted.ContainsKey(t.Table.FullName) && t.Newest is not null)
             .Select(t => new Worth(t, done, hotMs)).Where(w => w.SavingMs > 0).OrderByDescending(w => w.SavingMs);
@@ -53,7 +53,7 @@ internal static class Advice
     /// <summary>What a copy of a table would have been worth to the statements of the log.</summary>
     private sealed class Worth
     {
-        public Worth(CatalogTable table, QueryLogEntry[] log, double hotMs)
+        public Worth(CatalogTable table, QueryLogEntry[] log, double? hotMs)
         {
             Table = table;
             (QueryLogEntry Entry, TableUse Use)[] uses = [.. log.SelectMany(e => e.Tables.Where(t => t.Table == table.Table.FullName && t.Tier != "hot").Select(t => (e, t)))];
@@ -62,7 +62,7 @@ internal static class Advice
 
             // A statement over several tables counts for each by its share.
             LakeMs = statements.Sum(e => e.DurationMs / e.Tables.Count);
-            SavingMs = statements.Sum(e => Math.Max(0, e.DurationMs - hotMs) / e.Tables.Count);
+            SavingMs = statements.Sum(e => Math.Max(0, e.DurationMs - (hotMs ?? Math.Min(UsualHotMs, e.DurationMs / 2))) / e.Tables.Count);
             Snapshot snapshot = table.Newest!;
             string[] columns = [.. snapshot.Schema.FieldsList.Select(f => f.Name)];
             string[] read = [.. columns.Where(c => uses.Any(u => u.Use.Columns is null || u.Use.Columns.Contains(c)))];
