@@ -104,7 +104,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             async (file, token) =>
             {
                 (string path, CacheEntry? entry) = await OpenOneAsync(file, columns is null ? null : [], token, withoutData: true);
-                (long moreRequests, long moreBytes) = ((SparseFile)entry!.State!).Needs(columns);
+                (long moreRequests, long moreBytes) = await ((SparseFile)entry!.State!).NeedsAsync(columns, token);
                 Interlocked.Add(ref requests, moreRequests);
                 Interlocked.Add(ref bytes, moreBytes);
                 return (path, entry);

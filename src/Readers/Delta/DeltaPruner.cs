@@ -232,15 +232,7 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot, Func<DeltaField, strin
             (double a, double b) => ColumnBounds.CompareDoubles(a, b),
             _ => int.MinValue,
         };
-        return order == int.MinValue || comparison switch
-        {
-            ScanComparison.Equal => order == 0,
-            ScanComparison.NotEqual => order != 0,
-            ScanComparison.Less => order < 0,
-            ScanComparison.LessOrEqual => order <= 0,
-            ScanComparison.Greater => order > 0,
-            _ => order >= 0,
-        };
+        return order == int.MinValue || comparison.Holds(order);
     }
 
     private static string? ColumnName(ScanFilter filter) => filter switch

@@ -148,7 +148,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
         }
         catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound && !e.Message.Contains("vacuumed", StringComparison.Ordinal))
         {
-            throw LakeException.NotFound("A data file of the table is missing (vacuumed?): " + e.Message, e.Path, e);
+            throw new LakeException(LakeErrorKind.NotFound, "A data file of the table is missing (vacuumed?): " + e.Message, e.Path, e.IsTransient, e);
         }
     }
 

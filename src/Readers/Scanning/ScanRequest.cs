@@ -84,6 +84,21 @@ public enum ScanComparison
     GreaterOrEqual,
 }
 
+/// <summary>What the operators mean.</summary>
+internal static class ScanComparisons
+{
+    /// <summary>Whether a comparison holds, given how the value is ordered against the literal (negative, zero, positive).</summary>
+    public static bool Holds(this ScanComparison comparison, int order) => comparison switch
+    {
+        ScanComparison.Equal => order == 0,
+        ScanComparison.NotEqual => order != 0,
+        ScanComparison.Less => order < 0,
+        ScanComparison.LessOrEqual => order <= 0,
+        ScanComparison.Greater => order > 0,
+        _ => order >= 0,
+    };
+}
+
 /// <summary>A non-null literal of the column's own type (the planner casts before it gets here).</summary>
 /// <param name="Value">bool, long (all integers), Int128, double (float and double), decimal or BigInteger-scaled <see cref="ScanDecimal"/>, string, byte[],
 /// <see cref="DateOnly"/>, <see cref="ScanTimestamp"/>.</param>

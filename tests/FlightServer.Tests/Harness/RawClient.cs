@@ -66,7 +66,20 @@ internal sealed class RawClient : IDisposable
             messages.Add(message);
         }
 
-        using var stream = new MemoryStream();
+        using ArrowStreamReader reader = Reader(messages);
+        var batches = new List<RecordBatch>();
+        while (await reader.ReadNextRecordBatchAsync() is { } batch)
+        {
+            batches.Add(batch);
+        }
+
+        return (reader.Schema, batches, messages);
+    }
+
+    /// <summary>The messages of a DoGet as the stream of Arrow's IPC format that they are pieces of.</summary>
+    public static ArrowStreamReader Reader(IEnumerable<FlightData> messages)
+    {
+        var stream = new MemoryStream();
         foreach (FlightData message in messages)
         {
             int padding = -message.DataHeader.Length & 7;
@@ -78,14 +91,7 @@ internal sealed class RawClient : IDisposable
         }
 
         stream.Position = 0;
-        using var reader = new ArrowStreamReader(stream);
-        var batches = new List<RecordBatch>();
-        while (await reader.ReadNextRecordBatchAsync() is { } batch)
-        {
-            batches.Add(batch);
-        }
-
-        return (reader.Schema, batches, messages);
+        return new ArrowStreamReader(stream);
     }
 
     public async Task<(Schema Schema, List<RecordBatch> Batches, List<FlightData> Messages)> RunAsync(IMessage command)

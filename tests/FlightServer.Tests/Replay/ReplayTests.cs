@@ -207,19 +207,7 @@ public sealed partial class ReplayTests : IAsyncLifetime
             }
 
             List<byte[]> messages = await StreamAsync(_channel, MethodType.ServerStreaming, "DoGet", headers, [ticket]);
-            using var stream = new MemoryStream();
-            foreach (FlightData message in messages.Select(FlightData.Parser.ParseFrom))
-            {
-                int padding = -message.DataHeader.Length & 7;
-                stream.Write(BitConverter.GetBytes(-1));
-                stream.Write(BitConverter.GetBytes(message.DataHeader.Length + padding));
-                stream.Write(message.DataHeader.Span);
-                stream.Write(new byte[padding]);
-                stream.Write(message.DataBody.Span);
-            }
-
-            stream.Position = 0;
-            using var reader = new ArrowStreamReader(stream);
+            using ArrowStreamReader reader = RawClient.Reader(messages.Select(FlightData.Parser.ParseFrom));
             var rows = new List<string>();
             while (await reader.ReadNextRecordBatchAsync() is { } batch)
             {

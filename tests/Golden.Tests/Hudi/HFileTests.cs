@@ -97,9 +97,9 @@ public sealed class HFileTests
             }
 
             int type = block.Type == LogBlockType.AvroData ? (int)LogBlockType.HFileData : (int)block.Type;
-            byte[] headers = [.. Big(block.Headers.Count), .. block.Headers.SelectMany(h => (byte[])[.. Big((int)h.Key), .. Big(Encoding.UTF8.GetByteCount(h.Value)), .. Encoding.UTF8.GetBytes(h.Value)])];
-            byte[] body = [.. Big(1), .. Big(type), .. headers, .. Big((long)content.Length), .. content, .. Big(0)];
-            output.Write([.. "#HUDI#"u8, .. Big(body.Length + 8L), .. body, .. Big(body.Length + 14L)]);
+            byte[] headers = [.. HFileWriter.Big(block.Headers.Count), .. block.Headers.SelectMany(h => (byte[])[.. HFileWriter.Big((int)h.Key), .. HFileWriter.Big(Encoding.UTF8.GetByteCount(h.Value)), .. Encoding.UTF8.GetBytes(h.Value)])];
+            byte[] body = [.. HFileWriter.Big(1), .. HFileWriter.Big(type), .. headers, .. HFileWriter.Big((long)content.Length), .. content, .. HFileWriter.Big(0)];
+            output.Write([.. "#HUDI#"u8, .. HFileWriter.Big(body.Length + 8L), .. body, .. HFileWriter.Big(body.Length + 14L)]);
         }
 
         File.WriteAllBytes(path, output.ToArray());
@@ -133,19 +133,5 @@ public sealed class HFileTests
         }
 
         return cells;
-    }
-
-    private static byte[] Big(int value)
-    {
-        byte[] bytes = new byte[4];
-        BinaryPrimitives.WriteInt32BigEndian(bytes, value);
-        return bytes;
-    }
-
-    private static byte[] Big(long value)
-    {
-        byte[] bytes = new byte[8];
-        BinaryPrimitives.WriteInt64BigEndian(bytes, value);
-        return bytes;
     }
 }

@@ -73,14 +73,14 @@ internal sealed class HFileWriter(bool isCompressed, int cellsPerBlock, int entr
         return stream.ToArray();
     }
 
-    private static byte[] Big(int value)
+    internal static byte[] Big(int value)
     {
         byte[] bytes = new byte[4];
         BinaryPrimitives.WriteInt32BigEndian(bytes, value);
         return bytes;
     }
 
-    private static byte[] Big(long value)
+    internal static byte[] Big(long value)
     {
         byte[] bytes = new byte[8];
         BinaryPrimitives.WriteInt64BigEndian(bytes, value);

@@ -86,9 +86,9 @@ internal sealed class SparseFile : IDisposable
     }
 
     /// <summary>What has to be fetched yet so that columns (or all of the file) are there; the footer must be.</summary>
-    public (long Requests, long Bytes) Needs(IReadOnlyCollection<string>? columns)
+    public async ValueTask<(long Requests, long Bytes)> NeedsAsync(IReadOnlyCollection<string>? columns, CancellationToken cancellationToken)
     {
-        _gate.Wait();
+        await _gate.WaitAsync(cancellationToken); // another statement may be fetching parts of this file
         try
         {
             IReadOnlyList<ByteRange> wanted = columns is null ? [new ByteRange(0, _sizeBytes)] : [.. _layout?.RangesOf(columns) ?? []];

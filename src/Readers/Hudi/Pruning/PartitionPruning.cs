@@ -37,7 +37,7 @@ internal sealed class PartitionPruning
     {
         ScanFilter.And and => and.Parts.All(p => MayBeTrue(p, values)),
         ScanFilter.Or or => or.Parts.Any(p => MayBeTrue(p, values)),
-        ScanFilter.Compare compare => Compared(compare.Column, compare.Value, values) is not { } order || Holds(compare.Operator, order),
+        ScanFilter.Compare compare => Compared(compare.Column, compare.Value, values) is not { } order || compare.Operator.Holds(order),
         ScanFilter.In all => all.Values.Any(v => Compared(all.Column, v, values) is null or 0),
         _ => true,
     };
@@ -64,14 +64,4 @@ internal sealed class PartitionPruning
 
     private static int CompareUtf8(string one, string other)
         => System.Text.Encoding.UTF8.GetBytes(one).AsSpan().SequenceCompareTo(System.Text.Encoding.UTF8.GetBytes(other));
-
-    private static bool Holds(ScanComparison comparison, int order) => comparison switch
-    {
-        ScanComparison.Equal => order == 0,
-        ScanComparison.NotEqual => order != 0,
-        ScanComparison.Less => order < 0,
-        ScanComparison.LessOrEqual => order <= 0,
-        ScanComparison.Greater => order > 0,
-        _ => order >= 0,
-    };
 }

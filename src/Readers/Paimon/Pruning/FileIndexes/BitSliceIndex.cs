@@ -83,11 +83,11 @@ internal sealed class BitSliceIndex : IColumnKnowledge
 
         if (magnitude is not long wanted)
         {
-            return ColumnValues.Matches(comparison, sign);
+            return comparison.Holds(sign);
         }
 
         (bool less, bool equal, bool greater) = slices.Compare(wanted);
-        return (less && ColumnValues.Matches(comparison, -sign)) || (equal && ColumnValues.Matches(comparison, 0)) || (greater && ColumnValues.Matches(comparison, sign));
+        return (less && comparison.Holds(-sign)) || (equal && comparison.Holds(0)) || (greater && comparison.Holds(sign));
     }
 
     private long? NumberOf(ScanLiteral literal) => ColumnRange.ToValue(literal, _type) switch

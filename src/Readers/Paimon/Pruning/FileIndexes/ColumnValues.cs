@@ -26,7 +26,7 @@ internal sealed record ColumnValues(PaimonType Type, IReadOnlyList<object> Value
             return true;
         }
 
-        return Values.Any(v => Matches(comparison, Compare(v, wanted)));
+        return Values.Any(v => comparison.Holds(Compare(v, wanted)));
     }
 
     public bool MayStartWith(string prefix)
@@ -179,15 +179,4 @@ internal sealed record ColumnValues(PaimonType Type, IReadOnlyList<object> Value
     private static int Compare(object value, object wanted) => value is double a && wanted is double b
         ? double.IsNaN(a) ? (double.IsNaN(b) ? 0 : 1) : a == b ? 0 : a < b ? -1 : 1
         : PaimonValue.Compare(value, wanted);
-
-    /// <summary>Whether a comparison holds, given how the value compares to the literal.</summary>
-    internal static bool Matches(ScanComparison comparison, int order) => comparison switch
-    {
-        ScanComparison.Equal => order == 0,
-        ScanComparison.NotEqual => order != 0,
-        ScanComparison.Less => order < 0,
-        ScanComparison.LessOrEqual => order <= 0,
-        ScanComparison.Greater => order > 0,
-        _ => order >= 0,
-    };
 }
