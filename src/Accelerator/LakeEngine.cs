@@ -166,6 +166,11 @@ public sealed class LakeEngine : IQueryService, IDisposable
             "DEMOTE" => await _tier.DemoteAsync(tables, cancellationToken),
             _ => await _tier.RefreshAsync(tables, cancellationToken),
         };
+        if (outcomes is [{ ErrorKind: { } kind } only])
+        {
+            throw new LakeException(kind, only.Error!);
+        }
+
         var rows = new RowRelation(PreparedManagement.TierColumns);
         foreach (TierOutcome o in outcomes)
         {

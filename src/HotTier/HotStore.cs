@@ -97,10 +97,10 @@ internal sealed class HotStore : IDisposable
     /// <param name="units">What the units are; null if the scan does not tell.</param>
     /// <param name="promotion">What is promoted.</param>
     /// <param name="how">Why it is built, for the report.</param>
-    /// <param name="progress">The connection that builds, for asking how far it is.</param>
+    /// <param name="progress">Called with the connection that builds and the file that it writes, for asking how far it is; with null once it may not be asked any more.</param>
     /// <param name="cancellationToken">Interrupts the engine.</param>
     public ValueTask<HotBuild> BuildAsync(
-        Snapshot snapshot, TableScan scan, UnitKind? units, PromotionSpec promotion, string how, Action<DuckDBConnection> progress, CancellationToken cancellationToken)
+        Snapshot snapshot, TableScan scan, UnitKind? units, PromotionSpec promotion, string how, Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredColumn> columns = ColumnPlan.Initial(snapshot, promotion);
         string origin = units is null ? "NULL::INTEGER AS u, NULL::BIGINT AS p" : $"{RowOrigin.Unit}::INTEGER AS u, {RowOrigin.Position}::BIGINT AS p";
@@ -131,7 +131,7 @@ internal sealed class HotStore : IDisposable
         HotState state = copy.State;
         string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}"))} FROM {copy.Database.Rows}{OrderBy(state.Stamp.Columns, snapshot, promotion)}";
         StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(state.Stamp.Columns, snapshot)] : [];
-        return WriteAsync(snapshot.Table, rows, [.. state.Units.Groups], state.Stamp, snapshot, keys, _ => { }, cancellationToken);
+        return WriteAsync(snapshot.Table, rows, [.. state.Units.Groups], state.Stamp, snapshot, keys, (_, _) => { }, cancellationToken);
     }
 
     /// <summary>Makes a build the copy of its table: from here on it is what a restart finds.</summary>
@@ -230,13 +230,13 @@ internal sealed class HotStore : IDisposable
 
     private async ValueTask<HotBuild> WriteAsync(
         LakeTable table, string rowsSql, IReadOnlyCollection<UnitGroup> groups, HotStamp stamp, Snapshot snapshot, StoredColumn[] keys,
-        Action<DuckDBConnection> progress, CancellationToken cancellationToken)
+        Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
     {
         string file = $"{FileStem(table)}.{Guid.NewGuid():N}.duckdb";
         string path = Path.Combine(_directory, file);
         var database = new HotDatabase(_engine, NextAlias());
         long started = Stopwatch.GetTimestamp();
-        using DuckDBConnection connection = _engine.OpenConnection();
+        using DuckDBConnection connection = _engine.OpenWatchedConnection();
         try
         {
             database.Attach(path);
@@ -244,8 +244,15 @@ internal sealed class HotStore : IDisposable
             command.CommandText = $"CREATE TABLE {database.Rows} AS {rowsSql}";
             using (cancellationToken.UnsafeRegister(static c => ((DuckDBCommand)c!).Cancel(), command))
             {
-                progress(connection);
-                await Task.Run(command.ExecuteNonQuery, CancellationToken.None);
+                progress(connection, path);
+                try
+                {
+                    await Task.Run(command.ExecuteNonQuery, CancellationToken.None);
+                }
+                finally
+                {
+                    progress(null, path);
+                }
             }
 
             cancellationToken.ThrowIfCancellationRequested();

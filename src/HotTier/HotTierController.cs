@@ -116,7 +116,15 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         foreach ((string name, Work work) in _work)
         {
             HotTableStatus known = byName.GetValueOrDefault(name) ?? new HotTableStatus { Table = name, State = "promoting" };
-            byName[name] = known with { State = known.State == "ready" ? "refreshing" : "promoting", ProgressPercent = work.Percent, Rows = work.Rows ?? known.Rows };
+            (double? percent, long? rows, long? bytes) = work.Progress();
+            byName[name] = known with
+            {
+                State = known.State == "ready" ? "refreshing" : "promoting",
+                ProgressPercent = percent,
+                Rows = rows ?? known.Rows,
+                ProgressFiles = work.Files,
+                ProgressBytes = bytes,
+            };
         }
 
         foreach ((string name, string error) in _errors.Where(e => !byName.ContainsKey(e.Key)))
@@ -188,7 +196,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         catch (LakeException e)
         {
             _errors[name] = e.Message;
-            return new TierOutcome(name, "failed", null, null, null, Stopwatch.GetElapsedTime(started).TotalMilliseconds, e.Message);
+            return new TierOutcome(name, "failed", null, null, null, Stopwatch.GetElapsedTime(started).TotalMilliseconds, e.Message, e.Kind);
         }
         finally
         {
@@ -320,10 +328,10 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         HotBuild build;
         await using (TableScan scan = await lake.PlanAsync(snapshot, request, cancellationToken))
         {
-            build = await store.BuildAsync(snapshot, scan, units, promotion, how, c => work.Connection = c, cancellationToken);
+            work.Files = scan.Statistics.FilesRead;
+            build = await store.BuildAsync(snapshot, scan, units, promotion, how, work.Watch, cancellationToken);
         }
 
-        work.Connection = null;
         HotCopy copy;
         try
         {
@@ -345,45 +353,41 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
 
     private DateOnly Today => DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime);
 
+    /// <summary>What is being done to a table's copy, and how far it is.</summary>
     private sealed class Work
     {
         private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly Lock _gate = new();
+        private DuckDBConnection? _connection;
+        private string? _path;
 
-        public DuckDBConnection? Connection { get; set; }
-
-        /// <summary>Rows that the engine has worked through.</summary>
-        public long? Rows
-        {
-            get
-            {
-                try
-                {
-                    return Connection?.GetQueryProgress() is { Percentage: >= 0 } p ? (long)p.RowsProcessed : null;
-                }
-                catch (ObjectDisposedException)
-                {
-                    return null;
-                }
-            }
-        }
+        /// <summary>Files of the lake that are read.</summary>
+        public long? Files { get; set; }
 
         public Task Done => _done.Task;
 
-        public void Finish() => _done.TrySetResult();
-
-        public double? Percent
+        /// <summary>The connection that builds and the file that it writes; null when it is through, before the connection is closed.</summary>
+        public void Watch(DuckDBConnection? connection, string path)
         {
-            get
+            lock (_gate)
             {
-                try
-                {
-                    return Connection?.GetQueryProgress().Percentage is double p and >= 0 ? p : null;
-                }
-                catch (ObjectDisposedException)
-                {
-                    return null;
-                }
+                _connection = connection;
+                _path = path;
             }
         }
+
+        /// <summary>Percent and rows that the engine has worked through, and bytes of the file; it keeps the last of them in memory.</summary>
+        public (double? Percent, long? Rows, long? Bytes) Progress()
+        {
+            lock (_gate)
+            {
+                long? bytes = _path is { } path && new FileInfo(path) is { Exists: true } file ? file.Length : null;
+                return _connection?.GetQueryProgress() is { Percentage: >= 0 } progress
+                    ? (progress.Percentage, (long)progress.RowsProcessed, bytes)
+                    : (null, null, bytes);
+            }
+        }
+
+        public void Finish() => _done.TrySetResult();
     }
 }

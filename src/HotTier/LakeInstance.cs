@@ -62,10 +62,17 @@ public sealed class LakeInstance : IAsyncDisposable
     public static bool IsInUse(string dataDirectory) => HotStore.IsInUse(HotFolder(dataDirectory));
 
     /// <summary>Opens everything and runs the first sync of every source; a source that cannot be reached is an error.</summary>
+    /// <param name="options">Sources, folders and limits.</param>
+    /// <param name="loggers">Where to log.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="opened">Called before the first sync, with the catalog that it fills.</param>
+    /// <param name="cancellationToken">Ends the first sync.</param>
     /// <exception cref="LakeException">StorageUnavailable or NotFound for a source; ResourcesExhausted when another process uses the data folder.</exception>
-    public static async ValueTask<LakeInstance> StartAsync(LakeOptions options, ILoggerFactory loggers, TimeProvider time, CancellationToken cancellationToken = default)
+    public static async ValueTask<LakeInstance> StartAsync(
+        LakeOptions options, ILoggerFactory loggers, TimeProvider time, Action<CatalogService>? opened = null, CancellationToken cancellationToken = default)
     {
         var instance = new LakeInstance(options, loggers, time);
+        opened?.Invoke(instance.Catalog);
         try
         {
             foreach (LakeSource source in options.Sources)

@@ -150,7 +150,7 @@ public sealed class HotStoreTests : IDisposable
     private async Task<HotBuild> BuildAsync(HotStore store, string snapshot, string rows)
     {
         await using var scan = new TableScan(rows, new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = 0 });
-        return await store.BuildAsync(Snapshot(snapshot), scan, null, PromotionSpec.Whole, "promotion", _ => { }, default);
+        return await store.BuildAsync(Snapshot(snapshot), scan, null, PromotionSpec.Whole, "promotion", (_, _) => { }, default);
     }
 
     private FakeSnapshot Snapshot(string id) => new()

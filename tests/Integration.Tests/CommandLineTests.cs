@@ -54,6 +54,8 @@ public sealed class CommandLineTests(LocalLake lake) : IClassFixture<LocalLake>
         Assert.Contains("shop.dwd.products", status.Output, StringComparison.Ordinal);
         Outcome refreshed = await lake.Server.RunAsync("refresh", "dwd.products");
         Assert.Contains("unchanged", refreshed.Output, StringComparison.Ordinal);
+        Outcome verified = await lake.Server.RunAsync("verify", "dwd.products");
+        Assert.Contains("verified", verified.Output, StringComparison.Ordinal);
         Outcome demoted = await lake.Server.RunAsync("demote", "dwd.products");
         Assert.Contains("demoted", demoted.Output, StringComparison.Ordinal);
         Outcome synced = await lake.Server.RunAsync("sync");
@@ -74,6 +76,57 @@ public sealed class CommandLineTests(LocalLake lake) : IClassFixture<LocalLake>
         Assert.True(outcome.ExitCode == expected, $"{outcome.ExitCode}: {outcome.Output}{outcome.Errors}");
         Assert.StartsWith("lakeholo: ", outcome.Errors, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", outcome.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_promotion_that_fails_ends_with_its_reason_and_an_exit_code()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string table in (string[])["one", "two"])
+        {
+            string log = Directory.CreateDirectory(folder.File($"lake/dwd/{table}/_delta_log")).FullName;
+            await File.WriteAllTextAsync(
+                Path.Combine(log, "00000000000000000000.json"), """{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["timeMachine"],"writerFeatures":["timeMachine"]}}""");
+        }
+
+        string[] lake = ["--lake", folder.File("lake"), "--data-dir", folder.File("data")];
+        Outcome one = await CommandLine.LakeholoAsync(["promote", "dwd.one", .. lake]);
+        Assert.Equal(4, one.ExitCode);
+        Assert.Contains("timeMachine", one.Errors, StringComparison.Ordinal);
+        Outcome both = await CommandLine.LakeholoAsync(["promote", "dwd.*", .. lake]);
+        Assert.Equal(1, both.ExitCode);
+        Assert.Contains("timeMachine", both.Output, StringComparison.Ordinal);
+        Assert.Contains("2 of 2 tables failed to promote", both.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("rows.csv", "id,name\n")]
+    [InlineData("rows.json", "{\"id\":")]
+    [InlineData("rows.parquet", "PAR1")]
+    [InlineData("rows.arrow", "\uffff")]
+    public async Task Rows_go_to_a_file_in_the_format_of_its_name(string name, string begins)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.File(name);
+        Outcome written = await lake.Server.RunAsync("query", "SELECT product_id AS id, name FROM dwd.products ORDER BY 1", "--output", path);
+        Assert.True(written.ExitCode == 0, written.Errors);
+        Assert.Contains($"240 rows written to {path}", written.Errors, StringComparison.Ordinal);
+        Assert.Equal(begins.Select(c => (byte)c), (await File.ReadAllBytesAsync(path)).Take(begins.Length));
+
+        Outcome failed = await lake.Server.RunAsync("query", "SELECT 1 // 0, error('no')", "--output", folder.File("none.csv"));
+        Assert.Equal(1, failed.ExitCode);
+        Assert.Equal([path], Directory.GetFiles(folder.Path));
+    }
+
+    [Fact]
+    public async Task Statements_of_a_file_run_in_order_until_one_fails()
+    {
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder.File("all.sql"), "SET max_staleness = '1h'; -- a comment; with a mark\nSELECT ';' AS x;\nSELECT nothing FROM dwd.products; SELECT 'not reached' AS y");
+        Outcome outcome = await lake.Server.RunAsync("query", "--file", folder.File("all.sql"), "--format", "csv");
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.EndsWith("x\n;\n", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("nothing", outcome.Errors, StringComparison.Ordinal);
     }
 
     [Fact]

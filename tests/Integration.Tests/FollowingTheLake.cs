@@ -55,7 +55,7 @@ public sealed class FollowingTheLake(LocalLake lake) : IClassFixture<LocalLake>
         for (int i = 0; i < MaxSyncRuns; i++)
         {
             // The second run that is newer: the first may have begun before the change.
-            string[] later = await lake.Server.RowsAsync($"SELECT started_at FROM lakeholo.sync_runs WHERE started_at > TIMESTAMPTZ '{now}'");
+            string[] later = await lake.Server.RowsAsync($"SELECT started_at FROM lakeholo.sync_runs WHERE state = 'done' AND started_at > TIMESTAMPTZ '{now}'");
             if (later.Length >= 2)
             {
                 return;

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
-using System.Diagnostics;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Discovery;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -25,6 +24,7 @@ public sealed class CatalogService
     private readonly TimeProvider _time;
     private readonly ConcurrentQueue<SyncRun> _runs = new();
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _syncGates = new();
+    private readonly ConcurrentDictionary<string, SyncProgress> _running = new();
     private volatile IReadOnlyList<CatalogTable> _tables = [];
 
     /// <summary>Creates an empty catalog; <see cref="SyncAsync"/> fills it.</summary>
@@ -45,6 +45,9 @@ public sealed class CatalogService
     /// <summary>The last sync runs, oldest first.</summary>
     public IReadOnlyCollection<SyncRun> Runs => _runs;
 
+    /// <summary>The syncs under way.</summary>
+    public IReadOnlyCollection<SyncProgress> RunningSyncs => [.. _running.Values];
+
     /// <summary>The current time, from the catalog's clock.</summary>
     public DateTimeOffset Now => _time.GetUtcNow();
 
@@ -56,10 +59,13 @@ public sealed class CatalogService
         await gate.WaitAsync(cancellationToken);
         try
         {
-            return await SyncCoreAsync(source, cancellationToken);
+            var progress = new SyncProgress(source.Name, Now);
+            _running[source.Name] = progress;
+            return await SyncCoreAsync(source, progress, cancellationToken);
         }
         finally
         {
+            _running.TryRemove(source.Name, out _);
             gate.Release();
         }
     }
@@ -180,13 +186,11 @@ public sealed class CatalogService
         return names.Length > 0 ? $"; did you mean {string.Join(" or ", names)}?" : "; SELECT * FROM lakeholo.tables lists them";
     }
 
-    private async ValueTask<SyncRun> SyncCoreAsync(LakeSource source, CancellationToken cancellationToken)
+    private async ValueTask<SyncRun> SyncCoreAsync(LakeSource source, SyncProgress progress, CancellationToken cancellationToken)
     {
-        DateTimeOffset started = Now;
-        long clock = Stopwatch.GetTimestamp();
         CatalogTable[] before = [.. _tables.Where(t => t.Table.Source == source.Name)];
         CrawlResult crawl = await LakeCrawler.CrawlAsync(
-            source.Root, before.ToDictionary(t => t.Table.Root.Prefix, t => new KnownTable(t.Table.Format, t.Table.Schema, t.Table.Name, t.Note)), cancellationToken);
+            source.Root, before.ToDictionary(t => t.Table.Root.Prefix, t => new KnownTable(t.Table.Format, t.Table.Schema, t.Table.Name, t.Note)), progress.FolderVisited, cancellationToken);
         Dictionary<(string, string, string), CatalogTable> known = before.ToDictionary(t => (t.Table.Root.Prefix, t.Table.Format, t.Table.Name));
         var after = new List<CatalogTable>();
         foreach (TableSighting sighting in crawl.Tables.Where(t => _formats.ContainsKey(t.Format)))
@@ -194,6 +198,7 @@ public sealed class CatalogService
             after.Add(known.GetValueOrDefault((sighting.Root.Prefix, sighting.Format, sighting.Name)) ?? Enter(source, sighting));
         }
 
+        progress.Found(after.Count);
         int changed = 0;
         var gone = new ConcurrentBag<CatalogTable>();
         var options = new ParallelOptions { MaxDegreeOfParallelism = ConcurrentChecks, CancellationToken = cancellationToken };
@@ -210,11 +215,13 @@ public sealed class CatalogService
                 default:
                     break;
             }
+
+            progress.TableChecked();
         });
         after.RemoveAll(t => gone.Contains(t));
         Swap(source, after);
         var run = new SyncRun(
-            source.Name, started, Stopwatch.GetElapsedTime(clock).TotalMilliseconds, after.Count,
+            source.Name, progress.StartedAt, progress.Elapsed.TotalMilliseconds, after.Count,
             after.Except(before).Count(), before.Except(after).Count(), changed, [
                 .. crawl.Faults.Select(f => $"{f.Location}: {f.Error}"),
                 .. crawl.Tables.Where(t => !_formats.ContainsKey(t.Format)).Select(t => $"{t.Root.Location}: tables of format {t.Format} are not read; known are {string.Join(", ", _formats.Keys.Order())}"),

@@ -196,10 +196,15 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
     {
         var runs = new RowRelation(
             ("source", "VARCHAR"), ("started_at", "TIMESTAMPTZ"), ("duration_ms", "DOUBLE"), ("tables", "INTEGER"), ("added", "INTEGER"), ("removed", "INTEGER"),
-            ("changed", "INTEGER"), ("faults", "VARCHAR"));
+            ("changed", "INTEGER"), ("faults", "VARCHAR"), ("state", "VARCHAR"), ("progress", "VARCHAR"));
         foreach (SyncRun r in catalog.Runs)
         {
-            runs.Add(r.Source, r.StartedAt, r.DurationMs, r.Tables, r.Added, r.Removed, r.Changed, r.Faults.Count == 0 ? null : string.Join("\n", r.Faults));
+            runs.Add(r.Source, r.StartedAt, r.DurationMs, r.Tables, r.Added, r.Removed, r.Changed, r.Faults.Count == 0 ? null : string.Join("\n", r.Faults), "done", null);
+        }
+
+        foreach (SyncProgress p in catalog.RunningSyncs)
+        {
+            runs.Add(p.Source, p.StartedAt, p.Elapsed.TotalMilliseconds, p.Tables, null, null, null, null, "running", p.ToString());
         }
 
         return runs;
@@ -210,12 +215,12 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         var hot = new RowRelation(
             ("table", "VARCHAR"), ("state", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("known_newest_at", "TIMESTAMPTZ"), ("built_at", "TIMESTAMPTZ"),
             ("row_count", "BIGINT"), ("size_bytes", "BIGINT"), ("progress_percent", "DOUBLE"), ("last_refresh", "VARCHAR"), ("last_refresh_rows", "BIGINT"), ("last_refresh_ms", "DOUBLE"),
-            ("part", "VARCHAR"), ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"));
+            ("part", "VARCHAR"), ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"), ("progress_files", "BIGINT"), ("progress_bytes", "BIGINT"));
         foreach (HotTableStatus s in tier?.List() ?? [])
         {
             hot.Add(
                 s.Table, s.State, s.Snapshot, s.CommittedAt, s.KnownNewestAt, s.BuiltAt, s.Rows, s.Bytes, s.ProgressPercent, s.LastRefresh, s.LastRefreshRows, s.LastRefreshMs, s.Part, s.Hits,
-                s.LastUsedAt, s.LastError);
+                s.LastUsedAt, s.LastError, s.ProgressFiles, s.ProgressBytes);
         }
 
         return hot;

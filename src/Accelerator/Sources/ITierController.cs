@@ -1,4 +1,5 @@
 using LakeHolo.Accelerator.Catalog;
+using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.Accelerator.Sources;
 
@@ -32,7 +33,9 @@ public interface ITierController
 /// <param name="Bytes">Bytes on disk.</param>
 /// <param name="DurationMs">Time taken.</param>
 /// <param name="Error">Why it failed.</param>
-public sealed record TierOutcome(string Table, string State, string? Snapshot, long? Rows, long? Bytes, double DurationMs, string? Error);
+/// <param name="ErrorKind">The kind of failure.</param>
+public sealed record TierOutcome(
+    string Table, string State, string? Snapshot, long? Rows, long? Bytes, double DurationMs, string? Error, LakeErrorKind? ErrorKind = null);
 
 /// <summary>A hot copy or a promotion under way.</summary>
 public sealed record HotTableStatus
@@ -63,6 +66,12 @@ public sealed record HotTableStatus
 
     /// <summary>How far the promotion is, 0 to 100; null when none is under way.</summary>
     public double? ProgressPercent { get; init; }
+
+    /// <summary>Files of the lake that the promotion under way reads in all.</summary>
+    public long? ProgressFiles { get; init; }
+
+    /// <summary>Bytes that it has written to the new copy so far.</summary>
+    public long? ProgressBytes { get; init; }
 
     /// <summary>How the last refresh was done: nothing, files, positions, keys, buckets, slices, columns (joined by <c>+</c>), promotion, or <c>rebuild: why</c>.</summary>
     public string? LastRefresh { get; init; }

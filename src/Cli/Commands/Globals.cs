@@ -1,11 +1,14 @@
 using System.Collections;
 using System.CommandLine;
 using LakeHolo.Accelerator;
+using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Cli.Configuration;
 using LakeHolo.Cli.Connections;
+using LakeHolo.Cli.Output;
 using LakeHolo.FlightServer.Client;
 using LakeHolo.HotTier;
 using LakeHolo.LakeCatalog;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace LakeHolo.Cli.Commands;
@@ -134,7 +137,7 @@ internal sealed class Globals
                 options = options with { DataDirectory = scratch };
             }
 
-            LakeInstance instance = await LakeInstance.StartAsync(options, NullLoggerFactory.Instance, TimeProvider.System, cancellationToken);
+            LakeInstance instance = await OpenAsync(options, NullLoggerFactory.Instance, cancellationToken);
             return new LocalConnection(instance, string.Join(", ", configuration.Sources.Select(s => s.Location)), ownsInstance: true, scratch);
         }
 
@@ -147,6 +150,14 @@ internal sealed class Globals
         return await RemoteConnection.OpenAsync(
             uri, parsed.GetValue(User) ?? Environment.GetEnvironmentVariable("LAKEHOLO_USER"), Environment.GetEnvironmentVariable("LAKEHOLO_PASSWORD"),
             Environment.GetEnvironmentVariable("LAKEHOLO_TOKEN"), Tls(parsed), cancellationToken);
+    }
+
+    /// <summary>Opens an instance; while its first sync runs, a person who watches sees how far it is.</summary>
+    public static async ValueTask<LakeInstance> OpenAsync(LakeOptions options, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        CatalogService? catalog = null;
+        await using StatusLine progress = StatusLine.OfSyncs(() => catalog);
+        return await LakeInstance.StartAsync(options, loggers, TimeProvider.System, c => catalog = c, cancellationToken);
     }
 
     private ClientTls? Tls(ParseResult parsed)

@@ -54,7 +54,7 @@ internal static class ServeCommand
 
         using ILoggerFactory loggers = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning));
-        await using LakeInstance instance = await LakeInstance.StartAsync(configuration.ToLakeOptions(), loggers, TimeProvider.System, cancellationToken);
+        await using LakeInstance instance = await Globals.OpenAsync(configuration.ToLakeOptions(), loggers, cancellationToken);
         var options = new FlightServerOptions
         {
             Listen = configuration.Listen,

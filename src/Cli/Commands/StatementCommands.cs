@@ -8,13 +8,14 @@ namespace LakeHolo.Cli.Commands;
 /// <summary>The commands that run SQL and print its rows.</summary>
 internal static class StatementCommands
 {
-    private static readonly string[] TierVerbs = ["PROMOTE", "DEMOTE", "REFRESH"];
+    private static readonly string[] TierVerbs = ["PROMOTE", "DEMOTE", "REFRESH", "VERIFY"];
 
     public static IEnumerable<Command> Create(Globals globals) =>
     [
         Query(globals), Tables(globals), Inspect(globals), Tier(globals, "promote", "Make hot copies of tables, schemas or layers"),
         Tier(globals, "demote", "Drop hot copies"), Tier(globals, "refresh", "Bring hot copies to the newest snapshot"),
-        Tier(globals, "verify", "Compare hot copies with the lake; one that differs is built anew"), Advise(globals), Status(globals), Sync(globals),
+        Tier(globals, "verify", "Compare hot copies with the lake; one that differs is built anew, and the exit code is 1"),
+        Advise(globals), Status(globals), Sync(globals),
     ];
 
     private static Command Query(Globals globals)
@@ -133,11 +134,22 @@ internal static class StatementCommands
         {
             string scope = parsed.GetValue(schema) ? "SCHEMA" : parsed.GetValue(layer) ? "LAYER" : "TABLE";
             await using IConnection connection = await globals.ConnectAsync(parsed, onlyReads: false, token);
+            int done = 0;
+            int failed = 0;
             foreach (string name in parsed.GetValue(names)!)
             {
-                using var progress = TierProgress.Start(connection, token);
+                await using var progress = StatusLine.OfPromotions(connection);
                 await StatementRunner.RunAsync(
-                    connection, $"{verb.ToUpperInvariant()} {scope} {name}", new RowTarget(FormatOf(null), null, 1000), verbose: false, token);
+                    connection, $"{verb.ToUpperInvariant()} {scope} {name}", new RowTarget(FormatOf(null), null, 1000), verbose: false, token, batch =>
+                    {
+                        done += batch.Length;
+                        failed += Enumerable.Range(0, batch.Length).Count(i => CellText.Of(batch.Column("state"), i) is "failed" or "differed");
+                    });
+            }
+
+            if (failed > 0)
+            {
+                throw LakeCatalog.LakeException.QueryInvalid($"{failed} of {done} tables failed to {verb}; the column error says why");
             }
         }));
         return command;
@@ -178,16 +190,17 @@ internal static class StatementCommands
               lakeholo sync
             """);
         command.Arguments.Add(source);
-        return Simple(globals, command, parsed => [parsed.GetValue(source) is { } name ? $"SYNC {name}" : "SYNC"]);
+        return Simple(globals, command, parsed => [parsed.GetValue(source) is { } name ? $"SYNC {name}" : "SYNC"], StatusLine.OfSyncs);
     }
 
-    private static Command Simple(Globals globals, Command command, Func<ParseResult, IReadOnlyList<string>> statements)
+    private static Command Simple(Globals globals, Command command, Func<ParseResult, IReadOnlyList<string>> statements, Func<IConnection, StatusLine>? watch = null)
     {
         globals.AddTo(command, settingsInHelp: false);
         command.SetAction((parsed, token) => Guard.RunAsync(async () =>
         {
             await using IConnection connection = await globals.ConnectAsync(parsed, onlyReads: true, token);
             IReadOnlyList<string> list = statements(parsed);
+            await using StatusLine? progress = watch?.Invoke(connection);
             for (int i = 0; i < list.Count; i++)
             {
                 if (i > 0)

@@ -10,10 +10,11 @@ namespace LakeHolo.Cli.Commands;
 /// <summary>Runs one statement and writes its rows.</summary>
 internal static class StatementRunner
 {
-    public static async Task RunAsync(IConnection connection, string sql, RowTarget? target, bool verbose, CancellationToken cancellationToken)
+    public static async Task RunAsync(IConnection connection, string sql, RowTarget? target, bool verbose, CancellationToken cancellationToken, Action<RecordBatch>? seen = null)
     {
         long started = Stopwatch.GetTimestamp();
-        await using IAnswer answer = await connection.ExecuteAsync(sql, cancellationToken);
+        await using IAnswer executed = await connection.ExecuteAsync(sql, cancellationToken);
+        IAnswer answer = seen is null ? executed : new WatchedAnswer(executed, seen);
         long rows = target is null ? await DrainAsync(answer, cancellationToken) : await target.WriteAsync(answer, cancellationToken);
         if (verbose)
         {
@@ -28,6 +29,22 @@ internal static class StatementRunner
         {
             await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"{rows:#,0} rows written to {path}"));
         }
+    }
+
+    /// <summary>An answer whose batches somebody else looks at, too.</summary>
+    private sealed class WatchedAnswer(IAnswer answer, Action<RecordBatch> seen) : IAnswer
+    {
+        public Schema Schema => answer.Schema;
+
+        public ReadOnlyMemory<byte> AppMetadata => answer.AppMetadata;
+
+        public IAsyncEnumerable<RecordBatch> ReadAsync(CancellationToken cancellationToken) => answer.ReadAsync(cancellationToken).Select(batch =>
+        {
+            seen(batch);
+            return batch;
+        });
+
+        public ValueTask DisposeAsync() => answer.DisposeAsync();
     }
 
     private static async Task<long> DrainAsync(IAnswer answer, CancellationToken cancellationToken)

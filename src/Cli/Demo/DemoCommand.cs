@@ -48,7 +48,7 @@ internal static class DemoCommand
                     ["ods.legacy_catalog"] = "sku VARCHAR, product_id INTEGER, name VARCHAR, dept VARCHAR, weight_g INTEGER, discontinued BOOLEAN",
                 },
             };
-            await using LakeInstance instance = await LakeInstance.StartAsync(options, NullLoggerFactory.Instance, TimeProvider.System, cancellationToken);
+            await using LakeInstance instance = await LakeInstance.StartAsync(options, NullLoggerFactory.Instance, TimeProvider.System, cancellationToken: cancellationToken);
             instance.StartSync();
             var listen = new Uri(string.Create(CultureInfo.InvariantCulture, $"grpc://127.0.0.1:{FreePort()}"));
             await using FlightHost host = await ServeCommand.StartHostAsync(instance, new FlightServerOptions { Listen = listen }, NullLoggerFactory.Instance, cancellationToken);

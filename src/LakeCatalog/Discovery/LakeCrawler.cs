@@ -17,10 +17,11 @@ public static class LakeCrawler
     /// <summary>Finds the tables below a folder. A folder that cannot be listed becomes a fault, unless it is the root itself.</summary>
     /// <param name="root">Where to begin.</param>
     /// <param name="known">Tables found before, format by key prefix: taken as they are while their folder is still listed, at no request.</param>
+    /// <param name="visited">Called for each folder that was looked into, by several threads.</param>
     /// <param name="cancellationToken">Observed between listings.</param>
     /// <exception cref="LakeException">The root cannot be listed.</exception>
     public static async ValueTask<CrawlResult> CrawlAsync(
-        TableRoot root, IReadOnlyDictionary<string, KnownTable> known, CancellationToken cancellationToken = default)
+        TableRoot root, IReadOnlyDictionary<string, KnownTable> known, Action? visited = null, CancellationToken cancellationToken = default)
     {
         var found = new ConcurrentBag<(TableRoot Root, string Format)>();
         var faults = new ConcurrentBag<CrawlFault>();
@@ -40,6 +41,7 @@ public static class LakeCrawler
                     }
 
                     await VisitAsync(folder, found, faults, next, token);
+                    visited?.Invoke();
                 }
                 catch (LakeException e) when (folder != root)
                 {

@@ -26,6 +26,14 @@ public sealed record EngineOptions
 /// <summary>The embedded engine: one in-memory DuckDB database per process, shared by readers (bulk work on keys and positions) and sessions.</summary>
 public sealed class EngineDatabase : IDisposable
 {
+    /// <summary>What a connection has to set so that the engine tells how far a statement is; nothing else can be set once the settings are locked.</summary>
+    private static readonly Dictionary<string, string> ProgressSettings = new(StringComparer.Ordinal)
+    {
+        ["enable_progress_bar"] = "true",
+        ["enable_progress_bar_print"] = "false",
+        ["progress_bar_time"] = "0",
+    };
+
     private readonly DuckDBConnection _keeper;
 
     /// <summary>Opens the database, applies the bounds and locks them.</summary>
@@ -47,6 +55,18 @@ public sealed class EngineDatabase : IDisposable
     {
         DuckDBConnection connection = _keeper.Duplicate();
         connection.Open();
+        return connection;
+    }
+
+    /// <summary>Opens a connection whose <see cref="DuckDBConnection.GetQueryProgress"/> tells how far a long statement is.</summary>
+    public DuckDBConnection OpenWatchedConnection()
+    {
+        DuckDBConnection connection = OpenConnection();
+        foreach ((string name, string value) in ProgressSettings)
+        {
+            Execute(connection, $"SET {name} = {value}");
+        }
+
         return connection;
     }
 
@@ -89,6 +109,7 @@ public sealed class EngineDatabase : IDisposable
         string[] directories = [.. options.AllowedDirectories.Select(d => SqlText.Literal(d.EndsWith('/') ? d : d + "/"))];
         yield return $"SET allowed_directories = [{string.Join(", ", directories)}]";
         yield return "SET enable_external_access = false";
+        yield return $"SET allowed_configs = [{string.Join(", ", ProgressSettings.Keys.Select(SqlText.Literal))}]";
         yield return "SET lock_configuration = true";
     }
 }
