@@ -39,7 +39,7 @@ internal abstract partial record ManagementStatement
     /// <exception cref="LakeException">QueryInvalid: it begins like one of these but goes on wrongly.</exception>
     public static ManagementStatement? TryParse(string sql)
     {
-        string text = Comments().Replace(sql, " ").Trim().TrimEnd(';').Trim();
+        string text = QuotedOrComment().Replace(sql, m => m.Value[0] is '-' or '/' ? " " : m.Value).Trim().TrimEnd(';').Trim();
         string first = FirstWord().Match(text).Value.ToUpperInvariant();
         return first switch
         {
@@ -139,8 +139,9 @@ internal abstract partial record ManagementStatement
 
     private static string Unquote(string name) => string.Join('.', NamePart().Matches(name).Select(m => m.Value.Trim('"').Replace("\"\"", "\"", StringComparison.Ordinal)));
 
-    [GeneratedRegex(@"^\s*--[^\n]*$|/\*.*?\*/", RegexOptions.Multiline | RegexOptions.Singleline)]
-    private static partial Regex Comments();
+    // What looks like a comment inside a string or a quoted name is none.
+    [GeneratedRegex(@"'[^']*(?:'|\z)|""[^""]*(?:""|\z)|\$\$.*?(?:\$\$|\z)|--[^\n]*|/\*.*?(?:\*/|\z)", RegexOptions.Singleline)]
+    private static partial Regex QuotedOrComment();
 
     [GeneratedRegex("^[A-Za-z]+")]
     private static partial Regex FirstWord();
