@@ -89,7 +89,7 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
             {
                 var rest = new UnitSelection(state.Units.Names.ToHashSet(StringComparer.Ordinal), Except: true);
                 TableScan lake = await source.PlanLakeAsync(snapshot, scan with { Columns = columns, Units = rest }, cancellationToken);
-                if (lake.Statistics.FilesRead == 0)
+                if (lake.Statistics is { FilesRead: 0, FilesCounted: 0 })
                 {
                     await lake.DisposeAsync();
                     return hot;

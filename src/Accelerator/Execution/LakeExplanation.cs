@@ -49,7 +49,12 @@ internal static class LakeExplanation
         if (use.Tier == "lake")
         {
             Add("after partition values", use.FilesTotal - use.FilesPrunedByPartition);
-            Add("after statistics and indexes", use.FilesRead, bytes: use.BytesRead, detail: scan.Request.Columns is { } columns ? $"columns {string.Join(", ", columns)}" : "all columns");
+            Add("after statistics and indexes", use.FilesRead + use.FilesCounted, bytes: use.BytesRead, detail: scan.Request.Columns is { } columns ? $"columns {string.Join(", ", columns)}" : "all columns");
+            if (use.FilesCounted > 0)
+            {
+                Add("answered from metadata", use.FilesCounted, detail: "not opened");
+            }
+
             if (RowGroups(scan, engine) is var (all, left))
             {
                 Add("row groups", groups: all);

@@ -31,6 +31,9 @@ public sealed record TableUse(
     /// <summary>Files skipped by statistics, key ranges, buckets or file indexes.</summary>
     public long FilesPrunedByStatistics { get; init; }
 
+    /// <summary>Files that metadata answered for, without opening them.</summary>
+    public long FilesCounted { get; init; }
+
     /// <summary>Requests to storage while its scan was planned: for metadata that only this query needs, and for the bytes of its files.</summary>
     public long Requests { get; init; }
 

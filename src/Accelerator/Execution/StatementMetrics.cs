@@ -37,6 +37,7 @@ internal static class StatementMetrics
         foreach (TableUse use in entry.Tables)
         {
             Files.Add(use.FilesRead, new KeyValuePair<string, object?>("outcome", "read"));
+            Files.Add(use.FilesCounted, new KeyValuePair<string, object?>("outcome", "answered from metadata"));
             Files.Add(use.FilesPrunedByPartition, new KeyValuePair<string, object?>("outcome", "pruned by partition"));
             Files.Add(use.FilesPrunedByStatistics, new KeyValuePair<string, object?>("outcome", "pruned by statistics"));
         }

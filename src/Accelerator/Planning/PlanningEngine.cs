@@ -106,15 +106,15 @@ internal sealed class PlanningEngine : IDisposable
     /// <param name="connection">A connection of this engine.</param>
     /// <param name="sql">The statement.</param>
     /// <param name="parameters">The values of its markers: filters are pushed down as constants, so that a prepared lookup prunes as a written one does.</param>
-    public static IReadOnlyDictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> Needs(
+    public static IReadOnlyDictionary<string, ScanNeeds> Needs(
         DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
     {
         using DuckDBCommand command = Bindable(connection, "EXPLAIN (FORMAT JSON) " + sql, parameters);
         using DuckDBDataReader reader = Read(command);
-        var needs = new Dictionary<string, (IReadOnlyList<string>, IReadOnlyList<string>)>(StringComparer.Ordinal);
+        var needs = new Dictionary<string, ScanNeeds>(StringComparer.Ordinal);
         while (reader.Read())
         {
-            Collect(JsonNode.Parse(reader.GetString(1), null, new System.Text.Json.JsonDocumentOptions { MaxDepth = 2000 }), null, needs);
+            Collect(JsonNode.Parse(reader.GetString(1), null, new System.Text.Json.JsonDocumentOptions { MaxDepth = 2000 }), null, null, needs);
         }
 
         return needs;
@@ -161,14 +161,14 @@ internal sealed class PlanningEngine : IDisposable
         return command;
     }
 
-    private static void Collect(
-        JsonNode? node, string? filterAbove, Dictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> needs)
+    // filterAbove and topAbove: what a FILTER right above a scan asks for, and the first sort key of a TOP_N on the way down to it.
+    private static void Collect(JsonNode? node, string? filterAbove, string? topAbove, Dictionary<string, ScanNeeds> needs)
     {
         if (node is JsonArray array)
         {
             foreach (JsonNode? item in array)
             {
-                Collect(item, filterAbove, needs);
+                Collect(item, filterAbove, topAbove, needs);
             }
 
             return;
@@ -187,13 +187,26 @@ internal sealed class PlanningEngine : IDisposable
             string key = table.GetValue<string>().Split('.')[^1];
             // A common table expression that is expanded twice scans one reference twice: both need their columns, and neither's filter holds for both.
             // An entry that is no column makes the reader take all.
-            needs[key] = needs.TryGetValue(key, out (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters) other)
-                ? ([.. other.Projections, .. Texts(info["Projections"]), .. other.Filters.Count + filters.Length == 0 ? System.Array.Empty<string>() : ["*"]], [])
-                : (Texts(info["Projections"]), filters);
+            needs[key] = needs.TryGetValue(key, out ScanNeeds? other)
+                ? new ScanNeeds([.. other.Projections, .. Texts(info["Projections"]), .. other.Filters.Count + filters.Length == 0 ? System.Array.Empty<string>() : ["*"]], [], null)
+                : new ScanNeeds(Texts(info["Projections"]), [.. filters.Where(f => DynamicColumn(f) is null)], OrderOf(filters, topAbove));
             return;
         }
 
-        Collect(o["children"], name == "FILTER" ? info?["Expression"]?.GetValue<string>() : null, needs);
+        string? top = name switch { "TOP_N" => Texts(info?["Order By"]).FirstOrDefault(), "PROJECTION" or "FILTER" => topAbove, _ => null };
+        Collect(o["children"], name == "FILTER" ? info?["Expression"]?.GetValue<string>() : null, top, needs);
+    }
+
+    private static ScanOrder? OrderOf(string[] filters, string? topKey) =>
+        topKey is not null && filters.Select(DynamicColumn).FirstOrDefault(c => c is not null) is { } column
+            ? new ScanOrder(column, topKey.Contains(" DESC", StringComparison.Ordinal))
+            : null;
+
+    /// <summary>The engine passes what a TOP_N (or a join) knows by now down to a scan, as a filter that names the scan's column; null for other filters.</summary>
+    private static string? DynamicColumn(string filter)
+    {
+        const string Prefix = "optional: Dynamic Filter (";
+        return filter.StartsWith(Prefix, StringComparison.Ordinal) && filter.EndsWith(')') ? filter[Prefix.Length..^1] : null;
     }
 
     private static string[] Texts(JsonNode? node) => node switch
@@ -203,3 +216,9 @@ internal sealed class PlanningEngine : IDisposable
         _ => [],
     };
 }
+
+/// <summary>What a scan has to give, in the engine's words.</summary>
+/// <param name="Projections">Columns, or fields of struct columns.</param>
+/// <param name="Filters">Conditions that the scan's rows fulfil.</param>
+/// <param name="Order">Which rows are wanted first; null if it does not matter.</param>
+internal sealed record ScanNeeds(IReadOnlyList<string> Projections, IReadOnlyList<string> Filters, ScanOrder? Order);

@@ -178,19 +178,18 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             return [.. bound.Tables.Select(_ => ScanRequest.All)];
         }
 
-        IReadOnlyDictionary<string, (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters)> needs =
-            PlanningEngine.Needs(connection, bound.Shape.PlanningText, parameters);
-        return [.. bound.Tables.Select((t, i) => needs.TryGetValue(bound.Shape.PlanningNames[i], out (IReadOnlyList<string> Projections, IReadOnlyList<string> Filters) need)
-            ? Request(connection, t.Schema, need.Projections, need.Filters)
+        IReadOnlyDictionary<string, ScanNeeds> needs = PlanningEngine.Needs(connection, bound.Shape.PlanningText, parameters);
+        return [.. bound.Tables.Select((t, i) => needs.TryGetValue(bound.Shape.PlanningNames[i], out ScanNeeds? need)
+            ? Request(connection, t.Schema, need)
             : ScanRequest.All)];
     }
 
-    private static ScanRequest Request(DuckDBConnection connection, Schema schema, IReadOnlyList<string> projections, IReadOnlyList<string> filters)
+    private static ScanRequest Request(DuckDBConnection connection, Schema schema, ScanNeeds need)
     {
-        (ScanFilter? filter, IReadOnlyList<string>? filterColumns) = new ScanFilterParser(connection, schema).Parse(filters);
+        (ScanFilter? filter, IReadOnlyList<string>? filterColumns) = new ScanFilterParser(connection, schema).Parse(need.Filters);
         var columns = new HashSet<string>(filterColumns ?? [], StringComparer.Ordinal);
         bool understood = filterColumns is not null;
-        foreach (string projection in projections)
+        foreach (string projection in need.Projections)
         {
             // A struct field shows as column.field.
             Field? field = schema.FieldsList.FirstOrDefault(f => f.Name == projection)
@@ -199,13 +198,20 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             columns.Add(field?.Name ?? string.Empty);
         }
 
-        if (columns.Count == 0)
+        bool onlyCounts = columns.Count == 0;
+        if (onlyCounts)
         {
-            // Rows are only counted: any column will do, a narrow one best.
+            // Any column will do, a narrow one best.
             columns.Add((schema.FieldsList.FirstOrDefault(f => f.DataType is FixedWidthType) ?? schema.FieldsList[0]).Name);
         }
 
-        return new ScanRequest { Columns = understood ? [.. schema.FieldsList.Select(f => f.Name).Where(columns.Contains)] : null, Filter = filter };
+        return new ScanRequest
+        {
+            Columns = understood ? [.. schema.FieldsList.Select(f => f.Name).Where(columns.Contains)] : null,
+            Filter = filter,
+            OnlyCounts = onlyCounts && understood,
+            Order = need.Order,
+        };
     }
 
     private TableUse Use(ITableVersion version, ScanStatistics statistics) => new(
@@ -215,6 +221,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     {
         FilesPrunedByPartition = statistics.FilesPrunedByPartition,
         FilesPrunedByStatistics = statistics.FilesPrunedByStatistics,
+        FilesCounted = statistics.FilesCounted,
     };
 
     private async Task<BoundTable> ResolveAsync(

@@ -46,6 +46,20 @@ public sealed class DeltaSnapshot : Snapshot
     /// <inheritdoc/>
     public override long? RowCount => Files.RowCount;
 
+    /// <summary>Which partition column a column is; -1 for none.</summary>
+    public int PartitionIndex(DeltaField column)
+    {
+        for (int i = 0; i < PartitionFields.Count; i++)
+        {
+            if (PartitionFields[i].Name == column.Name)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
     /// <summary>Whether old files may hold narrower types.</summary>
     public bool HasTypeWidening => DeltaFeatures.HasReaderFeature(Protocol, "typeWidening")
         || DeltaFeatures.HasReaderFeature(Protocol, "typeWidening-preview");

@@ -99,7 +99,7 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot, Func<DeltaField, strin
     {
         ScanFilter.And a => a.Parts.Any(UsesStatistics),
         ScanFilter.Or o => o.Parts.Any(UsesStatistics),
-        _ => Column(filter) is { } column && PartitionIndex(column) < 0,
+        _ => Column(filter) is { } column && snapshot.PartitionIndex(column) < 0,
     };
 
     /// <summary>Those of the candidates that may fulfil a filter.</summary>
@@ -157,7 +157,7 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot, Func<DeltaField, strin
             return null;
         }
 
-        int partition = PartitionIndex(column);
+        int partition = snapshot.PartitionIndex(column);
         if (partition >= 0)
         {
             PartitionColumn values = block.Partitions[partition];
@@ -250,19 +250,6 @@ internal sealed class DeltaPruner(DeltaSnapshot snapshot, Func<DeltaField, strin
     {
         string? name = ColumnName(filter)?.Split(ScanFilter.FieldSeparator)[0];
         return name is null ? null : snapshot.Columns.Fields.FirstOrDefault(f => string.Equals(f.Name, name, StringComparison.OrdinalIgnoreCase));
-    }
-
-    private int PartitionIndex(DeltaField column)
-    {
-        for (int i = 0; i < snapshot.PartitionFields.Count; i++)
-        {
-            if (snapshot.PartitionFields[i].Name == column.Name)
-            {
-                return i;
-            }
-        }
-
-        return -1;
     }
 
     /// <summary>A leaf condition against a column's bounds.</summary>

@@ -42,6 +42,12 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         }
 
         PruningResult pruned = Files(delta, request);
+        if (!withRowIds && !request.WithOrigin && CountedRows.TrySql(delta, columns, request.OnlyCounts, pruned.Files) is { } counted)
+        {
+            return new TableScan(counted, Statistics(delta, pruned) with { FilesRead = 0, BytesRead = 0, FilesCounted = pruned.Files.Count });
+        }
+
+        pruned = pruned with { Files = FileOrder.By(request.Order, delta, pruned.Files) };
         var scan = new FileScan(delta, columns) { RowIds = withRowIds, WithOrigin = request.WithOrigin };
         foreach ((FileBlock block, int row) in pruned.Files)
         {
@@ -61,17 +67,7 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         try
         {
             string sql = await scan.ToSqlAsync(files, _layouts, _deadPositions, leases, cancellationToken);
-            return new TableScan(
-                sql,
-                new ScanStatistics
-                {
-                    FilesTotal = delta.FileCount,
-                    FilesRead = pruned.Files.Count,
-                    BytesRead = pruned.Files.Sum(f => Math.Max(0, f.Block.SizeBytes(f.Row))),
-                    FilesPrunedByPartition = pruned.PrunedByPartition,
-                    FilesPrunedByStatistics = pruned.PrunedByStatistics,
-                },
-                leases)
+            return new TableScan(sql, Statistics(delta, pruned), leases)
             {
                 Units = request.WithOrigin ? [.. pruned.Files.Select(f => f.Block.Path(f.Row))] : [],
             };
@@ -158,6 +154,15 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
             throw;
         }
     }
+
+    private static ScanStatistics Statistics(DeltaSnapshot snapshot, PruningResult pruned) => new()
+    {
+        FilesTotal = snapshot.FileCount,
+        FilesRead = pruned.Files.Count,
+        BytesRead = pruned.Files.Sum(f => Math.Max(0, f.Block.SizeBytes(f.Row))),
+        FilesPrunedByPartition = pruned.PrunedByPartition,
+        FilesPrunedByStatistics = pruned.PrunedByStatistics,
+    };
 
     // The engine's own word on an expression for each value of a partition column; null when it cannot tell (some value fails in a cast, say).
     private bool[]? EvaluateOnValues(DeltaField column, string expression, IReadOnlyList<string?> values)

@@ -210,7 +210,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
         var outputs = new List<string>();
         foreach (DeltaField column in columns)
         {
-            int partition = IndexOf(snapshot.PartitionFields, column);
+            int partition = snapshot.PartitionIndex(column);
             string expression = partition >= 0
                 ? constants.Add([.. members.Select(i => PartitionText.ToSql(_files[i].Partition[partition], column))])
                 : layout[Array.IndexOf(stored, column)].Project("r.c" + Number(Array.IndexOf(stored, column)));
@@ -352,19 +352,6 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
 
     private static string MapEntry(string fileName, string name, string type) =>
         $"{SqlText.Literal(fileName)}: {{name: {SqlText.Literal(name)}, type: {SqlText.Literal(type)}, default_value: NULL}}";
-
-    private static int IndexOf(IReadOnlyList<DeltaField> fields, DeltaField field)
-    {
-        for (int i = 0; i < fields.Count; i++)
-        {
-            if (ReferenceEquals(fields[i], field))
-            {
-                return i;
-            }
-        }
-
-        return -1;
-    }
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -18,9 +18,20 @@ public sealed record ScanRequest
     /// <summary>Whether the relation begins with the columns <see cref="RowOrigin.Unit"/> and <see cref="RowOrigin.Position"/>; for an <see cref="IUnitReader"/>.</summary>
     public bool WithOrigin { get; init; }
 
+    /// <summary>Whether rows are only counted: <see cref="Columns"/> names one whose values nobody looks at.</summary>
+    public bool OnlyCounts { get; init; }
+
+    /// <summary>Which rows are wanted first: the engine stops looking at row groups that cannot give any better. A hint for the order of files; null for none.</summary>
+    public ScanOrder? Order { get; init; }
+
     /// <summary>Everything.</summary>
     public static ScanRequest All { get; } = new();
 }
+
+/// <summary>The rows with the least, or greatest, values of a column are wanted first.</summary>
+/// <param name="Column">A column (schema spelling), or something that is none.</param>
+/// <param name="Descending">The greatest.</param>
+public sealed record ScanOrder(string Column, bool Descending);
 
 /// <summary>A condition over columns, in SQL's three-valued logic; a row is needed only if it is true.</summary>
 /// <remarks>A field of a struct is named by the names on the way to it, joined by <see cref="FieldSeparator"/>; readers that know no such column ignore it.</remarks>

@@ -61,6 +61,9 @@ public sealed record ScanStatistics
     /// <summary>Files skipped by statistics, key ranges, buckets or file indexes.</summary>
     public long FilesPrunedByStatistics { get; init; }
 
+    /// <summary>Files of which metadata tells all that is asked for: their rows are in the relation, no file is opened.</summary>
+    public long FilesCounted { get; init; }
+
     /// <summary>The counts of two scans that are read together.</summary>
     public ScanStatistics Plus(ScanStatistics other) => new()
     {
@@ -69,5 +72,6 @@ public sealed record ScanStatistics
         BytesRead = BytesRead + other.BytesRead,
         FilesPrunedByPartition = FilesPrunedByPartition + other.FilesPrunedByPartition,
         FilesPrunedByStatistics = FilesPrunedByStatistics + other.FilesPrunedByStatistics,
+        FilesCounted = FilesCounted + other.FilesCounted,
     };
 }

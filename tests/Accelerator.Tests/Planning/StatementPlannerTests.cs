@@ -155,6 +155,36 @@ public sealed class StatementPlannerTests : IAsyncLifetime
         Assert.Contains(new ScanFilter.Compare("day", ScanComparison.GreaterOrEqual, new ScanLiteral(new DateOnly(2026, 1, 5))), Flatten(filter));
     }
 
+    [Theory]
+    [InlineData("SELECT count(*) FROM dwd.orders", true)]
+    [InlineData("SELECT 1 FROM dwd.orders", true)]
+    [InlineData("SELECT count(*) FROM dwd.orders, (SELECT 1 AS one)", true)]
+    [InlineData("SELECT count(id) FROM dwd.orders", false)]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE id > 3", false)]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE random() > 2", true)]
+    [InlineData("SELECT count(*) FROM dwd.orders a JOIN dwd.orders b USING (id)", false)]
+    [InlineData("SELECT count(DISTINCT o) FROM dwd.orders o", false)]
+    public async Task The_reader_is_told_when_rows_are_only_counted(string sql, bool onlyCounts)
+    {
+        await _lake.QueryAsync(sql);
+        Assert.All(_lake.Requests, r => Assert.Equal(onlyCounts, r.Request.OnlyCounts));
+    }
+
+    [Theory]
+    [InlineData("SELECT id, customer FROM dwd.orders ORDER BY id DESC LIMIT 3", "id", true)]
+    [InlineData("SELECT customer FROM dwd.orders ORDER BY day, id LIMIT 3 OFFSET 2", "day", false)]
+    [InlineData("SELECT c FROM (SELECT customer AS c, amount AS a FROM dwd.orders WHERE id > 2) ORDER BY a DESC LIMIT 1", "amount", true)]
+    [InlineData("SELECT id FROM dwd.orders ORDER BY id", null, false)]
+    [InlineData("SELECT id FROM dwd.orders ORDER BY id + 1 LIMIT 1", null, false)]
+    [InlineData("SELECT customer, max(id) FROM dwd.orders GROUP BY customer ORDER BY customer LIMIT 3", null, false)]
+    public async Task The_reader_is_told_which_rows_a_top_n_wants_first_and_reads_only_its_columns(string sql, string? column, bool descending)
+    {
+        await _lake.QueryAsync(sql);
+        ScanRequest request = Assert.Single(_lake.Requests).Request;
+        Assert.Equal(column is null ? null : new ScanOrder(column, descending), request.Order);
+        Assert.InRange(request.Columns!.Count, 1, 3);
+    }
+
     [Fact]
     public async Task A_table_that_is_joined_to_itself_gets_the_needs_of_each_reference()
     {

@@ -85,6 +85,27 @@ public sealed class ColumnBounds
     /// <summary>How the upper bound of a file compares to a value of the column's kind; null if there is no bound.</summary>
     public int? CompareMax(int row, object value) => _hasMax[row] ? Compare(row, value, min: false) : null;
 
+    /// <summary>Orders two files by their lower bounds of one column, or by their upper ones from the greatest on; files without a bound come last.</summary>
+    public static int CompareFiles(ColumnBounds x, int xRow, ColumnBounds y, int yRow, bool descending)
+    {
+        bool xHas = (descending ? x._hasMax : x._hasMin)[xRow];
+        bool yHas = (descending ? y._hasMax : y._hasMin)[yRow];
+        if (!xHas || !yHas)
+        {
+            return yHas.CompareTo(xHas);
+        }
+
+        int order = x.Kind switch
+        {
+            BoundKind.Integer => (descending ? x.IntegerMax : x.IntegerMin)[xRow].CompareTo((descending ? y.IntegerMax : y.IntegerMin)[yRow]),
+            BoundKind.Double => CompareDoubles((descending ? x.DoubleMax : x.DoubleMin)[xRow], (descending ? y.DoubleMax : y.DoubleMin)[yRow]),
+            BoundKind.Decimal => (descending ? x.DecimalMax : x.DecimalMin)[xRow].CompareTo((descending ? y.DecimalMax : y.DecimalMin)[yRow]),
+            BoundKind.Text => (descending ? x.TextMax : x.TextMin)[xRow].AsSpan().SequenceCompareTo((descending ? y.TextMax : y.TextMin)[yRow]),
+            _ => 0,
+        };
+        return descending ? -order : order;
+    }
+
     /// <summary>Whether the upper bound of a text column is below every text with a prefix.</summary>
     public bool MaxIsBelowPrefix(int row, ReadOnlySpan<byte> prefix) => _hasMax[row] && TextMax[row].AsSpan().SequenceCompareTo(prefix) < 0;
 
