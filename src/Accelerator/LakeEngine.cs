@@ -6,6 +6,7 @@ using Apache.Arrow.Types;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Planning;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.Accelerator.Sql;
@@ -45,8 +46,12 @@ public sealed class LakeEngine : IQueryService, IDisposable
         _time = time;
         _engine = engine;
         _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log, () => _sessions.Values));
+        Queries = new QueryTables(_planner, catalog);
         _executor = new StatementExecutor(engine, _planner, Log, limits, time);
     }
+
+    /// <summary>Promoted queries as tables.</summary>
+    public QueryTables Queries { get; }
 
     /// <summary>The last statements.</summary>
     public QueryLog Log { get; } = new();
@@ -128,6 +133,8 @@ public sealed class LakeEngine : IQueryService, IDisposable
                 return await SyncAsync(sync.Source, cancellationToken);
             case ManagementStatement.Tier tier:
                 return await TierAsync(session, tier, cancellationToken);
+            case ManagementStatement.PromoteQuery query:
+                return await PromoteQueryAsync(session, query, cancellationToken);
             default:
                 throw new LakeException(LakeErrorKind.Internal, $"{statement.GetType().Name} is not handled");
         }
@@ -166,6 +173,58 @@ public sealed class LakeEngine : IQueryService, IDisposable
             "DEMOTE" => await _tier.DemoteAsync(tables, cancellationToken),
             _ => await _tier.RefreshAsync(tables, cancellationToken),
         };
+        foreach (CatalogTable query in statement.Verb == "DEMOTE" ? tables.Where(t => t.Query is not null) : [])
+        {
+            _catalog.Leave(query);
+        }
+
+        return Rows(outcomes);
+    }
+
+    private async ValueTask<RowRelation> PromoteQueryAsync(QuerySession session, ManagementStatement.PromoteQuery statement, CancellationToken cancellationToken)
+    {
+        if (_tier is null)
+        {
+            throw LakeException.FeatureUnsupported("There is no hot tier in this process");
+        }
+
+        IReadOnlyList<CatalogTable> read = _planner.TablesOf(session, statement.Query);
+        string schema = statement.Schema ?? PromotedQuery.UsualSchema;
+        if (schema.ToLowerInvariant() is "lakeholo" or "information_schema"
+            || _catalog.Tables.Any(t => t.Query is null && Same(t.Table.Schema, schema) && Same(t.Table.Name, statement.Name)))
+        {
+            throw LakeException.QueryInvalid($"{schema}.{statement.Name} is the name of a table already");
+        }
+
+        // Bound as the user's own statement: who may not read the tables may not promote the query either.
+        BoundStatement bound = await _planner.BindAsync(session, statement.Query, null, cancellationToken);
+        string[] columns = [.. bound.ResultSchema.FieldsList.Select(f => f.Name)];
+        if (columns.Distinct(StringComparer.OrdinalIgnoreCase).Count() < columns.Length)
+        {
+            throw LakeException.QueryInvalid($"The columns of a promoted query need names that differ: {string.Join(", ", columns)}");
+        }
+
+        CatalogTable table = Queries.TableOf(new PromotedQuery(
+            read[0].Table.Source, schema, statement.Name, statement.Query, session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"),
+            [.. read.Select(t => new QueriedTable(t.Table.Source, t.Table.Schema, t.Table.Name))], session.Identity.User));
+        if (_catalog.Tables.FirstOrDefault(t => t.Query is not null && t.Query.Sql == statement.Query && Same(t.Table.FullName, table.Table.FullName)) is { } same)
+        {
+            table = same;
+        }
+
+        IReadOnlyList<TierOutcome> outcomes = await _tier.PromoteAsync([table], statement.Promotion, cancellationToken);
+        if (outcomes is [{ ErrorKind: null, State: not "unchanged" }])
+        {
+            _catalog.Enter(table);
+        }
+
+        return Rows(outcomes);
+
+        static bool Same(string a, string b) => a.Equals(b, StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static RowRelation Rows(IReadOnlyList<TierOutcome> outcomes)
+    {
         if (outcomes is [{ ErrorKind: { } kind } only])
         {
             throw new LakeException(kind, only.Error!);
@@ -195,6 +254,14 @@ public sealed class LakeEngine : IQueryService, IDisposable
     private IReadOnlyList<CatalogTable> Select(QuerySession session, ManagementStatement.Tier statement)
     {
         string pattern = statement.Pattern;
+        if (statement.Scope == TierScope.Query)
+        {
+            string[] name = pattern.Split('.');
+            CatalogTable[] named = [.. _catalog.Tables.Where(t => t.Query is not null && NamePattern.Matches(name[^1], t.Table.Name)
+                && NamePattern.Matches(name.Length > 1 ? name[^2] : PromotedQuery.UsualSchema, t.Table.Schema))];
+            return named.Length > 0 ? named : throw LakeException.NotFound($"There is no promoted query {pattern}");
+        }
+
         if (statement.Scope == TierScope.Table && !pattern.Contains('*', StringComparison.Ordinal) && !pattern.Contains('?', StringComparison.Ordinal))
         {
             string[] parts = pattern.Split('.');

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
@@ -29,6 +30,9 @@ internal sealed record HotCopyRecord
 
     /// <summary>What was asked to be promoted.</summary>
     public PromotionSpec Promotion { get; init; } = PromotionSpec.Whole;
+
+    /// <summary>The query that it is a copy of; null for a table of the lake.</summary>
+    public PromotedQuery? Query { get; init; }
 
     /// <summary>Verification found that it does not hold what the lake does: it answers nothing and is built anew.</summary>
     public bool Quarantined { get; init; }

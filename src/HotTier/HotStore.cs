@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -11,13 +12,14 @@ using LakeHolo.Readers.Scanning;
 namespace LakeHolo.HotTier;
 
 /// <summary>The tier's folder and its databases: one file per copy and generation, attached to the engine while it serves.</summary>
-internal sealed class HotStore : IDisposable
+internal sealed partial class HotStore : IDisposable
 {
     private readonly string _directory;
     private readonly EngineDatabase _engine;
     private readonly Lock _gate = new();
     private readonly FileStream _lock;
     private Dictionary<string, HotCopy> _copies = [];
+    private Dictionary<string, HotCopyRecord> _absent = [];
     private int _generation;
 
     /// <summary>Opens the folder: attaches the copies of the list, deletes what it does not name.</summary>
@@ -48,7 +50,12 @@ internal sealed class HotStore : IDisposable
             }
         }
 
-        // Copies that could not be opened leave the list, so that their names are free again.
+        // Copies that could not be opened leave the list, so that their names are free again. A query is remembered.
+        foreach (HotCopyRecord record in records.Where(r => r.Query is not null && !_copies.ContainsKey(Key(r.Source, r.Schema, r.Name))))
+        {
+            _absent[Key(record.Source, record.Schema, record.Name)] = record with { File = string.Empty };
+        }
+
         if (_copies.Count != records.Count)
         {
             WriteManifest();
@@ -58,6 +65,12 @@ internal sealed class HotStore : IDisposable
 
     /// <summary>The copies.</summary>
     public IReadOnlyCollection<HotCopy> Copies => Volatile.Read(ref _copies).Values;
+
+    /// <summary>Promoted queries whose copy was lost: dropped to make room, or damaged.</summary>
+    public IReadOnlyCollection<HotCopyRecord> Absent => Volatile.Read(ref _absent).Values;
+
+    /// <summary>The promoted queries.</summary>
+    public IEnumerable<PromotedQuery> Queries => Copies.Select(c => c.Record).Concat(Absent).Select(r => r.Query).OfType<PromotedQuery>();
 
     /// <summary>The engine that the copies are attached to.</summary>
     public EngineDatabase Engine => _engine;
@@ -91,51 +104,8 @@ internal sealed class HotStore : IDisposable
     /// <summary>Bytes of a copy on disk.</summary>
     public long BytesOf(HotCopy copy) => BytesOf(copy.Record.File);
 
-    /// <summary>Builds a database of a table's rows. Not visible before <see cref="Publish"/>.</summary>
-    /// <param name="snapshot">The snapshot that the scan gives.</param>
-    /// <param name="scan">The rows; with their origin where there are <paramref name="units"/>.</param>
-    /// <param name="units">What the units are; null if the scan does not tell.</param>
-    /// <param name="promotion">What is promoted.</param>
-    /// <param name="how">Why it is built, for the report.</param>
-    /// <param name="progress">Called with the connection that builds and the file that it writes, for asking how far it is; with null once it may not be asked any more.</param>
-    /// <param name="cancellationToken">Interrupts the engine.</param>
-    public ValueTask<HotBuild> BuildAsync(
-        Snapshot snapshot, TableScan scan, UnitKind? units, PromotionSpec promotion, string how, Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<StoredColumn> columns = ColumnPlan.Initial(snapshot, promotion);
-        string origin = units is null ? "NULL::INTEGER AS u, NULL::BIGINT AS p" : $"{RowOrigin.Unit}::INTEGER AS u, {RowOrigin.Position}::BIGINT AS p";
-        string rows = $"SELECT {origin}, {string.Join(", ", columns.Select(c => $"{SqlText.Identifier(c.Name)} AS {c.Stored}"))} FROM ({scan.Sql}){OrderBy(columns, snapshot, promotion)}";
-        var stamp = new HotStamp
-        {
-            Snapshot = snapshot.Id.Text,
-            Identity = snapshot.Identity,
-            CommittedAt = snapshot.CommittedAt,
-            Units = units,
-            Columns = columns,
-            Rows = 0,
-            NextUnit = scan.Units.Count,
-            NextColumn = columns.Count,
-            LastRefresh = new RefreshReport(how, 0, 0, 0),
-        };
-        UnitGroup[] groups = [.. scan.Units.Select(UnitGroup.Of)];
-        StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(columns, snapshot)] : [];
-        return promotion.Lookup && keys.Length == 0
-            ? throw LakeException.QueryInvalid($"{snapshot.Table.FullName} has no primary key among the promoted columns, which lookup = true needs")
-            : WriteAsync(snapshot.Table, rows, groups, stamp, snapshot, keys, progress, cancellationToken);
-    }
-
-    /// <summary>Writes a copy anew, without the room of deleted rows and dropped columns.</summary>
-    public ValueTask<HotBuild> RewriteAsync(Snapshot snapshot, HotCopy copy, CancellationToken cancellationToken)
-    {
-        PromotionSpec promotion = copy.Record.Promotion;
-        HotState state = copy.State;
-        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}"))} FROM {copy.Database.Rows}{OrderBy(state.Stamp.Columns, snapshot, promotion)}";
-        StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(state.Stamp.Columns, snapshot)] : [];
-        return WriteAsync(snapshot.Table, rows, [.. state.Units.Groups], state.Stamp, snapshot, keys, (_, _) => { }, cancellationToken);
-    }
-
     /// <summary>Makes a build the copy of its table: from here on it is what a restart finds.</summary>
-    public HotCopy Publish(HotBuild build, LakeTable table, PromotionSpec promotion, DateTimeOffset builtAt, DateTimeOffset knownNewestAt)
+    public HotCopy Publish(HotBuild build, LakeTable table, PromotedQuery? query, PromotionSpec promotion, DateTimeOffset builtAt, DateTimeOffset knownNewestAt)
     {
         var record = new HotCopyRecord
         {
@@ -146,6 +116,7 @@ internal sealed class HotStore : IDisposable
             File = build.File,
             BuiltAt = builtAt,
             Promotion = promotion,
+            Query = query,
         };
         var copy = new HotCopy(record, build.Database, build.State, knownNewestAt, Retired);
         HotCopy? old = Swap(record, copy);
@@ -166,11 +137,33 @@ internal sealed class HotStore : IDisposable
     /// <summary>Drops a build that will not be published.</summary>
     public void Discard(HotBuild build) => Discard(build.Database, build.File);
 
-    /// <summary>Drops the copy of a table; false if it has none.</summary>
-    public bool Remove(LakeTable table) => Find(table) is { } copy && Remove(copy);
+    /// <summary>Drops the copy of a table, and the query if it is one; false if it has none.</summary>
+    public bool Remove(LakeTable table)
+    {
+        lock (_gate)
+        {
+            if (Find(table) is not { } copy)
+            {
+                return Absent.Any(r => r.Location == table.Root.Location) && Forget(table);
+            }
 
-    /// <summary>Drops a copy; false if it was replaced meanwhile.</summary>
-    public bool Remove(HotCopy copy)
+            return Remove(copy, forget: true);
+        }
+    }
+
+    /// <summary>Drops a copy to make room; a query is remembered. False if it was replaced meanwhile.</summary>
+    public bool Evict(HotCopy copy) => Remove(copy, forget: false);
+
+    private bool Forget(LakeTable table)
+    {
+        var absent = new Dictionary<string, HotCopyRecord>(_absent);
+        bool was = absent.Remove(Key(table.Source, table.Schema, table.Name));
+        Volatile.Write(ref _absent, absent);
+        WriteManifest();
+        return was;
+    }
+
+    private bool Remove(HotCopy copy, bool forget)
     {
         HotCopy? old;
         lock (_gate)
@@ -180,6 +173,11 @@ internal sealed class HotStore : IDisposable
             if (copies.GetValueOrDefault(key) != copy || !copies.Remove(key, out old))
             {
                 return false;
+            }
+
+            if (copy.Record.Query is not null && !forget)
+            {
+                Volatile.Write(ref _absent, new Dictionary<string, HotCopyRecord>(_absent) { [key] = copy.Record with { File = string.Empty } });
             }
 
             Volatile.Write(ref _copies, copies);
@@ -228,73 +226,6 @@ internal sealed class HotStore : IDisposable
         }
     }
 
-    private async ValueTask<HotBuild> WriteAsync(
-        LakeTable table, string rowsSql, IReadOnlyCollection<UnitGroup> groups, HotStamp stamp, Snapshot snapshot, StoredColumn[] keys,
-        Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
-    {
-        string file = $"{FileStem(table)}.{Guid.NewGuid():N}.duckdb";
-        string path = Path.Combine(_directory, file);
-        var database = new HotDatabase(_engine, NextAlias());
-        long started = Stopwatch.GetTimestamp();
-        using DuckDBConnection connection = _engine.OpenWatchedConnection();
-        try
-        {
-            database.Attach(path);
-            using DuckDBCommand command = connection.CreateCommand();
-            command.CommandText = $"CREATE TABLE {database.Rows} AS {rowsSql}";
-            using (cancellationToken.UnsafeRegister(static c => ((DuckDBCommand)c!).Cancel(), command))
-            {
-                progress(connection, path);
-                try
-                {
-                    await Task.Run(command.ExecuteNonQuery, CancellationToken.None);
-                }
-                finally
-                {
-                    progress(null, path);
-                }
-            }
-
-            cancellationToken.ThrowIfCancellationRequested();
-            long rows = (long)HotDatabase.Scalar(connection, $"SELECT count(*) FROM {database.Rows}")!;
-            database.CreateTables(connection);
-            database.WriteUnits(connection, [], groups);
-            database.CreateIndexes(connection, keys);
-            EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
-            stamp = stamp with
-            {
-                Rows = rows,
-                CountsAgree = snapshot.RowCount == rows,
-                DeadRows = 0,
-                FreshRows = rows,
-                FreshBytes = new FileInfo(path).Length,
-                LastRefresh = stamp.LastRefresh! with { RowsInserted = rows, Milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds },
-            };
-            database.WriteStamp(connection, stamp);
-            EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
-            HotState state = database.Load();
-            return new HotBuild(file, database, state with { Snapshot = snapshot, Schema = snapshot.Schema }, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
-        }
-        catch (Exception e)
-        {
-            Discard(database, file);
-            cancellationToken.ThrowIfCancellationRequested();
-            throw e is DuckDBException ? new LakeException(LakeErrorKind.ResourcesExhausted, $"The hot copy cannot be written: {e.Message}", path, innerException: e) : e;
-        }
-    }
-
-    private static string OrderBy(IReadOnlyList<StoredColumn> columns, Snapshot snapshot, PromotionSpec promotion)
-    {
-        IEnumerable<string> keys = promotion.OrderBy.Select(key =>
-        {
-            bool descending = key.EndsWith(" DESC", StringComparison.Ordinal);
-            string name = ColumnPlan.Find(snapshot, descending ? key[..^5] : key).Name;
-            StoredColumn column = columns.FirstOrDefault(c => c.Name == name) ?? throw LakeException.QueryInvalid($"ORDER BY {name}: the column is not among the promoted ones");
-            return column.Stored + (descending ? " DESC" : string.Empty);
-        });
-        return promotion.OrderBy.Count == 0 ? string.Empty : " ORDER BY " + string.Join(", ", keys);
-    }
-
     private HotCopy? Swap(HotCopyRecord record, HotCopy copy)
     {
         lock (_gate)
@@ -303,8 +234,11 @@ internal sealed class HotStore : IDisposable
             string key = Key(record.Source, record.Schema, record.Name);
             HotCopy? old = copies.GetValueOrDefault(key);
             copies[key] = copy;
-            Dictionary<string, HotCopy> before = _copies;
+            (Dictionary<string, HotCopy> before, Dictionary<string, HotCopyRecord> absentBefore) = (_copies, _absent);
+            var absent = new Dictionary<string, HotCopyRecord>(_absent);
+            absent.Remove(key);
             Volatile.Write(ref _copies, copies);
+            Volatile.Write(ref _absent, absent);
             try
             {
                 WriteManifest();
@@ -312,6 +246,7 @@ internal sealed class HotStore : IDisposable
             catch
             {
                 Volatile.Write(ref _copies, before);
+                Volatile.Write(ref _absent, absentBefore);
                 throw;
             }
 
@@ -325,7 +260,7 @@ internal sealed class HotStore : IDisposable
         var database = new HotDatabase(_engine, NextAlias());
         try
         {
-            if (!File.Exists(path))
+            if (record.File.Length == 0 || !File.Exists(path))
             {
                 return null;
             }
@@ -377,22 +312,9 @@ internal sealed class HotStore : IDisposable
     private long BytesOf(string file) => new[] { file, file + ".wal" }.Select(f => new FileInfo(Path.Combine(_directory, f))).Sum(f => f.Exists ? f.Length : 0);
 
     private void WriteManifest() => HotManifest.Write(
-        _directory, [.. Volatile.Read(ref _copies).Values.Select(c => c.Record).OrderBy(r => r.File, StringComparer.Ordinal)]);
+        _directory, [.. Copies.Select(c => c.Record).Concat(Absent).OrderBy(r => r.File, StringComparer.Ordinal)]);
 
     private string NextAlias() => "hot_" + Interlocked.Increment(ref _generation).ToString(CultureInfo.InvariantCulture);
 
     private static string Key(string source, string schema, string name) => $"{source}\0{schema}\0{name}".ToUpperInvariant();
-
-    private static string FileStem(LakeTable table)
-    {
-        string text = $"{table.Schema}.{table.Name}";
-        return string.Concat(text.Select(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-' ? c : '_'))[..Math.Min(text.Length, 80)];
-    }
 }
-
-/// <summary>A database that was built and waits to be published.</summary>
-/// <param name="File">Its file name.</param>
-/// <param name="Database">The attached database.</param>
-/// <param name="State">What it holds.</param>
-/// <param name="Milliseconds">The time that it took.</param>
-internal sealed record HotBuild(string File, HotDatabase Database, HotState State, double Milliseconds);

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -23,7 +23,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
     private readonly HotUpkeep _upkeep = new(store, limits, logger);
     private readonly PartitionPredicate _predicate = new();
     private readonly SemaphoreSlim _builds = new(limits.MaxConcurrentBuilds, limits.MaxConcurrentBuilds);
-    private readonly ConcurrentDictionary<string, Work> _work = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, HotWork> _work = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _errors = new(StringComparer.Ordinal);
 
     public async ValueTask<IReadOnlyList<TierOutcome>> PromoteAsync(
@@ -62,7 +62,9 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
     /// <param name="cancellationToken">Stops.</param>
     public async ValueTask FollowAsync(Func<CatalogTable, bool>? concerned, CancellationToken cancellationToken)
     {
-        await Task.WhenAll(catalog.Tables.Where(t => store.Find(t.Table) is not null && concerned?.Invoke(t) != false).Select(FollowAsync));
+        await Task.WhenAll(catalog.Tables.Where(t => store.Find(t.Table) is not null && (concerned is null || Reads(t).Any(concerned))).Select(FollowAsync));
+
+        static IReadOnlyList<CatalogTable> Reads(CatalogTable table) => (table.Newest as QuerySnapshot)?.Tables.Select(t => t.Table).ToArray() ?? [table];
 
         async Task FollowAsync(CatalogTable table)
         {
@@ -97,7 +99,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             {
                 Table = name,
                 State = copy.IsQuarantined ? "quarantined" : "ready",
-                Part = Describe(copy.Record.Promotion),
+                Part = Describe(copy.Record),
                 Snapshot = stamp.Snapshot,
                 CommittedAt = stamp.CommittedAt,
                 KnownNewestAt = copy.KnownNewestAt == DateTimeOffset.MinValue ? null : copy.KnownNewestAt,
@@ -113,7 +115,12 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             };
         }
 
-        foreach ((string name, Work work) in _work)
+        foreach (HotCopyRecord absent in store.Absent)
+        {
+            byName[absent.FullName] = new HotTableStatus { Table = absent.FullName, State = "absent", Part = Describe(absent) };
+        }
+
+        foreach ((string name, HotWork work) in _work)
         {
             HotTableStatus known = byName.GetValueOrDefault(name) ?? new HotTableStatus { Table = name, State = "promoting" };
             (double? percent, long? rows, long? bytes) = work.Progress();
@@ -141,6 +148,12 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         _builds.Dispose();
     }
 
+    private static string? Describe(HotCopyRecord record)
+    {
+        string? promotion = Describe(record.Promotion);
+        return record.Query is { } query ? $"{(promotion is null ? "" : promotion + " ")}AS {query.Sql}" : promotion;
+    }
+
     private static string? Describe(PromotionSpec promotion)
     {
         string?[] parts =
@@ -156,24 +169,23 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
 
     private CatalogTable[] Promoted(IReadOnlyList<CatalogTable> tables)
     {
-        CatalogTable[] promoted = [.. tables.Where(t => store.Find(t.Table) is not null)];
+        CatalogTable[] promoted = [.. tables.Where(t => t.Query is not null || store.Find(t.Table) is not null)];
         return promoted.Length > 0 ? promoted : throw LakeException.NotFound($"None of these tables is promoted: {string.Join(", ", tables.Select(t => t.Table.FullName))}");
     }
 
     private Task<TierOutcome> RefreshAsync(CatalogTable table, bool waits, CancellationToken cancellationToken)
         => WorkAsync(table, (work, started) => BringAsync(table, "refreshed", null, work, started, cancellationToken), cancellationToken, waits);
 
-
     // One thing at a time is done to a table's copy. Who follows waits: what is under way may have begun before the commit that it was told of.
-    private async Task<TierOutcome> WorkAsync(CatalogTable table, Func<Work, long, Task<TierOutcome>> act, CancellationToken cancellationToken, bool waits = false)
+    private async Task<TierOutcome> WorkAsync(CatalogTable table, Func<HotWork, long, Task<TierOutcome>> act, CancellationToken cancellationToken, bool waits = false)
     {
         string name = table.Table.FullName;
-        var work = new Work();
+        var work = new HotWork();
         while (!_work.TryAdd(name, work))
         {
             if (waits)
             {
-                await (_work.TryGetValue(name, out Work? other) ? other.Done : Task.CompletedTask).WaitAsync(cancellationToken);
+                await (_work.TryGetValue(name, out HotWork? other) ? other.Done : Task.CompletedTask).WaitAsync(cancellationToken);
                 continue;
             }
 
@@ -206,7 +218,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
     }
 
     private async Task<TierOutcome> BringAsync(
-        CatalogTable table, string state, PromotionSpec? promotion, Work work, long started, CancellationToken cancellationToken)
+        CatalogTable table, string state, PromotionSpec? promotion, HotWork work, long started, CancellationToken cancellationToken)
     {
         DateTimeOffset askedAt = time.GetUtcNow();
         Snapshot snapshot = await catalog.LoadSnapshotAsync(table, SnapshotSelector.Latest, synced: false, cancellationToken);
@@ -224,7 +236,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
                 return Outcome(table, "unchanged", current, started);
             }
 
-            string? why = await FollowAsync(table, current, snapshot, cancellationToken);
+            string? why = table.Query is not null ? "the query was run anew" : await FollowAsync(table, current, snapshot, cancellationToken);
             if (why is null)
             {
                 current.KnownNewestAt = askedAt;
@@ -235,13 +247,18 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             how = "rebuild: " + why;
         }
 
+        if (snapshot is QuerySnapshot query)
+        {
+            snapshot = query.ReadFrom("auto");
+        }
+
         promotion ??= current?.Record.Promotion ?? PromotionSpec.Whole;
         return Outcome(table, state, await RebuildAsync(table, snapshot, promotion, how, work, askedAt, cancellationToken), started);
     }
 
     private static bool Same(PromotionSpec one, PromotionSpec other) => Describe(one) == Describe(other) && one.MaxStaleness == other.MaxStaleness;
 
-    private async Task<TierOutcome> VerifyAsync(CatalogTable table, Work work, long started, CancellationToken cancellationToken)
+    private async Task<TierOutcome> VerifyAsync(CatalogTable table, HotWork work, long started, CancellationToken cancellationToken)
     {
         HotCopy copy = store.Find(table.Table) ?? throw LakeException.NotFound($"{table.Table.FullName} is not promoted");
         Snapshot held;
@@ -311,7 +328,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
     }
 
     private async Task<HotCopy> RebuildAsync(
-        CatalogTable table, Snapshot snapshot, PromotionSpec promotion, string how, Work work, DateTimeOffset askedAt, CancellationToken cancellationToken)
+        CatalogTable table, Snapshot snapshot, PromotionSpec promotion, string how, HotWork work, DateTimeOffset askedAt, CancellationToken cancellationToken)
     {
         IUnitReader? reader = lake.UnitReader(table.Table);
         UnitKind? units = reader?.UnitsOf(snapshot);
@@ -335,7 +352,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         HotCopy copy;
         try
         {
-            copy = store.Publish(build, table.Table, promotion, time.GetUtcNow(), askedAt);
+            copy = store.Publish(build, table.Table, table.Query, promotion, time.GetUtcNow(), askedAt);
         }
         catch
         {
@@ -352,42 +369,4 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         table.Table.FullName, state, copy.State.Stamp.Snapshot, copy.State.Stamp.Rows, store.BytesOf(copy), Stopwatch.GetElapsedTime(started).TotalMilliseconds, null);
 
     private DateOnly Today => DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime);
-
-    /// <summary>What is being done to a table's copy, and how far it is.</summary>
-    private sealed class Work
-    {
-        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly Lock _gate = new();
-        private DuckDBConnection? _connection;
-        private string? _path;
-
-        /// <summary>Files of the lake that are read.</summary>
-        public long? Files { get; set; }
-
-        public Task Done => _done.Task;
-
-        /// <summary>The connection that builds and the file that it writes; null when it is through, before the connection is closed.</summary>
-        public void Watch(DuckDBConnection? connection, string path)
-        {
-            lock (_gate)
-            {
-                _connection = connection;
-                _path = path;
-            }
-        }
-
-        /// <summary>Percent and rows that the engine has worked through, and bytes of the file; it keeps the last of them in memory.</summary>
-        public (double? Percent, long? Rows, long? Bytes) Progress()
-        {
-            lock (_gate)
-            {
-                long? bytes = _path is { } path && new FileInfo(path) is { Exists: true } file ? file.Length : null;
-                return _connection?.GetQueryProgress() is { Percentage: >= 0 } progress
-                    ? (progress.Percentage, (long)progress.RowsProcessed, bytes)
-                    : (null, null, bytes);
-            }
-        }
-
-        public void Finish() => _done.TrySetResult();
-    }
 }

@@ -40,7 +40,7 @@ internal sealed class HotUpkeep(HotStore store, HotLimits limits, ILogger logger
             }
 
             HotBuild build = await store.RewriteAsync(snapshot, copy, cancellationToken);
-            HotCopy anew = store.Publish(build, snapshot.Table, copy.Record.Promotion, copy.Record.BuiltAt, copy.KnownNewestAt);
+            HotCopy anew = store.Publish(build, snapshot.Table, copy.Record.Query, copy.Record.Promotion, copy.Record.BuiltAt, copy.KnownNewestAt);
             Log.Rewritten(logger, copy.Record.FullName, bytes, store.BytesOf(anew));
             return anew;
         }
@@ -71,7 +71,7 @@ internal sealed class HotUpkeep(HotStore store, HotLimits limits, ILogger logger
                 break;
             }
 
-            store.Remove(copy);
+            store.Evict(copy);
             Log.Evicted(logger, copy.Record.FullName);
         }
 

@@ -1,5 +1,6 @@
 using LakeHolo.Accelerator;
 using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Folders;
@@ -50,6 +51,10 @@ public sealed class LakeInstance : IAsyncDisposable
         DeleteSpilled(spill);
         _tier = new HotTierController(_store, Catalog, lake, new HotLimits(options.MaxConcurrentBuilds, options.HotBytes), time, _logger);
         Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, lake, time), lake], _tier, options.Limits, time);
+        foreach (PromotedQuery query in _store.Queries.Where(q => options.Sources.Any(s => s.Name == q.Source)))
+        {
+            Catalog.Enter(Engine.Queries.TableOf(query));
+        }
     }
 
     /// <summary>SQL in, Arrow out.</summary>

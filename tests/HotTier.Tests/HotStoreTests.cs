@@ -145,7 +145,7 @@ public sealed class HotStoreTests : IDisposable
     private EngineDatabase Engine() => new(new EngineOptions { Threads = 1, AllowedDirectories = [_directory] });
 
     private async Task<HotCopy> PromoteAsync(HotStore store, string snapshot, string rows)
-        => store.Publish(await BuildAsync(store, snapshot, rows), Table, PromotionSpec.Whole, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+        => store.Publish(await BuildAsync(store, snapshot, rows), Table, null, PromotionSpec.Whole, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
 
     private async Task<HotBuild> BuildAsync(HotStore store, string snapshot, string rows)
     {

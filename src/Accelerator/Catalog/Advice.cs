@@ -23,7 +23,7 @@ internal static class Advice
         double[] hotTimes = [.. done.Where(e => e.Tables.All(t => t.Tier == "hot")).Select(e => e.DurationMs).Order()];
         double? hotMs = hotTimes.Length == 0 ? null : hotTimes[hotTimes.Length / 2];
         var promoted = hot.Where(h => h.Snapshot is not null).ToDictionary(h => h.Table, StringComparer.OrdinalIgnoreCase);
-        IEnumerable<Worth> worth = tables.Where(t => !promoted.ContainsKey(t.Table.FullName) && t.Newest is not null)
+        IEnumerable<Worth> worth = tables.Where(t => !promoted.ContainsKey(t.Table.FullName) && t.Newest is not null && t.Query is null)
             .Select(t => new Worth(t, done, hotMs)).Where(w => w.SavingMs > 0).OrderByDescending(w => w.SavingMs);
         foreach (Worth w in worth)
         {

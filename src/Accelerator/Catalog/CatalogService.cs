@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Discovery;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -85,7 +86,7 @@ public sealed class CatalogService
 
         try
         {
-            Snapshot snapshot = await table.Format.LoadSnapshotAsync(table.Table, at, table.Newest, cancellationToken);
+            Snapshot snapshot = await LoadAsync(table, at, synced, cancellationToken);
             if (latest)
             {
                 table.Learn(snapshot, Now);
@@ -109,13 +110,17 @@ public sealed class CatalogService
     {
         try
         {
-            return await table.Format.LoadSnapshotAsync(table.Table, SnapshotSelector.Version(version), table.Newest, cancellationToken);
+            return await LoadAsync(table, SnapshotSelector.Version(version), synced: false, cancellationToken);
         }
         catch (LakeException e) when (e.Kind != LakeErrorKind.StorageUnavailable)
         {
             return null;
         }
     }
+
+    private static ValueTask<Snapshot> LoadAsync(CatalogTable table, SnapshotSelector at, bool synced, CancellationToken cancellationToken) => table.Format is QueryTables queries
+        ? queries.LoadAsync(table, at, synced, cancellationToken)
+        : table.Format.LoadSnapshotAsync(table.Table, at, table.Newest, cancellationToken);
 
     /// <summary>The snapshots between two of a table, oldest first; empty where there are too many or they cannot be had any more.</summary>
     public static async ValueTask<IReadOnlyList<Snapshot>> LoadBetweenAsync(CatalogTable table, Snapshot from, Snapshot to, int most, CancellationToken cancellationToken)
@@ -171,6 +176,26 @@ public sealed class CatalogService
         };
     }
 
+    /// <summary>Enters a promoted query, in the place of one of the same name.</summary>
+    public void Enter(CatalogTable query)
+    {
+        lock (_syncGates)
+        {
+            _tables = Ordered(_tables.Where(t => !IsNamed(t, query)).Append(query));
+        }
+    }
+
+    /// <summary>Takes a promoted query out.</summary>
+    public void Leave(CatalogTable query)
+    {
+        lock (_syncGates)
+        {
+            _tables = [.. _tables.Where(t => t != query)];
+        }
+    }
+
+    private static bool IsNamed(CatalogTable table, CatalogTable query) => table.Query is not null && table.Table.FullName.Equals(query.Table.FullName, StringComparison.OrdinalIgnoreCase);
+
     private static CatalogTable[] Narrow(CatalogTable[] hits, Func<CatalogTable, bool> condition)
     {
         CatalogTable[] narrowed = [.. hits.Where(condition)];
@@ -188,7 +213,7 @@ public sealed class CatalogService
 
     private async ValueTask<SyncRun> SyncCoreAsync(LakeSource source, SyncProgress progress, CancellationToken cancellationToken)
     {
-        CatalogTable[] before = [.. _tables.Where(t => t.Table.Source == source.Name)];
+        CatalogTable[] before = [.. _tables.Where(t => t.Table.Source == source.Name && t.Query is null)];
         CrawlResult crawl = await LakeCrawler.CrawlAsync(
             source.Root, before.ToDictionary(t => t.Table.Root.Prefix, t => new KnownTable(t.Table.Format, t.Table.Schema, t.Table.Name, t.Note)), progress.FolderVisited, cancellationToken);
         Dictionary<(string, string, string), CatalogTable> known = before.ToDictionary(t => (t.Table.Root.Prefix, t.Table.Format, t.Table.Name));
@@ -220,6 +245,7 @@ public sealed class CatalogService
         });
         after.RemoveAll(t => gone.Contains(t));
         Swap(source, after);
+        await CheckQueriesAsync(source, cancellationToken);
         var run = new SyncRun(
             source.Name, progress.StartedAt, progress.Elapsed.TotalMilliseconds, after.Count,
             after.Except(before).Count(), before.Except(after).Count(), changed, [
@@ -275,8 +301,27 @@ public sealed class CatalogService
     {
         lock (_syncGates)
         {
-            _tables = [.. _tables.Where(t => t.Table.Source != source.Name).Concat(tables)
-                .OrderBy(t => t.Table.FullName, StringComparer.OrdinalIgnoreCase)];
+            _tables = Ordered(_tables.Where(t => t.Table.Source != source.Name || t.Query is not null).Concat(tables));
+        }
+    }
+
+    private static CatalogTable[] Ordered(IEnumerable<CatalogTable> tables) => [.. tables.OrderBy(t => t.Table.FullName, StringComparer.OrdinalIgnoreCase)];
+
+    // What is newest of a query is what its tables' last syncs saw.
+    private async ValueTask CheckQueriesAsync(LakeSource source, CancellationToken cancellationToken)
+    {
+        foreach (CatalogTable table in _tables.Where(t => t.Query is { } query && query.Tables.Any(r => r.Source == source.Name)))
+        {
+            try
+            {
+                table.Learn(await ((QueryTables)table.Format).ComposeAsync(table, t => ValueTask.FromResult(t.Table.Newest is { } newest && t.Table.LastError is null
+                    ? newest
+                    : throw LakeException.NotFound($"{t.Table.Table.FullName} cannot be read: {t.Table.LastError}")), cancellationToken), Now);
+            }
+            catch (LakeException e)
+            {
+                table.Fail(e.Message, Now);
+            }
         }
     }
 

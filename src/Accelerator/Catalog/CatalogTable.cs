@@ -1,3 +1,4 @@
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.LakeCatalog.Snapshots;
 
 namespace LakeHolo.Accelerator.Catalog;
@@ -23,6 +24,9 @@ public sealed class CatalogTable
 
     /// <summary>What discovery remarked (a name that collided), or null.</summary>
     public string? Note { get; }
+
+    /// <summary>The promoted query that this table is; null for a table of the lake.</summary>
+    public PromotedQuery? Query { get; internal init; }
 
     /// <summary>The newest snapshot that was loaded, or null.</summary>
     public Snapshot? Newest => _knowledge.Newest;

@@ -28,13 +28,15 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     /// <param name="sql">The text.</param>
     /// <param name="parameters">Values of its markers, whose types may decide the types of the result; null while they are not known.</param>
     /// <param name="cancellationToken">Cancels binding.</param>
-    public async ValueTask<BoundStatement> BindAsync(QuerySession session, string sql, IReadOnlyList<object?>? parameters, CancellationToken cancellationToken)
+    /// <param name="pinned">The snapshots that it sees; null for the session's.</param>
+    public async ValueTask<BoundStatement> BindAsync(
+        QuerySession session, string sql, IReadOnlyList<object?>? parameters, CancellationToken cancellationToken, StatementPins? pinned = null)
     {
         long start = Stopwatch.GetTimestamp();
         StorageUse? counted = StorageUse.Current is null ? StorageUse.Current = SessionOptions.NewStorageUse(session.Options) : null;
         KnownText? known = _texts.Find(sql);
         SyntaxTree? tree = known is null ? planning.With(c => SyntaxTree.Parse(c, sql)) : null;
-        StatementPins pins = session.Pins(catalog);
+        StatementPins pins = pinned ?? session.Pins(catalog);
         ReadOptions options = SessionOptions.Read(session.Options);
         if (session.IsTransaction)
         {
@@ -69,6 +71,29 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 BytesBefore = counted?.Bytes ?? 0,
             };
         });
+    }
+
+    /// <summary>The tables that a query to be promoted reads, each once.</summary>
+    /// <exception cref="LakeException">FeatureUnsupported: what it reads is not followed. QueryInvalid: its answer is not a matter of the tables alone.</exception>
+    public IReadOnlyList<CatalogTable> TablesOf(QuerySession session, string sql)
+    {
+        SyntaxTree tree = planning.With(c => SyntaxTree.Parse(c, sql));
+        if (!tree.IsRepeatable || tree.ParameterCount > 0)
+        {
+            throw LakeException.QueryInvalid("A promoted query cannot have parameters, or depend on the clock, on chance or on who asks: its rows are kept");
+        }
+
+        if (tree.Tables.FirstOrDefault(t => t.At is not null || t.ChangeArguments is not null || t.Name.Contains('$', StringComparison.Ordinal)
+            || t.Schema.ToLowerInvariant() is "lakeholo" or "information_schema") is { } other)
+        {
+            throw LakeException.FeatureUnsupported($"A promoted query reads the newest rows of lake tables; {other.DisplayName} is something else (a system table, a view, changes, or an AT clause)");
+        }
+
+        CatalogTable[] tables = [.. tree.Tables.Select(t => catalog.Resolve(
+            t.Catalog, t.Schema, t.Name, session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"))).Distinct()];
+        return tables.FirstOrDefault(t => t.Query is not null) is { } query ? throw LakeException.FeatureUnsupported($"A promoted query cannot read another one: {query.Table.FullName}")
+            : tables.Length == 0 ? throw LakeException.QueryInvalid("A promoted query has to read a table")
+            : tables;
     }
 
     /// <summary>The values' types as the engine sees them; a decimal's is in its digits.</summary>

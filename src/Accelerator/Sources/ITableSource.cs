@@ -1,5 +1,6 @@
 using Apache.Arrow;
 using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Scanning;
 
@@ -62,6 +63,15 @@ public sealed class StatementPins(CatalogService catalog)
 {
     private readonly Dictionary<(CatalogTable, SnapshotSelector), Task<Snapshot>> _snapshots = [];
 
+    /// <summary>Fixes what the newest snapshot of a table is.</summary>
+    internal void Pin(CatalogTable table, Snapshot snapshot)
+    {
+        lock (_snapshots)
+        {
+            _snapshots[(table, SnapshotSelector.Latest)] = Task.FromResult(snapshot);
+        }
+    }
+
     /// <summary>The pinned snapshot.</summary>
     public Task<Snapshot> LoadAsync(CatalogTable table, SnapshotSelector at, bool synced, CancellationToken cancellationToken)
     {
@@ -69,7 +79,10 @@ public sealed class StatementPins(CatalogService catalog)
         {
             if (!_snapshots.TryGetValue((table, at), out Task<Snapshot>? task) || task.IsFaulted || task.IsCanceled)
             {
-                task = catalog.LoadSnapshotAsync(table, at, synced, cancellationToken).AsTask();
+                // A query is read at the snapshots that the statement sees its tables at.
+                task = table.Format is QueryTables queries && at is SnapshotSelector.LatestSelector
+                    ? queries.ComposeAsync(table, t => new ValueTask<Snapshot>(LoadAsync(t.Table, at, synced, cancellationToken)), cancellationToken).AsTask()
+                    : catalog.LoadSnapshotAsync(table, at, synced, cancellationToken).AsTask();
                 _snapshots[(table, at)] = task;
             }
 

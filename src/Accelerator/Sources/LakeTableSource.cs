@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using Apache.Arrow;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Engine;
@@ -18,14 +19,14 @@ public sealed class LakeTableSource(IEnumerable<ITableReader> readers, EngineDat
     {
         Snapshot snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
         bool latest = request.At is SnapshotSelector.LatestSelector;
-        return new LakeVersion(Reader(request.Table.Table.Format), snapshot, request.View, latest ? request.Table.CheckedAt ?? time.GetUtcNow() : null);
+        return new LakeVersion(Reader(snapshot), snapshot, request.View, latest ? request.Table.CheckedAt ?? time.GetUtcNow() : null);
     }
 
     /// <inheritdoc/>
     public async ValueTask<ITableVersion?> TryResolveChangesAsync(TableRequest request, string from, string to, CancellationToken cancellationToken = default)
     {
         Snapshot snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
-        ITableReader reader = Reader(request.Table.Table.Format);
+        ITableReader reader = Reader(snapshot);
         await using TableScan scan = await reader.PlanChangesAsync(snapshot, from, to, cancellationToken);
         using DuckDBConnection connection = engine.OpenConnection();
         using DuckDBCommand command = connection.CreateCommand();
@@ -36,13 +37,13 @@ public sealed class LakeTableSource(IEnumerable<ITableReader> readers, EngineDat
 
     /// <summary>The relation of a snapshot, for a hot copy.</summary>
     public ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
-        => Reader(snapshot.Table.Format).PlanAsync(snapshot, request, cancellationToken);
+        => Reader(snapshot).PlanAsync(snapshot, request, cancellationToken);
 
     /// <summary>The reader of a table, if it tells where rows come from; else null.</summary>
-    public IUnitReader? UnitReader(LakeTable table) => Reader(table.Format) as IUnitReader;
+    public IUnitReader? UnitReader(LakeTable table) => _readers.GetValueOrDefault(table.Format) as IUnitReader;
 
-    private ITableReader Reader(string format) => _readers.GetValueOrDefault(format)
-        ?? throw LakeException.FeatureUnsupported($"Tables of format {format} cannot be read yet");
+    private ITableReader Reader(Snapshot snapshot) => (snapshot as QuerySnapshot)?.Reader ?? _readers.GetValueOrDefault(snapshot.Table.Format)
+        ?? throw LakeException.FeatureUnsupported($"Tables of format {snapshot.Table.Format} cannot be read yet");
 
     private sealed class LakeVersion(ITableReader reader, Snapshot snapshot, string? view, DateTimeOffset? knownNewestAt) : ITableVersion
     {

@@ -17,6 +17,13 @@ internal abstract partial record ManagementStatement
         public Sources.PromotionSpec? Promotion { get; init; }
     }
 
+    /// <summary>PROMOTE QUERY name AS query.</summary>
+    /// <param name="Schema">Schema of the name; null where none is given.</param>
+    /// <param name="Name">Its name.</param>
+    /// <param name="Promotion">How it is stored.</param>
+    /// <param name="Query">Its text.</param>
+    public sealed record PromoteQuery(string? Schema, string Name, Sources.PromotionSpec Promotion, string Query) : ManagementStatement;
+
     /// <summary>SYNC [source].</summary>
     public sealed record Sync(string? Source) : ManagementStatement;
 
@@ -43,6 +50,7 @@ internal abstract partial record ManagementStatement
         string first = FirstWord().Match(text).Value.ToUpperInvariant();
         return first switch
         {
+            "PROMOTE" when PromoteQueryPattern().IsMatch(text) => ParsePromoteQuery(sql),
             "PROMOTE" or "DEMOTE" or "REFRESH" or "VERIFY" => ParseTier(first, text),
             "SYNC" => ParseSync(text),
             "SET" or "RESET" or "USE" => ParseSet(text),
@@ -85,11 +93,27 @@ internal abstract partial record ManagementStatement
 
         TierScope scope = match.Groups["scope"].Value.ToUpperInvariant() switch
         {
+            "QUERY" => TierScope.Query,
             "SCHEMA" => TierScope.Schema,
             "LAYER" => TierScope.Layer,
             _ => TierScope.Table,
         };
         return new Tier(verb, scope, Unquote(match.Groups["name"].Value));
+    }
+
+    private static PromoteQuery ParsePromoteQuery(string sql)
+    {
+        Match match = QueryPattern().Match(sql);
+        if (!match.Success)
+        {
+            throw LakeException.QueryInvalid("Expected PROMOTE QUERY [schema.]name [ORDER BY column [DESC], …] [WITH (max_staleness = '5m')] AS query");
+        }
+
+        string[] name = Unquote(match.Groups["name"].Value).Split('.');
+        Sources.PromotionSpec promotion = PromotionClause.Parse(match.Groups["rest"].Value);
+        return promotion is { Columns: null, Where: null, LastDays: null, Lookup: false }
+            ? new PromoteQuery(name.Length > 1 ? name[^2] : null, name[^1], promotion, match.Groups["query"].Value.TrimEnd().TrimEnd(';'))
+            : throw LakeException.QueryInvalid("A promoted query says its columns and conditions itself: only ORDER BY and WITH (max_staleness = …) may stand before AS");
     }
 
     private static Sync ParseSync(string text)
@@ -146,11 +170,19 @@ internal abstract partial record ManagementStatement
     [GeneratedRegex("^[A-Za-z]+")]
     private static partial Regex FirstWord();
 
-    [GeneratedRegex(@"^\w+\s+(?:(?<scope>TABLE|SCHEMA|LAYER)\s+)?(?<name>(?:""[^""]*""|[\w*?$-]+)(?:\.(?:""[^""]*""|[\w*?$-]+)){0,2})$", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"^\w+\s+(?:(?<scope>TABLE|SCHEMA|LAYER|QUERY)\s+)?(?<name>(?:""[^""]*""|[\w*?$-]+)(?:\.(?:""[^""]*""|[\w*?$-]+)){0,2})$", RegexOptions.IgnoreCase)]
     private static partial Regex TierPattern();
 
     [GeneratedRegex(@"^PROMOTE\s+(?:TABLE\s+)?(?<name>(?:""[^""]*""|[\w*?$-]+)(?:\.(?:""[^""]*""|[\w*?$-]+)){0,2})\s*(?<rest>[\s(].*)$", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
     private static partial Regex PromotePattern();
+
+    [GeneratedRegex(@"^PROMOTE\s+QUERY\s+\S+\s", RegexOptions.IgnoreCase)]
+    private static partial Regex PromoteQueryPattern();
+
+    [GeneratedRegex(
+        @"^(?:\s|--[^\n]*\n|/\*.*?\*/)*PROMOTE\s+QUERY\s+(?<name>(?:""[^""]*""|[\w$-]+)(?:\.(?:""[^""]*""|[\w$-]+))?)\s+(?<rest>(?:(?:ORDER|WITH)\b.*?)?)\bAS\s+(?<query>\S.*)$",
+        RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    private static partial Regex QueryPattern();
 
     [GeneratedRegex(@"^SYNC(?:\s+(?<source>""[^""]*""|[\w-]+))?$", RegexOptions.IgnoreCase)]
     private static partial Regex SyncPattern();
@@ -183,4 +215,5 @@ internal enum TierScope
     Table,
     Schema,
     Layer,
+    Query,
 }

@@ -118,6 +118,8 @@ internal static class StatementCommands
         var names = new Argument<string[]>("name") { Description = "schema.table, a glob such as 'dws.*', or a layer (ods, dwd, dws, ads)", Arity = ArgumentArity.OneOrMore };
         var schema = new Option<bool>("--schema") { Description = "The names are schemas" };
         var layer = new Option<bool>("--layer") { Description = "The names are layers" };
+        var query = new Option<bool>("--query") { Description = "The names are promoted queries" };
+        var text = new Option<string?>("--as") { Description = "What the query of this name is to be", HelpName = "SQL" };
         var command = new Command(verb, $"""
             {description}
 
@@ -125,14 +127,27 @@ internal static class StatementCommands
               lakeholo {verb} dwd.orders dwd.products
               lakeholo {verb} --layer ads
               lakeholo {verb} 'dws.*'
+              lakeholo {verb} --query sales_daily{(verb == "promote" ? " --as \"SELECT order_date, sum(amount_eur) AS eur FROM dwd.orders GROUP BY order_date\"" : "")}
             """);
         command.Arguments.Add(names);
         command.Options.Add(schema);
         command.Options.Add(layer);
+        command.Options.Add(query);
+        if (verb == "promote")
+        {
+            command.Options.Add(text);
+        }
+
         globals.AddTo(command, settingsInHelp: false);
         command.SetAction((parsed, token) => Guard.RunAsync(async () =>
         {
-            string scope = parsed.GetValue(schema) ? "SCHEMA" : parsed.GetValue(layer) ? "LAYER" : "TABLE";
+            string scope = parsed.GetValue(schema) ? "SCHEMA" : parsed.GetValue(layer) ? "LAYER" : parsed.GetValue(query) ? "QUERY" : "TABLE";
+            string rest = verb == "promote" && parsed.GetValue(text) is { } sql ? $" AS {sql}" : string.Empty;
+            if (rest.Length > 0 && (scope != "QUERY" || parsed.GetValue(names)!.Length > 1))
+            {
+                throw LakeCatalog.LakeException.QueryInvalid("--as goes with --query and one name");
+            }
+
             await using IConnection connection = await globals.ConnectAsync(parsed, onlyReads: false, token);
             int done = 0;
             int failed = 0;
@@ -140,7 +155,7 @@ internal static class StatementCommands
             {
                 await using var progress = StatusLine.OfPromotions(connection);
                 await StatementRunner.RunAsync(
-                    connection, $"{verb.ToUpperInvariant()} {scope} {name}", new RowTarget(FormatOf(null), null, 1000), verbose: false, token, batch =>
+                    connection, $"{verb.ToUpperInvariant()} {scope} {name}{rest}", new RowTarget(FormatOf(null), null, 1000), verbose: false, token, batch =>
                     {
                         done += batch.Length;
                         failed += Enumerable.Range(0, batch.Length).Count(i => CellText.Of(batch.Column("state"), i) is "failed" or "differed");
