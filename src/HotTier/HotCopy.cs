@@ -1,3 +1,4 @@
+using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Engine;
@@ -51,6 +52,21 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
         return promotion.Columns is null ? ColumnTexts(snapshot).SequenceEqual(stored) : !stored.Except(ColumnTexts(snapshot)).Any();
     }
 
+    /// <summary>Commits a connection's transaction while no statement is between planning and start, and makes its outcome what the copy holds.</summary>
+    public async ValueTask CommitAsync(DuckDBConnection connection, Func<HotState> next, CancellationToken cancellationToken)
+    {
+        Action open = await Readers.CloseAsync(cancellationToken);
+        try
+        {
+            EngineDatabase.Execute(connection, "COMMIT");
+            State = next();
+        }
+        finally
+        {
+            open();
+        }
+    }
+
     /// <summary>Takes it out of service.</summary>
     public void Quarantine() => Record = Record with { Quarantined = true };
 
@@ -85,6 +101,10 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
 
         retire(this);
     }
+
+    /// <summary>Whether two snapshots of a table have the same columns.</summary>
+    public static bool SameColumns(Snapshot one, Snapshot other)
+        => ColumnTexts(one).SequenceEqual(ColumnTexts(other)) && one.Schema.FieldsList.All(f => one.ColumnIdentity(f.Name) == other.ColumnIdentity(f.Name));
 
     private static IEnumerable<(string, string)> ColumnTexts(Snapshot snapshot) => snapshot.Schema.FieldsList.Select(f => (f.Name, SqlText.TypeOf(f)));
 

@@ -131,6 +131,19 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
         return command.ExecuteScalar();
     }
 
+    /// <summary>Rolls a transaction back that failed somewhere.</summary>
+    public static void RollBack(DuckDBConnection connection)
+    {
+        try
+        {
+            EngineDatabase.Execute(connection, "ROLLBACK");
+        }
+        catch (DuckDBException)
+        {
+            // The commit itself failed: nothing is left to roll back.
+        }
+    }
+
     public static string List(IEnumerable<int> numbers) => string.Join(", ", numbers.Select(Text));
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

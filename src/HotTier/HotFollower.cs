@@ -189,36 +189,20 @@ internal sealed class HotFollower(EngineDatabase engine)
             copy.Database.WriteUnits(connection, steps.RemovedGroups, steps.AddedGroups);
             copy.Database.WriteStamp(connection, stamp);
             UnitMap units = copy.State.Units.With(steps.RemovedGroups, steps.AddedGroups);
-            Action open = await copy.Readers.CloseAsync(cancellationToken);
-            try
-            {
-                EngineDatabase.Execute(connection, "COMMIT");
-                report = report with { Milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds };
-                copy.State = new HotState(stamp with { LastRefresh = report }, units, to, to.Schema);
-            }
-            finally
-            {
-                open();
-            }
-
+            await copy.CommitAsync(
+                connection,
+                () =>
+                {
+                    report = report with { Milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds };
+                    return new HotState(stamp with { LastRefresh = report }, units, to, to.Schema);
+                },
+                cancellationToken);
             return report;
         }
         catch
         {
-            RollBack(connection);
+            HotDatabase.RollBack(connection);
             throw;
-        }
-    }
-
-    private static void RollBack(DuckDBConnection connection)
-    {
-        try
-        {
-            EngineDatabase.Execute(connection, "ROLLBACK");
-        }
-        catch (DuckDBException)
-        {
-            // The commit itself failed: nothing is left to roll back.
         }
     }
 }

@@ -46,6 +46,12 @@ internal sealed record HotStamp
     /// <summary>The next number of a stored column.</summary>
     public int NextColumn { get; init; }
 
+    /// <summary>Of a roll-up that is kept current group by group: the statement of its groups' states.</summary>
+    public string? RollUp { get; init; }
+
+    /// <summary>Columns that are stored besides, for the groups' states.</summary>
+    public IReadOnlyList<string> Hidden { get; init; } = [];
+
     /// <summary>How the last refresh was applied.</summary>
     public RefreshReport? LastRefresh { get; init; }
 

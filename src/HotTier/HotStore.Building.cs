@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Queries;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -44,12 +45,41 @@ internal sealed partial class HotStore
             : WriteAsync(snapshot.Table, rows, groups, stamp, snapshot, keys, progress, cancellationToken);
     }
 
+    /// <summary>Builds a database of a roll-up's groups and their states.</summary>
+    /// <param name="snapshot">The query at its table's snapshot.</param>
+    /// <param name="rollUp">Its parts.</param>
+    /// <param name="states">The states of all groups.</param>
+    /// <param name="promotion">What is promoted.</param>
+    /// <param name="how">Why it is built, for the report.</param>
+    /// <param name="progress">As above.</param>
+    /// <param name="cancellationToken">Interrupts the engine.</param>
+    public ValueTask<HotBuild> BuildAsync(
+        QuerySnapshot snapshot, RollUp rollUp, TableScan states, PromotionSpec promotion, string how, Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StoredColumn> columns = ColumnPlan.Initial(snapshot, promotion);
+        var stored = new StoredRollUp(rollUp, columns);
+        string rows = $"SELECT NULL::INTEGER AS u, NULL::BIGINT AS p, {stored.Visible}, {stored.States} FROM ({states.Sql}){OrderBy(columns, snapshot, promotion)}";
+        var stamp = new HotStamp
+        {
+            Snapshot = snapshot.Id.Text,
+            Identity = snapshot.Identity,
+            CommittedAt = snapshot.CommittedAt,
+            Columns = columns,
+            Rows = 0,
+            NextColumn = columns.Count,
+            RollUp = rollUp.Sql,
+            Hidden = stored.HiddenNames,
+            LastRefresh = new RefreshReport(how, 0, 0, 0),
+        };
+        return WriteAsync(snapshot.Table, rows, [], stamp, snapshot, [], progress, cancellationToken);
+    }
+
     /// <summary>Writes a copy anew, without the room of deleted rows and dropped columns.</summary>
     public ValueTask<HotBuild> RewriteAsync(Snapshot snapshot, HotCopy copy, CancellationToken cancellationToken)
     {
         PromotionSpec promotion = copy.Record.Promotion;
         HotState state = copy.State;
-        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}"))} FROM {copy.Database.Rows}{OrderBy(state.Stamp.Columns, snapshot, promotion)}";
+        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}").Concat(state.Stamp.Hidden))} FROM {copy.Database.Rows}{OrderBy(state.Stamp.Columns, snapshot, promotion)}";
         StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(state.Stamp.Columns, snapshot)] : [];
         return WriteAsync(snapshot.Table, rows, [.. state.Units.Groups], state.Stamp, snapshot, keys, (_, _) => { }, cancellationToken);
     }

@@ -12,13 +12,14 @@ using Microsoft.Extensions.Logging;
 namespace LakeHolo.HotTier;
 
 /// <summary>Promotes, refreshes and demotes. A build reads one pinned snapshot, beside the copy that serves, and is then put in its place.</summary>
-internal sealed class HotTierController(HotStore store, CatalogService catalog, LakeTableSource lake, HotLimits limits, TimeProvider time, ILogger logger)
+internal sealed partial class HotTierController(HotStore store, CatalogService catalog, LakeTableSource lake, HotLimits limits, TimeProvider time, ILogger logger)
     : ITierController, IDisposable
 {
     // Further behind, the differences of single commits are not asked for.
     private const int MostSteps = 16;
 
     private readonly HotFollower _follower = new(store.Engine);
+    private readonly RollUpFollower _rollUps = new(store.Engine);
     private readonly HotVerifier _verifier = new(store.Engine, lake);
     private readonly HotUpkeep _upkeep = new(store, limits, logger);
     private readonly PartitionPredicate _predicate = new();
@@ -236,7 +237,9 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
                 return Outcome(table, "unchanged", current, started);
             }
 
-            string? why = table.Query is not null ? "the query was run anew" : await FollowAsync(table, current, snapshot, cancellationToken);
+            string? why = snapshot is QuerySnapshot query
+                ? await FollowAsync(table, current, query, cancellationToken)
+                : await FollowAsync(table, current, snapshot, cancellationToken);
             if (why is null)
             {
                 current.KnownNewestAt = askedAt;
@@ -245,11 +248,6 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             }
 
             how = "rebuild: " + why;
-        }
-
-        if (snapshot is QuerySnapshot query)
-        {
-            snapshot = query.ReadFrom("auto");
         }
 
         promotion ??= current?.Record.Promotion ?? PromotionSpec.Whole;
@@ -296,13 +294,8 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             IUnitReader reader = lake.UnitReader(table.Table) ?? throw new CannotFollowException("the format does not tell where rows come from");
             Func<DataFileInfo, bool>? covers = _predicate.Of(copy.Record.Promotion, to, Today);
             Snapshot from = copy.State.Snapshot ?? await HeldAsync(table, copy, cancellationToken);
-            SnapshotDiff whole = await CatalogService.DiffAsync(table, from, to, cancellationToken);
-
-            // Commit by commit, a compaction among them costs nothing. New files alone are as cheap at once.
-            IReadOnlyList<Snapshot> between = whole.Removed.Count == 0 ? [] : await CatalogService.LoadBetweenAsync(table, from, to, MostSteps, cancellationToken);
-            foreach (Snapshot step in between.Append(to))
+            foreach ((Snapshot step, SnapshotDiff diff) in await StepsAsync(table, from, to, cancellationToken))
             {
-                SnapshotDiff diff = between.Count == 0 ? whole : await CatalogService.DiffAsync(table, from, step, cancellationToken);
                 RefreshReport report = await _follower.ApplyAsync(copy, reader, from, step, diff, covers, cancellationToken);
                 Log.Followed(logger, table.Table.FullName, step.Id.Text, report.How, report.RowsDeleted, report.RowsInserted, report.Milliseconds);
                 from = step;
@@ -319,6 +312,26 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             // Files of a step in between may be gone, or unreadable as they were; the newest snapshot decides whether the table is.
             return e.Message;
         }
+    }
+
+    // Commit by commit, a compaction among them costs nothing. New files alone are as cheap at once.
+    private static async ValueTask<IReadOnlyList<(Snapshot Step, SnapshotDiff Diff)>> StepsAsync(CatalogTable table, Snapshot from, Snapshot to, CancellationToken cancellationToken)
+    {
+        SnapshotDiff whole = await CatalogService.DiffAsync(table, from, to, cancellationToken);
+        IReadOnlyList<Snapshot> between = whole.Removed.Count == 0 ? [] : await CatalogService.LoadBetweenAsync(table, from, to, MostSteps, cancellationToken);
+        if (between.Count == 0)
+        {
+            return [(to, whole)];
+        }
+
+        var steps = new List<(Snapshot, SnapshotDiff)>();
+        foreach (Snapshot step in between.Append(to))
+        {
+            steps.Add((step, await CatalogService.DiffAsync(table, from, step, cancellationToken)));
+            from = step;
+        }
+
+        return steps;
     }
 
     private static async ValueTask<Snapshot> HeldAsync(CatalogTable table, HotCopy copy, CancellationToken cancellationToken)
@@ -340,6 +353,11 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
                 : new UnitSelection(snapshot.EnumerateFiles().Where(covers).Select(f => reader!.UnitOf(snapshot, f)).ToHashSet(StringComparer.Ordinal));
         }
 
+        if (snapshot is QuerySnapshot query)
+        {
+            return await RebuildAsync(table, query, promotion, how, work, askedAt, cancellationToken);
+        }
+
         var request = new ScanRequest { Columns = [.. ColumnPlan.Initial(snapshot, promotion).Select(c => c.Name)], WithOrigin = units is not null, Units = part };
         _upkeep.MakeRoom(table.Table, part is null ? snapshot.SizeBytes : snapshot.EnumerateFiles().Where(f => part.Has(reader!.UnitOf(snapshot, f))).Sum(f => f.SizeBytes));
         HotBuild build;
@@ -349,6 +367,11 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
             build = await store.BuildAsync(snapshot, scan, units, promotion, how, work.Watch, cancellationToken);
         }
 
+        return Publish(table, build, promotion, how, askedAt);
+    }
+
+    private HotCopy Publish(CatalogTable table, HotBuild build, PromotionSpec promotion, string how, DateTimeOffset askedAt)
+    {
         HotCopy copy;
         try
         {
@@ -361,7 +384,7 @@ internal sealed class HotTierController(HotStore store, CatalogService catalog, 
         }
 
         _errors.TryRemove(table.Table.FullName, out _);
-        Log.Built(logger, table.Table.FullName, snapshot.Id.Text, how, build.State.Stamp.Rows, store.BytesOf(copy), build.Milliseconds);
+        Log.Built(logger, table.Table.FullName, build.State.Stamp.Snapshot, how, build.State.Stamp.Rows, store.BytesOf(copy), build.Milliseconds);
         return copy;
     }
 

@@ -73,6 +73,13 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         });
     }
 
+    /// <summary>Takes a roll-up apart: its parts and the statements made of them, or why it is none.</summary>
+    public (SyntaxTree.RollUpParts? Parts, string? Why, string? Arguments, string? State) TakeApart(string sql, Schema schema) => planning.With(connection =>
+    {
+        (SyntaxTree.RollUpParts? parts, string? why) = SyntaxTree.Parse(connection, sql).TakeApart([.. schema.FieldsList.Select(f => f.Name)]);
+        return (parts, why, parts?.ArgumentsSql(connection), parts?.StateSql(connection));
+    });
+
     /// <summary>The tables that a query to be promoted reads, each once.</summary>
     /// <exception cref="LakeException">FeatureUnsupported: what it reads is not followed. QueryInvalid: its answer is not a matter of the tables alone.</exception>
     public IReadOnlyList<CatalogTable> TablesOf(QuerySession session, string sql)
@@ -144,12 +151,19 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     /// <param name="bound">The statement.</param>
     /// <param name="parameters">The values of its markers.</param>
     /// <param name="cancellationToken">Cancels planning.</param>
-    public async ValueTask<PlannedStatement> PlanAsync(BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+    /// <param name="units">Which units of its tables are read; null for all.</param>
+    public async ValueTask<PlannedStatement> PlanAsync(
+        BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null)
     {
         IReadOnlyList<ScanRequest> requests = bound.Shape.Requests ?? planning.With(connection => Requests(connection, bound, parameters));
         if (bound.Shape.IsRepeatable)
         {
             bound.Shape.Requests = requests;
+        }
+
+        if (units is not null)
+        {
+            requests = [.. requests.Select(r => r with { Units = units, OnlyCounts = false })];
         }
 
         var scans = new List<PlannedScan>();

@@ -51,6 +51,24 @@ public sealed class QuerySnapshot : Snapshot
         Tier = tier,
     };
 
+    /// <summary>The same over another snapshot of its one table, of the same columns.</summary>
+    public QuerySnapshot At(Snapshot snapshot)
+    {
+        IReadOnlyList<(CatalogTable, Snapshot)> tables = [(Tables[0].Table, snapshot)];
+        return new QuerySnapshot
+        {
+            Table = Table,
+            Id = IdOf(tables),
+            CommittedAt = snapshot.CommittedAt,
+            Schema = Schema,
+            PartitionColumns = PartitionColumns,
+            Query = Query,
+            Tables = tables,
+            Reader = Reader,
+            Tier = Tier,
+        };
+    }
+
     /// <summary>The version as users see it: <c>orders@12, items@7</c>.</summary>
     internal static SnapshotId IdOf(IEnumerable<(CatalogTable Table, Snapshot Snapshot)> tables)
         => new(string.Join(", ", tables.Select(t => $"{t.Table.Table.Name}@{t.Snapshot.Id.Text}")));

@@ -4,8 +4,10 @@ using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Planning;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.Accelerator.Sources;
+using LakeHolo.Accelerator.Sql;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Accelerator.Queries;
@@ -79,19 +81,57 @@ public sealed class QueryTables : ITableFormat, ITableReader
     public async ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
     {
         var query = (QuerySnapshot)snapshot;
-        return await PlanAsync(query, query.Query.Sql, cancellationToken);
+        IEnumerable<Field> columns = query.Schema.FieldsList.Where(f => request.Columns?.Contains(f.Name) != false);
+
+        // The engine's own types may be others than those that clients see, such as of sums.
+        string list = string.Join(", ", columns.Select(f => $"CAST({SqlText.Identifier(f.Name)} AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}"));
+        return await PlanAsync(query, query.Query.Sql, sql => $"SELECT {list} FROM ({sql})", null, cancellationToken);
     }
 
-    /// <summary>Plans a text over the snapshots of a query's tables.</summary>
-    /// <param name="query">The snapshots, and where the text looks for its tables.</param>
-    /// <param name="sql">The text; reads no other tables.</param>
-    /// <param name="cancellationToken">Cancels.</param>
-    public async ValueTask<TableScan> PlanAsync(QuerySnapshot query, string sql, CancellationToken cancellationToken)
+    /// <summary>Takes a query apart that can be kept current by what is added and taken away.</summary>
+    /// <returns>Its parts, or why it cannot.</returns>
+    public async ValueTask<(RollUp? RollUp, string? Why)> RollUpAsync(QuerySnapshot query, CancellationToken cancellationToken)
     {
-        BoundStatement bound = await BindAsync(query.Query, sql, query.Tables, query.Tier, cancellationToken);
-        PlannedStatement plan = await _planner.PlanAsync(bound, [], cancellationToken);
+        if (query.Tables.Count != 1)
+        {
+            return (null, "it is not over one table");
+        }
+
+        (SyntaxTree.RollUpParts? parts, string? why, string? arguments, string? state) = _planner.TakeApart(query.Query.Sql, query.Tables[0].Snapshot.Schema);
+        if (parts is null)
+        {
+            return (null, why);
+        }
+
+        try
+        {
+            string[] types = arguments is null ? [] : [.. (await BindAsync(query.Query, arguments, query.Tables, "lake", cancellationToken)).ResultSchema.FieldsList.Select(SqlText.TypeOf)];
+            await BindAsync(query.Query, state!, query.Tables, "lake", cancellationToken);
+            RollUpColumn[] columns = [.. parts.Columns.Select(c => new RollUpColumn(c.Kind, c.Number, c.Kind is RollUpKind.Key or RollUpKind.Rows ? null : types[c.Number]))];
+            return columns.Any(c => (c.Kind == RollUpKind.Sum && !RollUp.IsExact(c.ArgumentType!)) || (c.Kind == RollUpKind.Average && RollUp.AverageOf(c.ArgumentType!) is null))
+                ? (null, "sums of such numbers depend on the order in which they are added")
+                : (new RollUp(columns, state!), null);
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
+        {
+            return (null, "its parts do not stand alone: " + e.Message);
+        }
+    }
+
+    /// <summary>Plans the states of a roll-up's groups.</summary>
+    /// <param name="query">The snapshot of its table.</param>
+    /// <param name="rollUp">Its parts.</param>
+    /// <param name="units">Of which units; null for all.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    public ValueTask<TableScan> PlanStatesAsync(QuerySnapshot query, RollUp rollUp, UnitSelection? units, CancellationToken cancellationToken)
+        => PlanAsync(query, rollUp.Sql, sql => sql, units, cancellationToken);
+
+    private async ValueTask<TableScan> PlanAsync(QuerySnapshot query, string sql, Func<string, string> wrap, UnitSelection? units, CancellationToken cancellationToken)
+    {
+        BoundStatement bound = await BindAsync(query.Query, sql, query.Tables, units is null ? query.Tier : "lake", cancellationToken);
+        PlannedStatement plan = await _planner.PlanAsync(bound, [], cancellationToken, units);
         ScanStatistics none = new() { FilesTotal = 0, FilesRead = 0, BytesRead = 0 };
-        return new TableScan(plan.Sql, plan.Scans.Aggregate(none, (sum, scan) => sum.Plus(scan.Scan.Statistics)), [plan]) { Started = plan.Started };
+        return new TableScan(wrap(plan.Sql), plan.Scans.Aggregate(none, (sum, scan) => sum.Plus(scan.Scan.Statistics)), [plan]) { Started = plan.Started };
     }
 
     /// <summary>A query at given snapshots of its tables.</summary>

@@ -6,9 +6,9 @@ using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.Accelerator.Sql;
 
-/// <summary>A SELECT statement as the engine's own syntax tree (<c>json_serialize_sql</c>). The only file that knows the tree's shape, which is that of
+/// <summary>A SELECT statement as the engine's own syntax tree (<c>json_serialize_sql</c>). The only class that knows the tree's shape, which is that of
 /// the pinned engine version; tests hold it.</summary>
-internal sealed class SyntaxTree
+internal sealed partial class SyntaxTree
 {
     private const int MaxDepth = 400;
 

@@ -2,7 +2,7 @@ using LakeHolo.Golden.Tests.SampleLake;
 
 namespace LakeHolo.Golden.Tests.HotCopies;
 
-/// <summary>Roll-ups over the shop's tables while their writers go on: by their names they answer what their texts do.</summary>
+/// <summary>Roll-ups over the shop's tables while their writers go on: by their names they answer what their texts do, and how each step was applied is as expected.</summary>
 public sealed class PromotedQueries(ITestOutputHelper output) : IAsyncLifetime
 {
     private static readonly (string Name, string Sql)[] Queries =
@@ -45,6 +45,7 @@ public sealed class PromotedQueries(ITestOutputHelper output) : IAsyncLifetime
         }
 
         output.WriteLine(string.Join("\n", how));
+        Assert.Equal(await File.ReadAllLinesAsync(Path.Combine(GoldenCases.Root, "tests", "Golden.Tests", "HotCopies", "how-applied-queries.txt")), how);
         Assert.All(await _lake.ManageAsync("VERIFY QUERY *"), row => Assert.Contains("|verified|", row, StringComparison.Ordinal));
     }
 }
