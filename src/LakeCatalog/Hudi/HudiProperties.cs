@@ -6,6 +6,10 @@ namespace LakeHolo.LakeCatalog.Hudi;
 /// <summary>The table's <c>hoodie.properties</c>: Java properties text, with the values a reader needs under names of their own.</summary>
 public sealed class HudiProperties
 {
+    // Classes and types, with and without underscores.
+    private static readonly string[] OwnValueGenerators =
+        ["Simple", "Complex", "Nonpartitioned", "NON_PARTITION", "GlobalDelete", "GLOBAL_DELETE", "AutoRecord", "AUTO_RECORD", "SqlKeyGenerator", "SPARK_SQL", "Uuid"];
+
     private readonly Dictionary<string, string> _values;
 
     private HudiProperties(Dictionary<string, string> values) => _values = values;
@@ -65,6 +69,21 @@ public sealed class HudiProperties
 
     /// <summary>The key generator's class name without its package, else its type, else null.</summary>
     public string? KeyGenerator => Text("hoodie.table.keygenerator.class") is { } name ? name[(name.LastIndexOf('.') + 1)..] : Text("hoodie.table.keygenerator.type");
+
+    /// <summary>Whether folders of slash-separated dates stand for one date column (<c>2024/01/15</c>).</summary>
+    public bool HasSlashSeparatedDates => Flag("hoodie.datasource.write.slash.separated.date.partitioning", false);
+
+    /// <summary>Whether the folder name of a partition column is its value. Timestamp key generators write formatted text, custom ones may, and one that is not known could write anything.</summary>
+    public bool PathHoldsValueOf(string column)
+    {
+        string generator = KeyGenerator ?? "";
+        string? declared = List("hoodie.table.partition.fields").Where(f => f.Split(':')[0] == column).Select(f => f.Split(':').ElementAtOrDefault(1)).FirstOrDefault();
+        bool isKnown = generator.Length == 0 || OwnValueGenerators.Any(g => generator.StartsWith(g, StringComparison.OrdinalIgnoreCase));
+        bool isCustom = declared is not null || generator.StartsWith("Custom", StringComparison.OrdinalIgnoreCase);
+        return isCustom
+            ? (isKnown || generator.StartsWith("Custom", StringComparison.OrdinalIgnoreCase)) && "SIMPLE".Equals(declared, StringComparison.OrdinalIgnoreCase)
+            : isKnown && !_values.Keys.Any(k => k.Contains("keygen.timebased", StringComparison.Ordinal));
+    }
 
     /// <summary>A property's value, trimmed; null if absent or empty.</summary>
     public string? Text(string key) => _values.TryGetValue(key, out string? value) && value.Trim() is { Length: > 0 } text ? text : null;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Apache.Arrow;
 using Apache.Arrow.Types;
+using LakeHolo.LakeCatalog.Avro;
 
 namespace LakeHolo.LakeCatalog.Hudi;
 
@@ -12,6 +13,12 @@ public sealed record HudiColumn(Field Field, string? DefaultJson, string? Logica
 {
     /// <summary>The column's name.</summary>
     public string Name => Field.Name;
+
+    /// <summary>Paths (<see cref="LogicalPaths"/>) of its instants that the table's schema counts in milliseconds.</summary>
+    public IReadOnlySet<string> MillisecondInstants { get; init; } = new HashSet<string>();
+
+    /// <summary>Paths of its local timestamps that the table's schema counts in milliseconds.</summary>
+    public IReadOnlySet<string> LocalMilliseconds { get; init; } = new HashSet<string>();
 }
 
 /// <summary>Reads table schemas (Avro JSON) into Arrow types.</summary>
@@ -50,13 +57,23 @@ internal static class HudiSchema
                 columns.Add(new HudiColumn(new Field(name, type, isNullable), value, LogicalTypeOf(field.GetProperty("type"))));
             }
 
-            return columns;
+            return avroJson.Contains("timestamp-millis", StringComparison.Ordinal) ? WithMilliseconds(columns, AvroSchema.Parse(avroJson, path)) : columns;
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException)
         {
             throw LakeException.FormatInvalid("The table's Avro schema is malformed: " + error.Message, path, error);
         }
     }
+
+    private static HudiColumn[] WithMilliseconds(List<HudiColumn> columns, AvroSchema schema)
+    {
+        IReadOnlySet<string> instants = LogicalPaths.Of(schema.NonNull, "timestamp-millis");
+        IReadOnlySet<string> local = LogicalPaths.Of(schema.NonNull, "local-timestamp-millis");
+        return [.. columns.Select(c => c with { MillisecondInstants = Below(instants, c.Name), LocalMilliseconds = Below(local, c.Name) })];
+    }
+
+    private static HashSet<string> Below(IReadOnlySet<string> paths, string column)
+        => paths.Where(p => p == column || p.StartsWith(column + ".", StringComparison.Ordinal)).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Puts the meta columns in front.</summary>
     public static Schema ToArrow(IReadOnlyList<HudiColumn> columns, bool withMetaColumns, bool withOperation = false)

@@ -17,21 +17,31 @@ internal static class ColumnSql
     /// <param name="expression">The file's value.</param>
     /// <param name="source">Its type in the file.</param>
     /// <param name="target">The table's type.</param>
-    /// <param name="column">The column's name, for messages.</param>
-    /// <param name="names">Names of nested fields in the file.</param>
-    /// <param name="depth">Nesting so far, 0 for a column.</param>
-    public static string Convert(string expression, EngineType source, IArrowType target, string column, ColumnMap names, int depth = 0) => target switch
+    /// <param name="place">Where the value lies.</param>
+    public static string Convert(string expression, EngineType source, IArrowType target, Place place) => target switch
     {
-        StructType s when source.Name == "STRUCT" => Struct(expression, source, s, column, names, depth),
-        ListType l when source.Name == "LIST" => List(expression, source, l, column, names, depth),
-        MapType m when source.Name == "MAP" => Map(expression, source, m, column, names, depth),
-        StructType or ListType or MapType => throw Refused(source, target, column),
-        _ => Scalar(expression, source, target, column),
+        StructType s when source.Name == "STRUCT" => Struct(expression, source, s, place),
+        ListType l when source.Name == "LIST" => List(expression, source, l, place),
+        MapType m when source.Name == "MAP" => Map(expression, source, m, place),
+        StructType or ListType or MapType => throw Refused(source, target, place.Path),
+        _ => place.Stamps?.Repaired(expression, source, place) ?? Scalar(expression, source, target, place.Path),
     };
 
-    private static string Struct(string expression, EngineType source, StructType target, string column, ColumnMap names, int depth)
+    /// <summary>A value's place in the table and in a file.</summary>
+    /// <param name="Path">Path in the table.</param>
+    /// <param name="FilePath">Path in the file.</param>
+    /// <param name="Names">Names of nested fields in the file.</param>
+    /// <param name="Stamps">Units of the column's timestamps, where they may differ from what the types say.</param>
+    /// <param name="Depth">Nesting so far, 0 for a column.</param>
+    internal sealed record Place(string Path, string FilePath, ColumnMap Names, StampUnits? Stamps, int Depth = 0)
     {
-        if (SqlText.TypeOf(target) == TextOf(source) && names == ColumnMap.Empty)
+        /// <summary>A part's place.</summary>
+        public Place Of(string part, string inFile, ColumnMap names) => new(LogicalPaths.Join(Path, part), LogicalPaths.Join(FilePath, inFile), names, Stamps, Depth + 1);
+    }
+
+    private static string Struct(string expression, EngineType source, StructType target, Place place)
+    {
+        if (SqlText.TypeOf(target) == TextOf(source) && place.Names == ColumnMap.Empty && place.Stamps is null)
         {
             return expression;
         }
@@ -40,28 +50,28 @@ internal static class ColumnSql
         foreach (Field field in target.Fields)
         {
             string name = "";
-            EngineType? found = names.SourceOf(field.Name) is { } inFile ? Find(source.Children, inFile, column, out name) : null;
+            EngineType? found = place.Names.SourceOf(field.Name) is { } inFile ? Find(source.Children, inFile, place.Path, out name) : null;
             string value = found is null
                 ? $"CAST(NULL AS {SqlText.TypeOf(field.DataType)})"
-                : Convert($"struct_extract({expression}, {SqlText.Literal(name)})", found, field.DataType, column + "." + field.Name, names.ChildrenOf(field.Name), depth + 1);
+                : Convert($"struct_extract({expression}, {SqlText.Literal(name)})", found, field.DataType, place.Of(field.Name, name, place.Names.ChildrenOf(field.Name)));
             fields.Append(fields.Length == 0 ? "" : ", ").Append(SqlText.Identifier(field.Name)).Append(" := ").Append(value);
         }
 
         return $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({fields}) END";
     }
 
-    private static string List(string expression, EngineType source, ListType target, string column, ColumnMap names, int depth)
+    private static string List(string expression, EngineType source, ListType target, Place place)
     {
-        string item = string.Create(CultureInfo.InvariantCulture, $"x{depth}");
-        string value = Convert(item, source.Children[0].Type, target.ValueDataType, column, names.ChildrenOf("item"), depth + 1);
+        string item = string.Create(CultureInfo.InvariantCulture, $"x{place.Depth}");
+        string value = Convert(item, source.Children[0].Type, target.ValueDataType, place.Of("item", "item", place.Names.ChildrenOf("item")));
         return value == item ? expression : $"list_transform({expression}, lambda {item}: {value})";
     }
 
-    private static string Map(string expression, EngineType source, MapType target, string column, ColumnMap names, int depth)
+    private static string Map(string expression, EngineType source, MapType target, Place place)
     {
-        string entry = string.Create(CultureInfo.InvariantCulture, $"x{depth}");
-        string key = Convert(entry + ".key", source.Children[0].Type, target.KeyField.DataType, column, ColumnMap.Empty, depth + 1);
-        string value = Convert(entry + ".value", source.Children[1].Type, target.ValueField.DataType, column, names.ChildrenOf("value"), depth + 1);
+        string entry = string.Create(CultureInfo.InvariantCulture, $"x{place.Depth}");
+        string key = Convert(entry + ".key", source.Children[0].Type, target.KeyField.DataType, place.Of("key", "key", ColumnMap.Empty));
+        string value = Convert(entry + ".value", source.Children[1].Type, target.ValueField.DataType, place.Of("value", "value", place.Names.ChildrenOf("value")));
         return key == entry + ".key" && value == entry + ".value"
             ? expression
             : $"map_from_entries(list_transform(map_entries({expression}), lambda {entry}: struct_pack(key := {key}, value := {value})))";
@@ -136,4 +146,18 @@ internal static class ColumnSql
 
     private static LakeException Refused(EngineType source, IArrowType target, string column)
         => LakeException.FeatureUnsupported($"Hudi: column {column} changed from {TextOf(source)} to {SqlText.TypeOf(target)}, which is not supported");
+}
+
+/// <summary>Units of a column's timestamps. Writers before 1.1 labelled milliseconds as microseconds: where the table's schema says milliseconds, a file's microseconds are
+/// milliseconds; and a plain number in a file is what the table's schema says it is.</summary>
+/// <param name="MillisecondInstants">Paths that the table's schema counts in milliseconds.</param>
+/// <param name="LocalMilliseconds">Likewise, of local timestamps.</param>
+/// <param name="FileMicroseconds">Paths that the file labels as instants in microseconds.</param>
+internal sealed record StampUnits(IReadOnlySet<string> MillisecondInstants, IReadOnlySet<string> LocalMilliseconds, IReadOnlySet<string> FileMicroseconds)
+{
+    /// <summary>The value in its true unit; null where nothing needs repair.</summary>
+    public string? Repaired(string expression, EngineType source, ColumnSql.Place place)
+        => MillisecondInstants.Contains(place.Path) && FileMicroseconds.Contains(place.FilePath) ? $"make_timestamptz(epoch_us({expression}) * 1000)"
+            : LocalMilliseconds.Contains(place.Path) && source.Name == "BIGINT" ? $"make_timestamp({expression} * 1000)"
+            : null;
 }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Hudi;
@@ -8,7 +9,7 @@ namespace LakeHolo.Readers.Hudi;
 /// <summary>The columns of a Parquet file as the engine sees them. Files with equal columns share one scan.</summary>
 /// <param name="Signature">Equal for files of equal columns.</param>
 /// <param name="Columns">Top-level columns.</param>
-/// <param name="MicrosecondInstants">Names of columns stored as UTC instants in microseconds (at any depth, by their own name).</param>
+/// <param name="MicrosecondInstants">Paths (<see cref="LogicalPaths"/>) of what is stored as UTC instants in microseconds.</param>
 internal sealed record ParquetShape(string Signature, IReadOnlyList<(string Name, EngineType Type)> Columns, IReadOnlySet<string> MicrosecondInstants);
 
 /// <summary>Looks up shapes, each file once.</summary>
@@ -39,21 +40,29 @@ internal sealed class ParquetShapes
         return _byFile[identity] = _bySignature.GetOrAdd(shape.Signature, shape);
     }
 
-    // The engine's types do not tell milliseconds from microseconds.
-    private static HashSet<string> MicrosecondInstants(DuckDBConnection connection, string localPath)
+    // The engine's types do not tell milliseconds from microseconds. Its types and the file's schema have the same leaves in the same order, however lists are spelled.
+    private static HashSet<string> MicrosecondInstants(DuckDBConnection connection, string localPath, List<(string, EngineType)> columns)
     {
+        string[] leaves = [.. columns.SelectMany(c => Leaves(c.Item1, c.Item2))];
         using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = "SELECT DISTINCT name FROM parquet_schema(" + SqlText.Literal(localPath) + ") WHERE converted_type = 'TIMESTAMP_MICROS' "
-            + "OR (logical_type LIKE '%isAdjustedToUTC=1%' AND logical_type LIKE '%MICROS=MicroSeconds()%')";
+        command.CommandText = "SELECT coalesce(converted_type = 'TIMESTAMP_MICROS', false) OR coalesce(logical_type LIKE '%isAdjustedToUTC=1%' AND logical_type LIKE '%MICROS=MicroSeconds()%', false) "
+            + "FROM parquet_schema(" + SqlText.Literal(localPath) + ") WHERE type IS NOT NULL AND coalesce(num_children, 0) = 0";
         using DuckDBDataReader reader = command.ExecuteReader();
-        var names = new HashSet<string>(StringComparer.Ordinal);
-        while (reader.Read())
+        var paths = new HashSet<string>(StringComparer.Ordinal);
+        int leaf = 0;
+        for (; reader.Read(); leaf++)
         {
-            names.Add(reader.GetString(0));
+            if (leaf < leaves.Length && reader.GetBoolean(0))
+            {
+                paths.Add(leaves[leaf]);
+            }
         }
 
-        return names;
+        return leaf == leaves.Length ? paths : throw LakeException.FeatureUnsupported("Hudi: a Parquet file with columns of a type that is not known is not supported", localPath);
     }
+
+    private static IEnumerable<string> Leaves(string path, EngineType type)
+        => type.Children.Count == 0 ? [path] : type.Children.SelectMany(c => Leaves(LogicalPaths.Join(path, c.Name), c.Type));
 
     private static ParquetShape Describe(DuckDBConnection connection, string localPath)
     {
@@ -70,7 +79,7 @@ internal sealed class ParquetShapes
                 signature.Append(reader.GetString(0)).Append('\0').Append(reader.GetString(1)).Append('\n');
             }
 
-            HashSet<string> micros = signature.ToString().Contains("TIMESTAMP", StringComparison.Ordinal) ? MicrosecondInstants(connection, localPath) : [];
+            HashSet<string> micros = signature.ToString().Contains("TIMESTAMP", StringComparison.Ordinal) ? MicrosecondInstants(connection, localPath, columns) : [];
             signature.AppendJoin('\0', micros.Order(StringComparer.Ordinal));
             return new ParquetShape(signature.ToString(), columns, micros);
         }

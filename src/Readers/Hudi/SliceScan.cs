@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Apache.Arrow;
+using Apache.Arrow.Types;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.Readers.Engine;
@@ -18,7 +19,7 @@ internal sealed record ReadableFile(string LocalPath, string Identity, string Pa
     /// <summary>Path of the source, relative to the table.</summary>
     public required string Path { get; init; }
 
-    /// <summary>Columns that the source itself stores as UTC instants in microseconds; a decoder may have brought others to that unit.</summary>
+    /// <summary>Paths of what the source itself stores as UTC instants in microseconds; a decoder may have brought others to that unit.</summary>
     public IReadOnlySet<string> MicrosecondInstants { get; init; } = Shape.MicrosecondInstants;
 }
 
@@ -53,17 +54,7 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
         string name = "";
         if (names.SourceOf(field.Name) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, field.Name, out name) is { } type)
         {
-            string value = SqlText.Identifier(name);
-            switch (snapshot.Columns.FirstOrDefault(c => c.Name == field.Name)?.LogicalType)
-            {
-                // Writers before 1.1 labelled milliseconds as microseconds: the table's schema is right, the stored number counts milliseconds.
-                case "timestamp-millis" when file.MicrosecondInstants.Contains(name):
-                    return $"make_timestamptz(epoch_us({value}) * 1000)";
-                case "local-timestamp-millis" when type.Name == "BIGINT":
-                    return $"make_timestamp({value} * 1000)";
-                default:
-                    return ColumnSql.Convert(value, type, field.DataType, field.Name, names.ChildrenOf(field.Name));
-            }
+            return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, new ColumnSql.Place(field.Name, name, names.ChildrenOf(field.Name), StampsOf(file, field.Name)));
         }
 
         string target = SqlText.TypeOf(field.DataType);
@@ -72,10 +63,31 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
             return $"CAST(NULL AS {target})";
         }
 
-        IReadOnlyDictionary<string, string?> values = PartitionPath.Parse(file.Partition, snapshot.PartitionColumns, snapshot.Properties.UrlEncodesPartitions)
-            ?? throw LakeException.FormatInvalid($"Hudi: the partition path does not fit the partition columns, which are not in the files", file.Partition);
-        return $"CAST({SqlText.LiteralOrNull(values[field.Name])} AS {target})";
+        return $"CAST({SqlText.LiteralOrNull(PartitionValue(file.Partition, field))} AS {target})";
     }
+
+    // Of a column that is not in the files: its path is all there is.
+    private string? PartitionValue(string partition, Field field)
+    {
+        bool isSlashed = snapshot.Properties.HasSlashSeparatedDates;
+        string? reason = !snapshot.Properties.PathHoldsValueOf(field.Name) ? "whose key generator does not write the column's own value into the path"
+            : isSlashed && field.DataType is not Date32Type ? "with slash-separated dates of another type than date"
+            : field.DataType is not (StringType or BooleanType or Int32Type or Int64Type or FloatType or DoubleType or Date32Type) ? $"of type {SqlText.TypeOf(field)}"
+            : null;
+        if (reason is not null)
+        {
+            throw LakeException.FeatureUnsupported($"Hudi: a dropped partition column ({field.Name}) {reason} is not supported", snapshot.Table.FullName);
+        }
+
+        IReadOnlyDictionary<string, string?> values = PartitionPath.Parse(partition, snapshot.PartitionColumns, snapshot.Properties.UrlEncodesPartitions)
+            ?? throw LakeException.FormatInvalid($"Hudi: the partition path does not fit the partition columns, which are not in the files", partition);
+        return isSlashed ? values[field.Name]?.Replace('/', '-') : values[field.Name];
+    }
+
+    private StampUnits? StampsOf(ReadableFile file, string column)
+        => snapshot.Columns.FirstOrDefault(c => c.Name == column) is { } known && known.MillisecondInstants.Count + known.LocalMilliseconds.Count > 0
+            ? new StampUnits(known.MillisecondInstants, known.LocalMilliseconds, file.MicrosecondInstants)
+            : null;
 
     /// <summary>A relation of no rows.</summary>
     public static string Nothing(IReadOnlyList<Field> fields) => "SELECT "

@@ -3,6 +3,7 @@ using System.Globalization;
 using Apache.Arrow;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Avro;
+using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.HFiles;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using ParquetSharp.Arrow;
@@ -45,10 +46,8 @@ internal static class DataBlock
     /// <summary>Column names of a block's own schema.</summary>
     public static IReadOnlyList<string> ColumnsOf(LiveBlock live) => [.. SchemaOf(live).Fields.Select(f => f.Name)];
 
-    /// <summary>Columns that an Avro block stores as instants in microseconds.</summary>
-    public static IReadOnlySet<string> MicrosecondInstantsOf(LiveBlock live)
-        => SchemaOf(live).Fields.Where(f => (f.Type.Kind == AvroKind.Union ? f.Type.Branches : [f.Type]).Any(t => t.LogicalType == "timestamp-micros"))
-            .Select(f => f.Name).ToHashSet(StringComparer.Ordinal);
+    /// <summary>Paths of what an Avro block stores as instants in microseconds.</summary>
+    public static IReadOnlySet<string> MicrosecondInstantsOf(LiveBlock live) => LogicalPaths.Of(SchemaOf(live), "timestamp-micros");
 
     // i32 content version (2 or 3), i32 records, then records x (i32 length, Avro datum)
     private static void WriteAvro(LiveBlock live, ReadOnlySpan<byte> content, string targetPath, CancellationToken cancellationToken)

@@ -8,7 +8,7 @@ using LakeHolo.Readers.Scanning;
 namespace LakeHolo.Readers.Hudi.Pruning;
 
 /// <summary>Skips slices whose partition path excludes every row that a filter needs.</summary>
-/// <remarks>Only where the path holds the columns' own values: with timestamp or custom key generators it is formatted text. A condition, or a value,
+/// <remarks>Only where the path holds the columns' own values: with timestamp, custom or unknown key generators it may be another text. A condition, or a value,
 /// that is not understood keeps the slice.</remarks>
 internal sealed class PartitionPruning
 {
@@ -22,11 +22,7 @@ internal sealed class PartitionPruning
         _columns = snapshot.PartitionColumns;
         _isUrlEncoded = snapshot.Properties.UrlEncodesPartitions;
         _types = snapshot.Columns.Where(c => _columns.Contains(c.Name)).ToDictionary(c => c.Name, c => c.Field.DataType, StringComparer.OrdinalIgnoreCase);
-        string generator = snapshot.Properties.KeyGenerator ?? "";
-        _isUsable = _columns.Count > 0 && _types.Count == _columns.Count
-            && !generator.StartsWith("Timestamp", StringComparison.OrdinalIgnoreCase) && !generator.StartsWith("Custom", StringComparison.OrdinalIgnoreCase)
-            && !snapshot.Properties.Values.Keys.Any(k => k.Contains("keygen.timebased", StringComparison.Ordinal))
-            && !snapshot.Properties.Flag("hoodie.datasource.write.slash.separated.date.partitioning", false);
+        _isUsable = _columns.Count > 0 && _types.Count == _columns.Count && _columns.All(snapshot.Properties.PathHoldsValueOf) && !snapshot.Properties.HasSlashSeparatedDates;
     }
 
     /// <summary>Whether rows of a partition may fulfil the condition.</summary>
