@@ -20,6 +20,9 @@ internal sealed record BenchOptions
     /// <summary>Where engines of other makers are installed.</summary>
     public string? ClientsDirectory { get; private init; }
 
+    /// <summary>Where the scripts are that start an object store.</summary>
+    public string? ObjectStoreScripts { get; private init; }
+
     public string Commit { get; private init; } = "unknown";
 
     /// <summary>Timed runs of each contender; never fewer than five.</summary>
@@ -70,6 +73,9 @@ internal sealed record BenchOptions
                     break;
                 case "--clients":
                     options = options with { ClientsDirectory = Path.GetFullPath(Value(word)) };
+                    break;
+                case "--object-store":
+                    options = options with { ObjectStoreScripts = Path.GetFullPath(Value(word)) };
                     break;
                 case "--commit":
                     options = options with { Commit = Value(word) };

@@ -8,7 +8,7 @@ namespace LakeHolo.Tests.Shared;
 /// <summary>What happens to one request that passes the proxy.</summary>
 /// <param name="Kind">The fault.</param>
 /// <param name="AfterBytes">Bytes of the answer, its head included, that pass before it happens (<see cref="FaultKind.Truncate"/>, <see cref="FaultKind.Stall"/>).</param>
-/// <param name="Delay">How long the answer is held back before that.</param>
+/// <param name="Delay">How long the answer is held back before that; between two pieces of a <see cref="FaultKind.Throttle"/>.</param>
 public readonly record struct Fault(FaultKind Kind, long AfterBytes = 0, TimeSpan Delay = default)
 {
     public static Fault None => default;
@@ -33,6 +33,9 @@ public enum FaultKind
 
     /// <summary>503, the server sees nothing.</summary>
     Unavailable,
+
+    /// <summary>The answer passes in small pieces, slowly.</summary>
+    Throttle,
 }
 
 /// <summary>A TCP proxy before an HTTP server that spoils the requests it is told to spoil.</summary>
@@ -110,6 +113,8 @@ public sealed class FaultProxy : IAsyncDisposable
 
     private sealed class Connection(FaultProxy proxy, Socket client) : IDisposable
     {
+        private const int ThrottledBytes = 1_000;
+
         private static readonly byte[] Continue = "HTTP/1.1 100"u8.ToArray();
 
         private readonly Socket _server = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
@@ -184,10 +189,9 @@ public sealed class FaultProxy : IAsyncDisposable
                     continue;
                 }
 
-                if (_relayed == 0 && _fault.Delay > TimeSpan.Zero)
+                if (_relayed == 0)
                 {
-                    using var timer = new PeriodicTimer(_fault.Delay);
-                    await timer.WaitForNextTickAsync(_ending.Token);
+                    await HoldAsync();
                 }
 
                 _betweenRequests = true;
@@ -199,7 +203,14 @@ public sealed class FaultProxy : IAsyncDisposable
                     return;
                 }
 
-                await SendAllAsync(client, buffer.AsMemory(0, passes));
+                int sent = 0;
+                for (; _fault.Kind == FaultKind.Throttle && passes - sent > ThrottledBytes; sent += ThrottledBytes)
+                {
+                    await SendAllAsync(client, buffer.AsMemory(sent, ThrottledBytes));
+                    await HoldAsync();
+                }
+
+                await SendAllAsync(client, buffer.AsMemory(sent, passes - sent));
                 _relayed += read;
                 if (passes < read)
                 {
@@ -211,6 +222,15 @@ public sealed class FaultProxy : IAsyncDisposable
                     client.Shutdown(SocketShutdown.Send);
                     return;
                 }
+            }
+        }
+
+        private async Task HoldAsync()
+        {
+            if (_fault.Delay > TimeSpan.Zero)
+            {
+                using var timer = new PeriodicTimer(_fault.Delay);
+                await timer.WaitForNextTickAsync(_ending.Token);
             }
         }
 

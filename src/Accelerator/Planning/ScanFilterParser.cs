@@ -18,15 +18,16 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
     {
         var parts = new List<ScanFilter>();
         var columns = new HashSet<string>(StringComparer.Ordinal);
-        foreach (string text in filters)
+        // The text has names unquoted: one that is no plain identifier could read as something else.
+        if (schema.FieldsList.Any(f => !IsPlain(f.Name) && filters.Any(text => text.Contains(f.Name, StringComparison.OrdinalIgnoreCase)))
+            || Trees(filters) is not { } expressions)
         {
-            // The text has names unquoted: one that is no plain identifier could read as something else.
-            if (schema.FieldsList.Any(f => !IsPlain(f.Name) && text.Contains(f.Name, StringComparison.OrdinalIgnoreCase)))
-            {
-                return (null, null);
-            }
+            return (null, null);
+        }
 
-            if (Tree(text.Replace("optional: ", string.Empty, StringComparison.Ordinal)) is not { } expression || !CollectColumns(expression, columns))
+        foreach (JsonNode? node in expressions)
+        {
+            if (node is not JsonObject expression || !CollectColumns(expression, columns))
             {
                 return (null, null);
             }
@@ -42,13 +43,19 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
 
     private static bool IsPlain(string name) => name.Length > 0 && !char.IsDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 
-    private JsonObject? Tree(string text)
+    /// <summary>The expressions of the filters, parsed at once; null if they are not as many.</summary>
+    private JsonArray? Trees(IReadOnlyList<string> filters)
     {
+        if (filters.Count == 0)
+        {
+            return [];
+        }
+
         using DuckDBCommand command = connection.CreateCommand();
         command.CommandText = "SELECT json_serialize_sql(CAST($1 AS VARCHAR))";
-        command.Parameters.Add(new DuckDBParameter("SELECT " + text));
+        command.Parameters.Add(new DuckDBParameter("SELECT " + string.Join(",\n", filters.Select(f => f.Replace("optional: ", string.Empty, StringComparison.Ordinal)))));
         JsonNode document = JsonNode.Parse((string)command.ExecuteScalar()!, null, new JsonDocumentOptions { MaxDepth = 2000 })!;
-        return document["error"]!.GetValue<bool>() ? null : document["statements"]![0]!["node"]!["select_list"]![0] as JsonObject;
+        return !document["error"]!.GetValue<bool>() && document["statements"]![0]!["node"]!["select_list"] is JsonArray list && list.Count == filters.Count ? list : null;
     }
 
     private bool CollectColumns(JsonNode? node, HashSet<string> columns)

@@ -80,7 +80,7 @@ public sealed class CacheOverS3Tests : IDisposable
         {
             for (int i = 0; i < 12; i++)
             {
-                proxy.Enqueue(new Fault((FaultKind)random.Next(6), AfterBytes: random.Next(20_000)));
+                proxy.Enqueue(new Fault((FaultKind)random.Next(Enum.GetValues<FaultKind>().Length), AfterBytes: random.Next(20_000), Delay: TimeSpan.FromMilliseconds(random.Next(2))));
             }
 
             try

@@ -19,6 +19,7 @@ public sealed class StorageFaultTests(S3Server server)
         new Fault(FaultKind.Stall, AfterBytes: 5_000),
         new Fault(FaultKind.Pass, Delay: TimeSpan.FromMilliseconds(50)),
         new Fault(FaultKind.Pass, Delay: TimeSpan.FromSeconds(30)),
+        new Fault(FaultKind.Throttle, Delay: TimeSpan.FromMilliseconds(1)),
     ];
 
     [Theory(Timeout = TestTimeoutMs)]
