@@ -288,7 +288,11 @@ public sealed class LakeEngine : IQueryService, IDisposable
 
         public Schema ResultSchema { get; } = bound.ResultSchema;
 
-        public Schema ParameterSchema { get; } = bound.Shape.ParameterTypes;
+        public IReadOnlyList<string> ColumnTypes { get; } = bound.Shape.ColumnTypes;
+
+        public IReadOnlyList<string> ParameterTypes { get; } = bound.Shape.ParameterTypes;
+
+        public Schema ParameterSchema { get; } = bound.Shape.ParameterSchema;
 
         public bool IsUpdate => false;
 
@@ -298,8 +302,11 @@ public sealed class LakeEngine : IQueryService, IDisposable
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
         {
-            IReadOnlyList<object?> values = ParameterValues.Read(parameters, parameterRow, _parameterCount);
+            return await ExecuteAsync(session, ParameterValues.Read(parameters, parameterRow, _parameterCount), cancellationToken);
+        }
 
+        public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, IReadOnlyList<object?> values, CancellationToken cancellationToken)
+        {
             // What preparing pinned serves the execution that follows at once; any later one binds anew, to the snapshots of its own start.
             bool isFresh = _parameterCount == 0 && engine._time.GetElapsedTime(_boundAt) <= FreshFor;
             return await engine._executor.RunAsync(

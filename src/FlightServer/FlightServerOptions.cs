@@ -51,7 +51,7 @@ public sealed record FlightServerOptions
     internal bool RequiresLogin => Users.Count > 0 || Tokens.Count > 0 || ClientAuthorityPath is not null;
 
     /// <summary>The address behind a host name of the options; null when it is neither an IP address nor localhost.</summary>
-    internal static IPAddress? AddressOf(Uri uri)
+    public static IPAddress? AddressOf(Uri uri)
     {
         string host = uri.Host.Trim('[', ']');
         return host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ? IPAddress.Loopback : IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : null;

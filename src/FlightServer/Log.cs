@@ -25,4 +25,7 @@ internal static partial class Log
 
     [LoggerMessage(5006, LogLevel.Error, "The renewed certificate is not used, the old one serves on: {Error}")]
     public static partial void CertificateRejected(ILogger logger, string error);
+
+    [LoggerMessage(5050, LogLevel.Information, "PostgreSQL clients are served on {Address}")]
+    public static partial void PostgresListening(ILogger logger, string address);
 }

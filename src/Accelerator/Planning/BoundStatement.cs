@@ -50,8 +50,14 @@ internal sealed class StatementTemplate
     /// <summary>Number of parameters.</summary>
     public required int ParameterCount { get; init; }
 
-    /// <summary>What fits its places: the type that the engine infers, or text.</summary>
-    public required Schema ParameterTypes { get; init; }
+    /// <summary>The engine's names of the parameters' types; empty where nothing says.</summary>
+    public required IReadOnlyList<string> ParameterTypes { get; init; }
+
+    /// <summary>What fits their places in Arrow: the type that the engine infers, or text.</summary>
+    public required Schema ParameterSchema { get; init; }
+
+    /// <summary>The engine's names of the columns' types.</summary>
+    public required IReadOnlyList<string> ColumnTypes { get; init; }
 
     /// <summary>Schema of the rows.</summary>
     public required Schema ResultSchema { get; init; }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
@@ -10,47 +9,113 @@ namespace LakeHolo.Accelerator.Planning;
 /// <summary>What fits the markers of a statement, as far as the engine can tell; text is cast to whatever else is needed.</summary>
 internal static class ParameterTypes
 {
-    /// <summary>Columns <c>$1</c>, <c>$2</c>, … for the markers.</summary>
-    /// <param name="connection">A connection of the planning engine.</param>
-    /// <param name="sql">The statement over its tables.</param>
-    /// <param name="count">Its markers.</param>
-    /// <param name="jdbc">The JDBC driver writes milliseconds into whatever vector a time is bound by.</param>
-    public static Schema Infer(DuckDBConnection connection, string sql, int count, bool jdbc)
+    /// <summary>The engine's names of the types, in the markers' order; empty where nothing says.</summary>
+    public static IReadOnlyList<string> Infer(DuckDBConnection connection, string sql, int count)
     {
-        IArrowType[] types = [.. Enumerable.Repeat<IArrowType>(StringType.Default, count)];
-        if (count > 0 && NativeMethods.PreparedStatements.DuckDBPrepare(connection.NativeConnection, sql, out DuckDBPreparedStatement statement) is var state)
+        if (count == 0)
         {
-            using (statement)
+            return [];
+        }
+
+        string[] types = [.. Enumerable.Repeat(string.Empty, count)];
+        DuckDBState state = NativeMethods.PreparedStatements.DuckDBPrepare(connection.NativeConnection, sql, out DuckDBPreparedStatement statement);
+        using (statement)
+        {
+            if (state != DuckDBState.Success)
             {
-                for (int i = 0; state == DuckDBState.Success && i < count; i++)
-                {
-                    types[i] = ArrowType(ParameterType(statement.DangerousGetHandle(), (ulong)i + 1), jdbc);
-                }
+                return types;
+            }
+
+            long known = Math.Min(count, NativeMethods.PreparedStatements.DuckDBParams(statement));
+            for (int i = 0; i < known; i++)
+            {
+                using DuckDBLogicalType type = NativeMethods.PreparedStatements.DuckDBParamLogicalType(statement, i + 1);
+                types[i] = type.IsInvalid ? string.Empty : Name(type);
             }
         }
 
-        return new Schema([.. types.Select((t, i) => new Field($"${(i + 1).ToString(CultureInfo.InvariantCulture)}", t, nullable: true))], null);
+        return types;
     }
 
-    private static IArrowType ArrowType(DuckDBType type, bool jdbc) => type switch
+    /// <summary>Columns <c>$1</c>, <c>$2</c>, … of Arrow types for the markers.</summary>
+    /// <param name="types">The engine's names of their types.</param>
+    /// <param name="jdbc">The JDBC driver writes milliseconds into whatever vector a time is bound by.</param>
+    public static Schema ToArrow(IReadOnlyList<string> types, bool jdbc)
+        => new([.. types.Select((t, i) => new Field($"${(i + 1).ToString(CultureInfo.InvariantCulture)}", ArrowType(t, jdbc), nullable: true))], null);
+
+    private static IArrowType ArrowType(string type, bool jdbc) => type switch
     {
-        DuckDBType.Boolean => BooleanType.Default,
-        DuckDBType.TinyInt => Int8Type.Default,
-        DuckDBType.SmallInt or DuckDBType.UnsignedTinyInt => Int16Type.Default,
-        DuckDBType.Integer or DuckDBType.UnsignedSmallInt => Int32Type.Default,
-        DuckDBType.BigInt or DuckDBType.UnsignedInteger => Int64Type.Default,
-        DuckDBType.Float => FloatType.Default,
-        DuckDBType.Double => DoubleType.Default,
-        DuckDBType.Date => Date32Type.Default,
-        DuckDBType.Time => jdbc ? new Time32Type(TimeUnit.Millisecond) : new Time64Type(TimeUnit.Microsecond),
-        DuckDBType.Timestamp => new TimestampType(jdbc ? TimeUnit.Millisecond : TimeUnit.Microsecond, (string?)null),
-        DuckDBType.TimestampTz => new TimestampType(jdbc ? TimeUnit.Millisecond : TimeUnit.Microsecond, jdbc ? null : "UTC"),
-        DuckDBType.Blob => BinaryType.Default,
+        "BOOLEAN" => BooleanType.Default,
+        "TINYINT" => Int8Type.Default,
+        "SMALLINT" or "UTINYINT" => Int16Type.Default,
+        "INTEGER" or "USMALLINT" => Int32Type.Default,
+        "BIGINT" or "UINTEGER" => Int64Type.Default,
+        "FLOAT" => FloatType.Default,
+        "DOUBLE" => DoubleType.Default,
+        "DATE" => Date32Type.Default,
+        "TIME" => jdbc ? new Time32Type(TimeUnit.Millisecond) : new Time64Type(TimeUnit.Microsecond),
+        "TIMESTAMP" => new TimestampType(jdbc ? TimeUnit.Millisecond : TimeUnit.Microsecond, (string?)null),
+        "TIMESTAMP WITH TIME ZONE" => new TimestampType(jdbc ? TimeUnit.Millisecond : TimeUnit.Microsecond, jdbc ? null : "UTC"),
+        "BLOB" => BinaryType.Default,
         _ => StringType.Default,
     };
 
-    // The engine's wrapper does not have this one of its functions.
-    [DllImport("duckdb", EntryPoint = "duckdb_param_type")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.AssemblyDirectory | DllImportSearchPath.SafeDirectories)]
-    private static extern DuckDBType ParameterType(nint statement, ulong index);
+    private static string Name(DuckDBLogicalType type)
+    {
+        switch (NativeMethods.LogicalType.DuckDBGetTypeId(type))
+        {
+            case DuckDBType.Boolean:
+                return "BOOLEAN";
+            case DuckDBType.TinyInt:
+                return "TINYINT";
+            case DuckDBType.SmallInt:
+                return "SMALLINT";
+            case DuckDBType.Integer:
+                return "INTEGER";
+            case DuckDBType.BigInt:
+                return "BIGINT";
+            case DuckDBType.UnsignedTinyInt:
+                return "UTINYINT";
+            case DuckDBType.UnsignedSmallInt:
+                return "USMALLINT";
+            case DuckDBType.UnsignedInteger:
+                return "UINTEGER";
+            case DuckDBType.UnsignedBigInt:
+                return "UBIGINT";
+            case DuckDBType.HugeInt:
+                return "HUGEINT";
+            case DuckDBType.Float:
+                return "FLOAT";
+            case DuckDBType.Double:
+                return "DOUBLE";
+            case DuckDBType.Timestamp or DuckDBType.TimestampMs or DuckDBType.TimestampNs or DuckDBType.TimestampS:
+                return "TIMESTAMP";
+            case DuckDBType.TimestampTz:
+                return "TIMESTAMP WITH TIME ZONE";
+            case DuckDBType.Date:
+                return "DATE";
+            case DuckDBType.Time:
+                return "TIME";
+            case DuckDBType.Interval:
+                return "INTERVAL";
+            case DuckDBType.Varchar:
+                return "VARCHAR";
+            case DuckDBType.Blob:
+                return "BLOB";
+            case DuckDBType.Uuid:
+                return "UUID";
+            case DuckDBType.Decimal:
+                return string.Create(
+                    CultureInfo.InvariantCulture, $"DECIMAL({NativeMethods.LogicalType.DuckDBDecimalWidth(type)},{NativeMethods.LogicalType.DuckDBDecimalScale(type)})");
+            case DuckDBType.List:
+                using (DuckDBLogicalType element = NativeMethods.LogicalType.DuckDBListTypeChildType(type))
+                {
+                    string name = Name(element);
+                    return name.Length == 0 ? string.Empty : name + "[]";
+                }
+
+            default:
+                return string.Empty;
+        }
+    }
 }

@@ -133,6 +133,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
 
         IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, parameters ?? new object?[tree.ParameterCount]);
         (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))], jdbc);
+        IReadOnlyList<string> parameterTypes = ParameterTypes.Infer(connection, planned, tree.ParameterCount);
         return new StatementTemplate
         {
             Template = template,
@@ -140,8 +141,10 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             Nonce = nonce,
             PlanningNames = names,
             ParameterCount = tree.ParameterCount,
-            ParameterTypes = ParameterTypes.Infer(connection, planned, tree.ParameterCount, jdbc),
+            ParameterTypes = parameterTypes,
+            ParameterSchema = ParameterTypes.ToArrow(parameterTypes, jdbc),
             ResultSchema = planning.ArrowSchema(connection, columns),
+            ColumnTypes = [.. columns.Select(c => c.Type)],
             Names = tree.Names,
             IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0,
         };

@@ -32,6 +32,12 @@ public interface IPreparedQuery
     /// <summary>One nullable field per marker; utf8 where the type is unknown.</summary>
     Schema ParameterSchema { get; }
 
+    /// <summary>The engine's names of the result columns' types, which say more than Arrow's (UUID, JSON); nothing if they are not known.</summary>
+    IReadOnlyList<string> ColumnTypes => [];
+
+    /// <summary>The engine's names of the parameters' types; empty where nothing says.</summary>
+    IReadOnlyList<string> ParameterTypes => [];
+
     /// <summary>A management statement (PROMOTE, SET, …): runs once, has effects.</summary>
     bool IsUpdate { get; }
 
@@ -40,6 +46,12 @@ public interface IPreparedQuery
 
     /// <summary>Starts running.</summary>
     ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken);
+
+    /// <summary>Starts running with values of the runtime's types, one for each marker.</summary>
+    ValueTask<IQueryResult> ExecuteAsync(QuerySession session, IReadOnlyList<object?> parameters, CancellationToken cancellationToken) =>
+        parameters.Count == 0
+            ? ExecuteAsync(session, null, 0, cancellationToken)
+            : throw LakeHolo.LakeCatalog.LakeException.QueryInvalid("The statement has no parameters");
 }
 
 /// <summary>A running statement.</summary>

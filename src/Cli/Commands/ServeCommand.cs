@@ -66,6 +66,7 @@ internal static class ServeCommand
             ClientAuthorityPath = configuration.TlsClientAuthority,
         };
         await using FlightHost host = await StartHostAsync(instance, options, loggers, cancellationToken);
+        await using PostgresHost? postgres = PostgresEndpoint.Start(instance.Engine, configuration, options, loggers);
         instance.StartSync();
         foreach (LakeSource source in instance.Catalog.Sources)
         {

@@ -20,6 +20,11 @@ internal sealed partial class LakeConfiguration
 
     public Uri Listen { get; set; } = new("grpc://127.0.0.1:31337");
 
+    /// <summary><c>host:port</c>, <c>off</c>, or null for the usual address if it is free.</summary>
+    public string? PostgresListen { get; set; }
+
+    public bool PostgresClearText { get; set; }
+
     public bool Insecure { get; set; }
 
     public Uri? Monitoring { get; set; }

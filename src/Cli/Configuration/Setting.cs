@@ -23,6 +23,8 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
         new("data_dir", "~/.lakeholo", "folder for the disk cache, hot copies and spilled data", (c, t) => c.DataDirectory = t),
         new("listen", "grpc://127.0.0.1:31337", "address of the Flight SQL server: grpc://host:port, or grpc+tls://host:port", (c, t) => c.Listen = Uri(t)),
         new("monitoring", "nowhere", "address of /healthz, /readyz and /metrics: http://host:port", (c, t) => c.Monitoring = Http(t)),
+        new("postgres.listen", "127.0.0.1:5433 if it is free", "address for PostgreSQL clients, host:port; off for none", (c, t) => c.PostgresListen = PostgresAddress(t)),
+        new("postgres.clear_text", "false", "ask PostgreSQL clients for the password itself where TLS protects it, not by SCRAM", (c, t) => c.PostgresClearText = Bool(t)),
         new("insecure", "false", "serve on other addresses than loopback without users", (c, t) => c.Insecure = Bool(t)),
         new("tls.certificate", "", "PEM file of the server's certificate chain", (c, t) => c.TlsCertificate = t),
         new("tls.key", "", "PEM file of its private key", (c, t) => c.TlsKey = t),
@@ -77,6 +79,11 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
 
     private static Uri Http(string text) =>
         System.Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme == "http" && uri.Port > 0 ? uri : throw new FormatException("expected http://host:port");
+
+    private static string PostgresAddress(string text) =>
+        text is "off" || (System.Uri.TryCreate("tcp://" + text, UriKind.Absolute, out Uri? uri) && uri.Port >= 0 && uri.PathAndQuery is "/" or "")
+            ? text
+            : throw new FormatException("expected host:port, or off");
 
     public static string Cron(string text)
     {

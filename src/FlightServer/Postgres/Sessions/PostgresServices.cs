@@ -1,0 +1,29 @@
+using System.Collections.Concurrent;
+using LakeHolo.Accelerator.Sessions;
+using Microsoft.Extensions.Logging;
+
+namespace LakeHolo.FlightServer.Postgres.Sessions;
+
+/// <summary>What the connections of an endpoint share.</summary>
+internal sealed class PostgresServices(
+    IQueryService queries, FlightServerOptions server, PostgresOptions options, ServerCertificate? certificate, TimeProvider time, ILogger logger)
+{
+    public IQueryService Queries => queries;
+
+    public FlightServerOptions Server => server;
+
+    public PostgresOptions Options => options;
+
+    public ServerCertificate? Certificate => certificate;
+
+    public TimeProvider Time => time;
+
+    public ILogger Logger => logger;
+
+    public Login Login { get; } = new(server, options);
+
+    public StatementBuilder Builder { get; } = new(queries);
+
+    /// <summary>What runs, by process id, for cancel requests.</summary>
+    public ConcurrentDictionary<int, RunningQuery> Running { get; } = new();
+}
