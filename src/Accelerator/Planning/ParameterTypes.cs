@@ -7,7 +7,7 @@ using DuckDB.NET.Native;
 namespace LakeHolo.Accelerator.Planning;
 
 /// <summary>What fits the markers of a statement, as far as the engine can tell; text is cast to whatever else is needed.</summary>
-internal static class ParameterTypes
+public static class ParameterTypes
 {
     /// <summary>The engine's names of the types, in the markers' order; empty where nothing says.</summary>
     public static IReadOnlyList<string> Infer(DuckDBConnection connection, string sql, int count)
@@ -119,3 +119,4 @@ internal static class ParameterTypes
         }
     }
 }
+

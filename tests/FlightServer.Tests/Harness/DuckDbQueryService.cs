@@ -85,6 +85,8 @@ internal sealed class DuckDbQueryService : IQueryService, IDisposable
         return connection;
     }
 
+    public void Run(string sql) => Execute(sql);
+
     private void Execute(string sql)
     {
         using DuckDBCommand command = _keeper.CreateCommand();

@@ -22,7 +22,7 @@ internal sealed class PostgresServices(
 
     public Login Login { get; } = new(server, options);
 
-    public StatementBuilder Builder { get; } = new(queries);
+    public StatementBuilder Builder { get; } = new(queries, time);
 
     /// <summary>What runs, by process id, for cancel requests.</summary>
     public ConcurrentDictionary<int, RunningQuery> Running { get; } = new();

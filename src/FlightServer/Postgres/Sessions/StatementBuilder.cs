@@ -1,4 +1,5 @@
 using LakeHolo.Accelerator.Sessions;
+using LakeHolo.FlightServer.Postgres.Catalog;
 using LakeHolo.FlightServer.Postgres.Sql;
 using LakeHolo.FlightServer.Postgres.Types;
 using LakeHolo.FlightServer.Postgres.Wire;
@@ -6,8 +7,10 @@ using LakeHolo.FlightServer.Postgres.Wire;
 namespace LakeHolo.FlightServer.Postgres.Sessions;
 
 /// <summary>From a statement's text to something that can run: a command of the session, a statement about the catalog, or a query of the lake.</summary>
-internal sealed class StatementBuilder(IQueryService service)
+internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
 {
+    private readonly PgCatalog _catalog = new(service, time);
+
     /// <summary>Parses a statement.</summary>
     /// <param name="session">Whose it is.</param>
     /// <param name="statement">Its text.</param>
@@ -23,6 +26,11 @@ internal sealed class StatementBuilder(IQueryService service)
         if (await CursorCommands.TryCreateAsync(session, statement, cancellationToken) is { } other)
         {
             return other;
+        }
+
+        if (CatalogDetector.IsCatalog(statement))
+        {
+            return await _catalog.PrepareAsync(session, statement, declared, cancellationToken);
         }
 
         return await LakeAsync(session, statement, declared, cancellationToken);

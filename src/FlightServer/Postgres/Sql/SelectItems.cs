@@ -1,0 +1,237 @@
+namespace LakeHolo.FlightServer.Postgres.Sql;
+
+/// <summary>An item of a select list.</summary>
+/// <param name="Name">What PostgreSQL calls its column.</param>
+/// <param name="HasAlias">The text names it.</param>
+/// <param name="Column">The column's own name if it is nothing but a column.</param>
+/// <param name="Function">The function's name if it is nothing but a call.</param>
+/// <param name="Cast">The type's name if it is a cast.</param>
+internal sealed record SelectItem(string Name, bool HasAlias, string? Column, string? Function, string? Cast);
+
+/// <summary>The outermost select list of a statement, from its tokens.</summary>
+internal static class SelectItems
+{
+    /// <summary>One item for each result column; null where a star or something else does not tell.</summary>
+    public static IReadOnlyList<SelectItem?> Align(SqlStatement statement, int count)
+    {
+        var result = new SelectItem?[count];
+        List<SelectItem?> items = Read(statement);
+        int star = items.IndexOf(null);
+        if (star < 0)
+        {
+            return items.Count == count ? items : result;
+        }
+
+        // What a star stands for is known when it is the only one.
+        for (int i = 0; i < star && i < count; i++)
+        {
+            result[i] = items[i];
+        }
+
+        for (int i = items.Count - 1; i > items.LastIndexOf(null) && count - (items.Count - i) >= star; i--)
+        {
+            result[count - (items.Count - i)] = items[i];
+        }
+
+        return result;
+    }
+
+    private static List<SelectItem?> Read(SqlStatement statement)
+    {
+        var items = new List<SelectItem?>();
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        int at = Start(tokens);
+        if (at < 0)
+        {
+            return items;
+        }
+
+        if (at < tokens.Count && tokens[at].Is("distinct"))
+        {
+            at++;
+        }
+
+        var current = new List<Token>();
+        int depth = 0;
+        for (; at < tokens.Count; at++)
+        {
+            Token t = tokens[at];
+            depth += t.Is("(") || t.Is("[") || t.Is("{") ? 1 : t.Is(")") || t.Is("]") || t.Is("}") ? -1 : 0;
+            if (depth == 0 && t.Kind == TokenKind.Word && t.Value is "from" or "where" or "union" or "except" or "intersect" or "order" or "limit" or "group" or "having" or "offset" or "window" or "fetch" or "for")
+            {
+                break;
+            }
+
+            if (depth == 0 && t.Is(","))
+            {
+                items.Add(Item(current));
+                current = [];
+            }
+            else
+            {
+                current.Add(t);
+            }
+        }
+
+        items.Add(Item(current));
+        return items;
+    }
+
+    /// <summary>After the SELECT that is in no parentheses.</summary>
+    private static int Start(IReadOnlyList<Token> tokens)
+    {
+        int depth = 0;
+        for (int i = 0; i < tokens.Count; i++)
+        {
+            depth += tokens[i].Is("(") ? 1 : tokens[i].Is(")") ? -1 : 0;
+            if (depth == 0 && tokens[i].Kind == TokenKind.Word && tokens[i].Value == "select")
+            {
+                return i + 1;
+            }
+        }
+
+        return -1;
+    }
+
+    private static SelectItem? Item(List<Token> tokens)
+    {
+        if (tokens.Count == 0 || tokens[^1].Is("*") && (tokens.Count == 1 || tokens[^2].Is(".")))
+        {
+            return null;
+        }
+
+        string? alias = null;
+        int end = tokens.Count;
+        if (end > 2 && tokens[^2].Is("as") && tokens[^1].IsName)
+        {
+            alias = tokens[^1].Value;
+            end -= 2;
+        }
+        else if (end > 1 && tokens[^1].IsName && !tokens[^1].Is("end") && !tokens[^1].Is("null") && (tokens[^2].IsName && !tokens[^2].Is("is") && !tokens[^2].Is("not") || tokens[^2].Kind is TokenKind.Text or TokenKind.Number or TokenKind.Parameter || tokens[^2].Is(")") || tokens[^2].Is("]"))
+            && !(end > 2 && tokens[^3].Is("::") && IsTypeTail(tokens[^1].Value)))
+        {
+            alias = tokens[^1].Value;
+            end -= 1;
+        }
+
+        (string name, string? column, string? function, string? cast) = Kind(tokens.GetRange(0, end));
+        return new SelectItem(alias ?? name, alias is not null, column, function, cast);
+    }
+
+    private static bool IsTypeTail(string word) => word is "precision" or "varying" or "zone" or "time" or "without" or "with";
+
+    private static (string Name, string? Column, string? Function, string? Cast) Kind(List<Token> tokens)
+    {
+        if (tokens.Count == 0)
+        {
+            return ("?column?", null, null, null);
+        }
+
+        // x::type, at the end and outside of parentheses.
+        int depth = 0;
+        for (int i = tokens.Count - 1; i > 0; i--)
+        {
+            depth += tokens[i].Is(")") || tokens[i].Is("]") ? 1 : tokens[i].Is("(") || tokens[i].Is("[") ? -1 : 0;
+            if (depth == 0 && tokens[i].Is("::"))
+            {
+                if (HasOperator(tokens, i))
+                {
+                    return ("?column?", null, null, null);
+                }
+
+                (string inner, string? column, string? function, _) = Kind(tokens.GetRange(0, i));
+                string type = string.Concat(tokens.Skip(i + 1).Where(t => !t.Is("pg_catalog") && !t.Is(".")).TakeWhile(t => !t.Is("(")).Select(t => t.Value))
+                    + (tokens[^1].Is("]") && tokens.Any(t => t.Is("(")) ? "[]" : string.Empty);
+                return (inner != "?column?" ? inner : TypeName(type), null, null, type);
+            }
+        }
+
+        if (tokens[0].Is("case") && tokens[^1].Is("end"))
+        {
+            return ("case", null, null, null);
+        }
+
+        if (tokens[0].Is("("))
+        {
+            return tokens[^1].Is(")") && tokens.Count > 2 && !tokens[1].Is("select") ? Kind(tokens.GetRange(1, tokens.Count - 2)) with { Column = null } : ("?column?", null, null, null);
+        }
+
+        if (tokens.Count == 1 && tokens[0].Kind == TokenKind.Word && tokens[0].Value is "true" or "false")
+        {
+            return ("bool", null, null, null);
+        }
+
+        if (tokens.Count == 1 && tokens[0].Is("null"))
+        {
+            return ("?column?", null, null, null);
+        }
+
+        // a, a.b, a.b.c; f(…), s.f(…)
+        int at = 0;
+        while (at < tokens.Count && tokens[at].IsName)
+        {
+            if (at + 1 == tokens.Count)
+            {
+                return tokens[at].Is("current_user") || tokens[at].Is("session_user") || tokens[at].Is("user") || tokens[at].Is("current_catalog") || tokens[at].Is("current_date") || tokens[at].Is("current_timestamp")
+                    ? (tokens[at].Value, null, tokens[at].Value, null)
+                    : (tokens[at].Value, tokens[at].Value, null, null);
+            }
+
+            if (tokens[at + 1].Is(".") && at + 2 < tokens.Count)
+            {
+                at += 2;
+                continue;
+            }
+
+            if (tokens[at + 1].Is("(") && Closes(tokens, at + 1))
+            {
+                return tokens[at].Is("cast") ? Cast(tokens, at) : tokens[at].Is("exists") ? ("exists", null, null, null) : (tokens[at].Value, null, tokens[at].Value, null);
+            }
+
+            break;
+        }
+
+        return ("?column?", null, null, null);
+    }
+
+    private static (string, string?, string?, string?) Cast(List<Token> tokens, int at)
+    {
+        int last = tokens.FindLastIndex(t => t.Is("as"));
+        string type = last > 0 ? string.Concat(tokens.Skip(last + 1).Take(tokens.Count - last - 2).TakeWhile(t => !t.Is("(")).Select(t => t.Value)) : "text";
+        (string inner, _, _, _) = last > at + 2 ? Kind(tokens.GetRange(at + 2, last - at - 2)) : ("?column?", null, null, null);
+        return (inner != "?column?" ? inner : TypeName(type), null, null, type);
+    }
+
+    private static string TypeName(string type) => Types.PgType.Find(type)?.Name ?? type.ToLowerInvariant();
+
+    private static bool HasOperator(List<Token> tokens, int before)
+    {
+        int depth = 0;
+        for (int i = 0; i < before; i++)
+        {
+            depth += tokens[i].Is("(") || tokens[i].Is("[") ? 1 : tokens[i].Is(")") || tokens[i].Is("]") ? -1 : 0;
+            if (depth == 0 && tokens[i].Kind == TokenKind.Symbol && tokens[i].Value is not ("(" or ")" or "[" or "]" or "." or "::" or ","))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a parenthesis closes at the very end (an OVER or FILTER clause after it is part of the call).</summary>
+    private static bool Closes(List<Token> tokens, int open)
+    {
+        int depth = 0;
+        for (int i = open; i < tokens.Count; i++)
+        {
+            depth += tokens[i].Is("(") ? 1 : tokens[i].Is(")") ? -1 : 0;
+            if (depth == 0)
+            {
+                return i == tokens.Count - 1 || tokens[i + 1].Is("over") || tokens[i + 1].Is("filter") || tokens[i + 1].Is("within");
+            }
+        }
+
+        return false;
+    }
+}
