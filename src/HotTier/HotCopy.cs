@@ -34,6 +34,12 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
     /// <summary>When the copy was last known to be at the newest snapshot.</summary>
     public DateTimeOffset KnownNewestAt { get; set; } = knownNewestAt;
 
+    /// <summary>When it was last found to hold what the lake does; null for not since it was built or opened.</summary>
+    public DateTimeOffset? VerifiedAt { get; set; }
+
+    /// <summary>When it was built, or last looked at by the background verification.</summary>
+    public DateTimeOffset TriedAt { get; set; } = record.BuiltAt;
+
     public DateTimeOffset? LastUsedAt { get; private set; }
 
     public long Hits => Interlocked.Read(ref _hits);

@@ -112,6 +112,7 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
                 LastRefreshRows = stamp.LastRefresh is { } last ? last.RowsDeleted + last.RowsInserted : null,
                 Hits = copy.Hits,
                 LastUsedAt = copy.LastUsedAt,
+                VerifiedAt = copy.VerifiedAt,
                 LastError = _errors.GetValueOrDefault(name),
             };
         }
@@ -272,6 +273,7 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
         IReadOnlyList<string> differing = await _verifier.DifferencesAsync(copy, held, cancellationToken);
         if (differing.Count == 0)
         {
+            copy.VerifiedAt = time.GetUtcNow();
             return Outcome(table, "verified", copy, started);
         }
 

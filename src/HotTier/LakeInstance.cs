@@ -57,6 +57,9 @@ public sealed class LakeInstance : IAsyncDisposable
         }
     }
 
+    /// <summary>The copies.</summary>
+    internal HotStore Store => _store;
+
     /// <summary>SQL in, Arrow out.</summary>
     public LakeEngine Engine { get; }
 
@@ -97,6 +100,7 @@ public sealed class LakeInstance : IAsyncDisposable
     /// <summary>Begins the scheduled syncs; after each, hot copies follow. In local folders they follow at once, when the system tells of new files.</summary>
     public void StartSync()
     {
+        _loops.Add(Task.Run(() => PatrolAsync(_stop.Token)));
         foreach (LakeSource source in _options.Sources)
         {
             _loops.Add(Task.Run(() => SyncLoopAsync(source, _stop.Token)));
@@ -153,6 +157,18 @@ public sealed class LakeInstance : IAsyncDisposable
                     Log.SyncFailed(_logger, source.Name, e.Message);
                 }
             }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+    }
+
+    private async Task PatrolAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await new HotPatrol(_tier, _store, Catalog, _options.HotVerifyBytes, _time).RunAsync(cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

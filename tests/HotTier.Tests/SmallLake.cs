@@ -58,10 +58,10 @@ internal sealed class SmallLake : IAsyncDisposable
     public void Delete(string path) => File.Delete(Path.Combine(Directory, path));
 
     /// <summary>Rows of a query or statement, columns apart by '|', in the order of their texts.</summary>
-    public async Task<string[]> RowsAsync(string sql)
+    public async Task<string[]> RowsAsync(string sql, CancellationToken cancellationToken = default)
     {
         IPreparedQuery prepared = await Instance.Engine.PrepareAsync(_session, sql, default);
-        await using IQueryResult result = await prepared.ExecuteAsync(_session, null, 0, default);
+        await using IQueryResult result = await prepared.ExecuteAsync(_session, null, 0, cancellationToken);
         var rows = new List<string>();
         await foreach (RecordBatch batch in result.ReadBatchesAsync(default))
         {
@@ -80,6 +80,9 @@ internal sealed class SmallLake : IAsyncDisposable
     /// <summary>The first column of the first row, as text.</summary>
     public async Task<string> ValueAsync(string sql) => (await RowsAsync(sql))[0].Split('|')[0];
 
+    /// <summary>How old the tables of the last <see cref="AnswerAsync"/> were known to be.</summary>
+    public TimeSpan LastAge { get; private set; }
+
     /// <summary>Rows of a query whose cells are the engine's own text of them, and the tiers of the tables that it read.</summary>
     public async Task<(string[] Rows, string Tiers)> AnswerAsync(string sql)
     {
@@ -87,6 +90,7 @@ internal sealed class SmallLake : IAsyncDisposable
         await using IQueryResult result = await prepared.ExecuteAsync(_session, null, 0, default);
         using JsonDocument metadata = JsonDocument.Parse(result.AppMetadata);
         string tiers = string.Join(' ', metadata.RootElement.GetProperty("tables").EnumerateArray().Select(t => t.GetProperty("tier").GetString()));
+        LastAge = TimeSpan.FromMilliseconds(metadata.RootElement.GetProperty("tables").EnumerateArray().Select(t => t.GetProperty("ageMs").GetDouble()).DefaultIfEmpty().Max());
         var rows = new List<string>();
         await foreach (RecordBatch batch in result.ReadBatchesAsync(default))
         {

@@ -38,6 +38,20 @@ internal static class Advice
         return advice;
     }
 
+    /// <summary>How many times as long statements over a table took from the lake as from hot copies, by the medians of the log; null where it holds no example of one.</summary>
+    public static double? SpeedUp(IReadOnlyList<QueryLogEntry> log, string table)
+    {
+        double? lake = Median(t => t.Tier == "lake");
+        double? hot = Median(t => t.Tier == "hot");
+        return hot > 0 ? lake / hot : null;
+
+        double? Median(Func<TableUse, bool> isOne)
+        {
+            double[] times = [.. log.Where(e => e.State == "done" && e.Tables.Any(t => t.Table == table) && e.Tables.All(isOne)).Select(e => e.DurationMs).Order()];
+            return times.Length == 0 ? null : times[times.Length / 2];
+        }
+    }
+
     /// <summary>The columns that a condition names.</summary>
     public static IEnumerable<string> ColumnsOf(ScanFilter? filter) => filter switch
     {

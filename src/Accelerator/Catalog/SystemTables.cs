@@ -215,12 +215,14 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         var hot = new RowRelation(
             ("table", "VARCHAR"), ("state", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("known_newest_at", "TIMESTAMPTZ"), ("built_at", "TIMESTAMPTZ"),
             ("row_count", "BIGINT"), ("size_bytes", "BIGINT"), ("progress_percent", "DOUBLE"), ("last_refresh", "VARCHAR"), ("last_refresh_rows", "BIGINT"), ("last_refresh_ms", "DOUBLE"),
-            ("part", "VARCHAR"), ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"), ("progress_files", "BIGINT"), ("progress_bytes", "BIGINT"));
+            ("part", "VARCHAR"), ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"), ("progress_files", "BIGINT"), ("progress_bytes", "BIGINT"),
+            ("verified_at", "TIMESTAMPTZ"), ("speed_up", "DOUBLE"));
+        IReadOnlyList<QueryLogEntry> statements = log.Entries;
         foreach (HotTableStatus s in tier?.List() ?? [])
         {
             hot.Add(
                 s.Table, s.State, s.Snapshot, s.CommittedAt, s.KnownNewestAt, s.BuiltAt, s.Rows, s.Bytes, s.ProgressPercent, s.LastRefresh, s.LastRefreshRows, s.LastRefreshMs, s.Part, s.Hits,
-                s.LastUsedAt, s.LastError, s.ProgressFiles, s.ProgressBytes);
+                s.LastUsedAt, s.LastError, s.ProgressFiles, s.ProgressBytes, s.VerifiedAt, Advice.SpeedUp(statements, s.Table));
         }
 
         return hot;

@@ -43,7 +43,7 @@ public sealed record HotTableStatus
     /// <summary><c>source.schema.table</c>.</summary>
     public required string Table { get; init; }
 
-    /// <summary>ready, promoting, refreshing, quarantined, failed.</summary>
+    /// <summary>ready, promoting, refreshing, quarantined, failed; absent for a promoted query whose copy had to make room.</summary>
     public required string State { get; init; }
 
     /// <summary>Snapshot of the copy, if there is one.</summary>
@@ -90,6 +90,9 @@ public sealed record HotTableStatus
 
     /// <summary>When it last answered.</summary>
     public DateTimeOffset? LastUsedAt { get; init; }
+
+    /// <summary>When it was last found to hold what the lake does.</summary>
+    public DateTimeOffset? VerifiedAt { get; init; }
 
     /// <summary>Why the last refresh failed.</summary>
     public string? LastError { get; init; }

@@ -50,6 +50,9 @@ internal sealed partial class LakeConfiguration
     /// <summary>Bound of the hot copies.</summary>
     public long HotBytes { get; set; } = 100L << 30;
 
+    /// <summary>Bytes of the lake per hour that hot copies are compared with in the background.</summary>
+    public long HotVerifyBytes { get; set; } = 10L << 30;
+
     public int? MaxConcurrent { get; set; }
 
     public int MaxQueued { get; set; } = 200;
@@ -151,6 +154,7 @@ internal sealed partial class LakeConfiguration
             MaxConcurrentBuilds = ConcurrentBuilds,
             CacheBytes = CacheBytes,
             HotBytes = HotBytes,
+            HotVerifyBytes = HotVerifyBytes,
         };
     }
 

@@ -35,6 +35,7 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
         new("engine.memory", "80 % of the machine", "memory limit of the engine: 512MB, 8GiB", (c, t) => c.MemoryBytes = Bytes(t)),
         new("engine.spill", "unlimited", "bound of spilled data", (c, t) => c.SpillBytes = Bytes(t)),
         new("hot.size", "100GiB", "bound of the hot copies on disk; the one used longest ago makes room", (c, t) => c.HotBytes = Bytes(t)),
+        new("hot.verify", "10GiB", "bytes of the lake per hour that hot copies are compared with in the background; 0 for none", (c, t) => c.HotVerifyBytes = t == "0" ? 0 : Bytes(t)),
         new("cache.size", "20GiB", "bound of the disk cache", (c, t) => c.CacheBytes = Bytes(t)),
         new("limits.concurrent_statements", "2 per processor", "statements that run at once", (c, t) => c.MaxConcurrent = Number(t, 1, 10_000)),
         new("limits.queued_statements", "200", "statements that may wait", (c, t) => c.MaxQueued = Number(t, 0, 1_000_000)),
