@@ -16,12 +16,13 @@ public sealed class CommandLineTests(LocalLake lake) : IClassFixture<LocalLake>
     }
 
     [Fact]
-    public async Task Inspect_shows_columns_and_history()
+    public async Task Inspect_shows_columns_history_and_what_becomes_of_each_feature()
     {
         Outcome inspect = await lake.Server.RunAsync("inspect", "dwd.order_items");
         Assert.True(inspect.ExitCode == 0, inspect.Errors);
         Assert.Contains("unit_price_eur", inspect.Output, StringComparison.Ordinal);
-        Assert.Contains("deletion", inspect.Output, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("deletionVectors,read\n", inspect.Output, StringComparison.Ordinal);
+        Assert.Contains("appendOnly,ignored (writers only)\n", inspect.Output, StringComparison.Ordinal);
     }
 
     [Fact]

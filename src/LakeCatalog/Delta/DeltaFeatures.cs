@@ -23,6 +23,12 @@ internal static class DeltaFeatures
         "adaptiveMetadata-preview", "redirectReaderWriter-preview",
     };
 
+    // Features that writers must know by the version alone, up to the one that lists them (Delta PROTOCOL.md, "Table Features").
+    private static readonly (int Since, string Name)[] OfWriterVersions =
+    [
+        (2, "appendOnly"), (2, "invariants"), (3, "checkConstraints"), (4, "changeDataFeed"), (4, "generatedColumns"), (6, "identityColumns"),
+    ];
+
     /// <summary>Refuses a protocol that this reader does not implement.</summary>
     public static void Check(ProtocolAction protocol, string path)
     {
@@ -113,22 +119,15 @@ internal static class DeltaFeatures
     /// <summary>What becomes of each feature, for <c>inspect</c>.</summary>
     public static IReadOnlyList<TableFeature> Describe(ProtocolAction protocol)
     {
-        var features = new List<TableFeature>();
-        if (protocol.MinReaderVersion == 2)
-        {
-            features.Add(new TableFeature("columnMapping", "read"));
-        }
-
-        foreach (string name in (protocol.ReaderFeatures ?? []).Concat(protocol.WriterFeatures ?? []).Distinct().Order(StringComparer.Ordinal))
-        {
-            string handling = Read.Contains(name) || name is "rowTracking" or "inCommitTimestamp" or "changeDataFeed" ? "read" : "ignored (writers only)";
-            if (!features.Exists(f => f.Name == name))
-            {
-                features.Add(new TableFeature(name, handling));
-            }
-        }
-
-        return features;
+        IEnumerable<string> listed = protocol.MinWriterVersion < FeatureWriterVersion
+            ? OfWriterVersions.Where(f => f.Since <= protocol.MinWriterVersion).Select(f => f.Name)
+            : (protocol.ReaderFeatures ?? []).Concat(protocol.WriterFeatures ?? []);
+        listed = protocol.MinReaderVersion == 2 ? listed.Append("columnMapping") : listed;
+        return
+        [
+            .. listed.Distinct().Order(StringComparer.Ordinal).Select(name => new TableFeature(
+                name, Read.Contains(name) || name is "rowTracking" or "inCommitTimestamp" or "changeDataFeed" ? "read" : "ignored (writers only)")),
+        ];
     }
 
     private static void CheckLists(IReadOnlyList<string> readers, IReadOnlyList<string> writers, string path)

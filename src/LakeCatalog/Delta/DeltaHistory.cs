@@ -18,11 +18,17 @@ internal sealed class DeltaHistory(LakeTable table, ExternalLocations locations)
         TableState state = await LatestStateAsync(cancellationToken);
         long wanted = moment.ToUnixTimeMilliseconds();
         SortedDictionary<long, long> fileTimes = CommitTimes.FromFiles(listing.Commits);
-        long? since = state.InCommitTimestampsSince;
-        if (since is { } enabled && (enabled <= fileTimes.Keys.First() || wanted >= EnabledAt(state)))
+        if (fileTimes.Count == 0)
+        {
+            throw LakeException.NotFound("The log holds no commits, so the times of its versions are not known", table.Root.Location);
+        }
+
+        InCommitTimes inCommit = state.InCommitTimes.Checked(listing.Newest, table.Root.Location);
+        long? since = inCommit.Since;
+        if (since is { } enabled && (enabled <= fileTimes.Keys.First() || wanted >= inCommit.SinceMillis))
         {
             long? version = await SearchInCommitAsync(listing, Math.Max(enabled, fileTimes.Keys.First()), wanted, cancellationToken);
-            return version ?? throw await TooEarlyAsync(listing, state, cancellationToken);
+            return version ?? throw await TooEarlyAsync(listing, inCommit, cancellationToken);
         }
 
         long? found = null;
@@ -34,7 +40,7 @@ internal sealed class DeltaHistory(LakeTable table, ExternalLocations locations)
             }
         }
 
-        return found ?? throw await TooEarlyAsync(listing, state, cancellationToken);
+        return found ?? throw await TooEarlyAsync(listing, inCommit, cancellationToken);
     }
 
     /// <summary>Commit times in milliseconds of a range of versions whose commits have been read.</summary>
@@ -43,10 +49,17 @@ internal sealed class DeltaHistory(LakeTable table, ExternalLocations locations)
     {
         LogListing listing = await LogListing.ListAsync(table.Root, 0, cancellationToken);
         TableState state = await LatestStateAsync(cancellationToken);
+        InCommitTimes inCommit = state.InCommitTimes.Checked(listing.Newest, table.Root.Location);
         SortedDictionary<long, long> fileTimes = CommitTimes.FromFiles(listing.Commits);
-        return commits.ToDictionary(
-            c => c.Version,
-            c => state.UsesInCommitTimestamp(c.Version) ? c.CommitInfo?.InCommitTimestamp : fileTimes.TryGetValue(c.Version, out long t) ? t : null);
+        var times = new Dictionary<long, long?>();
+        foreach (CommitActions commit in commits)
+        {
+            times[commit.Version] = inCommit.Covers(commit.Version)
+                ? await InCommitTimeAsync(commit, cancellationToken)
+                : fileTimes.TryGetValue(commit.Version, out long millis) ? millis : null;
+        }
+
+        return times;
     }
 
     /// <summary>All commits that are still there, newest first.</summary>
@@ -55,13 +68,16 @@ internal sealed class DeltaHistory(LakeTable table, ExternalLocations locations)
         LogListing listing = await LogListing.ListAsync(table.Root, 0, cancellationToken);
         TableState state = await LatestStateAsync(cancellationToken);
         SortedDictionary<long, long> fileTimes = CommitTimes.FromFiles(listing.Commits);
+        InCommitTimes inCommit = state.InCommitTimes;
         var infos = new List<SnapshotInfo>();
         string? schema = null;
         foreach ((long version, ObjectEntry entry) in listing.Commits)
         {
             CommitActions commit = (await _loader.ReadCommitsAsync([entry], version, cancellationToken))[0];
             schema = commit.Metadata is null ? schema : version.ToString(CultureInfo.InvariantCulture);
-            long? millis = state.UsesInCommitTimestamp(version) ? commit.CommitInfo?.InCommitTimestamp : fileTimes[version];
+            long? millis = inCommit.Fault is not null ? null
+                : inCommit.Covers(version) ? await _loader.InCommitTimeAsync(version, commit, cancellationToken)
+                : fileTimes[version];
             infos.Add(new SnapshotInfo(
                 new SnapshotId(version.ToString(CultureInfo.InvariantCulture)), millis is { } m ? CommitTimes.ToDate(m) : null,
                 commit.CommitInfo?.Operation ?? "UNKNOWN", schema, commit.CommitInfo?.Json));
@@ -105,10 +121,6 @@ internal sealed class DeltaHistory(LakeTable table, ExternalLocations locations)
         return TableState.Create(latest.Protocol, latest.Metadata, table.Root.Location);
     }
 
-    private static long EnabledAt(TableState state) => long.TryParse(
-        state.Metadata.Configuration.GetValueOrDefault("delta.inCommitTimestampEnablementTimestamp"), CultureInfo.InvariantCulture, out long millis)
-        ? millis : long.MinValue;
-
     private async ValueTask<long?> SearchInCommitAsync(LogListing listing, long first, long wanted, CancellationToken cancellationToken)
     {
         long[] versions = [.. listing.Commits.Keys.Where(v => v >= first)];
@@ -135,14 +147,17 @@ internal sealed class DeltaHistory(LakeTable table, ExternalLocations locations)
     private async ValueTask<long> InCommitTimeAsync(LogListing listing, long version, CancellationToken cancellationToken)
     {
         CommitActions commit = (await _loader.ReadCommitsAsync([listing.Commits[version]], version, cancellationToken))[0];
-        return commit.CommitInfo?.InCommitTimestamp
-            ?? throw LakeException.FormatInvalid($"Commit {version} has no inCommitTimestamp, although the table demands one", table.Root.Location);
+        return await InCommitTimeAsync(commit, cancellationToken);
     }
 
-    private async ValueTask<LakeException> TooEarlyAsync(LogListing listing, TableState state, CancellationToken cancellationToken)
+    private async ValueTask<long> InCommitTimeAsync(CommitActions commit, CancellationToken cancellationToken) =>
+        await _loader.InCommitTimeAsync(commit.Version, commit, cancellationToken) ?? throw LakeException.FormatInvalid(
+            $"Commit {commit.Version} does not begin with a commitInfo that has an inCommitTimestamp, although the table demands one", table.Root.Location);
+
+    private async ValueTask<LakeException> TooEarlyAsync(LogListing listing, InCommitTimes inCommit, CancellationToken cancellationToken)
     {
         (long version, ObjectEntry entry) = listing.Commits.First();
-        long millis = state.UsesInCommitTimestamp(version)
+        long millis = inCommit.Covers(version)
             ? await InCommitTimeAsync(listing, version, cancellationToken)
             : entry.ModifiedAt.ToUnixTimeMilliseconds();
         string text = CommitTimes.ToDate(millis)?.ToString("yyyy-MM-ddTHH:mm:ss.FFFZ", CultureInfo.InvariantCulture) ?? "unknown";

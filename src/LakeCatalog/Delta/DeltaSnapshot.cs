@@ -83,8 +83,6 @@ public sealed class DeltaSnapshot : Snapshot
 
     internal long? CommittedAtMillis { get; init; }
 
-    internal bool HasInCommitTimestamps => DeltaFeatures.HasWriterFeature(Protocol, "inCommitTimestamp") && IsTrue("delta.enableInCommitTimestamps");
-
     /// <inheritdoc/>
     public override IEnumerable<DataFileInfo> EnumerateFiles()
     {

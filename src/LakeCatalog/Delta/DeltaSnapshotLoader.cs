@@ -109,7 +109,8 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations loc
             previous = Math.Max(previous + 1, entry.ModifiedAt.ToUnixTimeMilliseconds());
         }
 
-        long? committedAt = state.UsesInCommitTimestamp(newest) ? commits[^1].CommitInfo?.InCommitTimestamp : previous;
+        InCommitTimes inCommit = state.InCommitTimes;
+        long? committedAt = inCommit.Fault is not null ? null : inCommit.Covers(newest) ? await InCommitTimeAsync(newest, commits[^1], cancellationToken) : previous;
         return CreateSnapshot(newest, state, files, entries[^1], committedAt);
     }
 
@@ -126,23 +127,28 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations loc
         return commits;
     }
 
+    /// <summary>The time that a commit carries, else that of the version's checksum file; null if neither tells it.</summary>
+    public async ValueTask<long?> InCommitTimeAsync(long version, CommitActions? commit, CancellationToken cancellationToken) =>
+        CommitTimes.FromCommit(commit) ?? await VersionChecksum.ReadTimeAsync(_root, version, cancellationToken);
+
     private FileBlock.Builder NewBlock(TableState state) => new(state.PartitionNames, _root.Location, state.TracksRows);
 
     private async ValueTask<long?> CommittedAtAsync(
         LogListing listing, LogSegment segment, CommitActions[] commits, TableState state, CancellationToken cancellationToken)
     {
-        if (segment.LastCommit is not { } last)
+        if (state.InCommitTimes.Fault is not null)
         {
             return null;
         }
 
-        if (!state.UsesInCommitTimestamp(segment.Version))
+        if (!state.InCommitTimes.Covers(segment.Version))
         {
-            return CommitTimes.FromFiles(listing.Commits)[segment.Version];
+            return segment.LastCommit is null ? null : CommitTimes.FromFiles(listing.Commits)[segment.Version];
         }
 
-        CommitActions commit = commits.Length > 0 ? commits[^1] : (await ReadCommitsAsync([last], segment.Version, cancellationToken))[0];
-        return commit.CommitInfo?.InCommitTimestamp;
+        CommitActions? commit = commits.Length > 0 ? commits[^1]
+            : segment.LastCommit is { } last ? (await ReadCommitsAsync([last], segment.Version, cancellationToken))[0] : null;
+        return await InCommitTimeAsync(segment.Version, commit, cancellationToken);
     }
 
     private DeltaSnapshot CreateSnapshot(long version, TableState state, DeltaFileList files, ObjectEntry? lastCommit, long? committedAt) => new()
@@ -198,22 +204,6 @@ internal sealed record TableState(
         return new TableState(protocol, metadata, mapping, schema, partitions);
     }
 
-    public bool UsesInCommitTimestamp(long version) => InCommitTimestampsSince is { } since && version >= since;
-
-    /// <summary>The version from which on commits carry their time, or null.</summary>
-    public long? InCommitTimestampsSince
-    {
-        get
-        {
-            if (!DeltaFeatures.HasWriterFeature(Protocol, "inCommitTimestamp")
-                || !string.Equals(Metadata.Configuration.GetValueOrDefault("delta.enableInCommitTimestamps"), "true", StringComparison.OrdinalIgnoreCase))
-            {
-                return null;
-            }
-
-            return long.TryParse(
-                Metadata.Configuration.GetValueOrDefault("delta.inCommitTimestampEnablementVersion"), System.Globalization.CultureInfo.InvariantCulture,
-                out long version) ? version : 0;
-        }
-    }
+    /// <summary>From which version on commits carry their time.</summary>
+    public InCommitTimes InCommitTimes => InCommitTimes.Of(Protocol, Metadata);
 }

@@ -218,9 +218,14 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
         while (thrift.NextField(ref kind, out int type))
         {
             bool instant = false, nanos = false;
+            int bits = 0;
             if (kind is 7 or 8)
             {
                 (instant, nanos) = TimeUnit(ref thrift);
+            }
+            else if (kind == 10)
+            {
+                bits = IntegerBits(ref thrift);
             }
             else
             {
@@ -231,6 +236,7 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
             {
                 IsInstant = instant,
                 IsNanos = nanos,
+                Bits = bits,
                 Meaning = kind switch
                 {
                     1 or 4 or 12 => ParquetMeaning.Text,
@@ -278,9 +284,36 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
         return (instant, nanos);
     }
 
+    private static int IntegerBits(ref CompactThrift thrift)
+    {
+        int bits = 0;
+        int field = 0;
+        while (thrift.NextField(ref field, out int type))
+        {
+            if (field == 1 && type == 3)
+            {
+                bits = thrift.SmallInteger();
+            }
+            else
+            {
+                thrift.Skip(type);
+            }
+        }
+
+        return bits;
+    }
+
     private static ParquetNode Converted(int converted) => new()
     {
         Name = string.Empty,
+        Bits = converted switch
+        {
+            11 or 15 => 8,
+            12 or 16 => 16,
+            13 or 17 => 32,
+            14 or 18 => 64,
+            _ => 0,
+        },
         IsInstant = converted is 9 or 10,
         Meaning = converted switch
         {

@@ -53,6 +53,9 @@ internal sealed record ParquetNode
     /// <summary>For times and timestamps: nanoseconds.</summary>
     public bool IsNanos { get; init; }
 
+    /// <summary>For annotated integers: the number of bits; 0 if the annotation does not say.</summary>
+    public int Bits { get; init; }
+
     public int Precision { get; init; }
 
     public int Scale { get; init; }
@@ -94,7 +97,7 @@ internal sealed record ParquetNode
         {
             DeltaDecimal d => Meaning == ParquetMeaning.Decimal
                 ? Scale <= d.Scale && Precision - Scale <= d.Precision - d.Scale
-                : isInt && d.Precision - d.Scale >= (Physical == ParquetPhysical.Int32 ? 10 : 20),
+                : isInt && d.Precision - d.Scale >= IntegerDigits(),
             DeltaPrimitive p => p.Kind switch
             {
                 DeltaPrimitiveKind.Long => isInt,
@@ -114,6 +117,15 @@ internal sealed record ParquetNode
             _ => false,
         };
     }
+
+    // Decimal digits that hold every value of the stored integers.
+    private int IntegerDigits() => (Physical, Bits) switch
+    {
+        (ParquetPhysical.Int32, 8) => 3,
+        (ParquetPhysical.Int32, 16) => 5,
+        (ParquetPhysical.Int32, _) => 10,
+        _ => 20,
+    };
 
     /// <summary>For messages.</summary>
     public string Describe() => IsGroup ? "a group" : Meaning switch

@@ -50,6 +50,9 @@ public class DeltaLogTests
     [InlineData("catalogManaged")]
     [InlineData("catalogOwned-preview")]
     [InlineData("geospatial")]
+    [InlineData("catalogOwned")]
+    [InlineData("geospatial-dev")]
+    [InlineData("adaptiveMetadata")]
     [InlineData("timestampNanos")]
     [InlineData("adaptiveMetadata-preview")]
     [InlineData("redirectReaderWriter-preview")]
@@ -66,7 +69,9 @@ public class DeltaLogTests
     [Theory]
     [InlineData("interval year to month")]
     [InlineData("interval day to second")]
+    [InlineData("interval month")]
     [InlineData("geometry(OGC:CRS84)")]
+    [InlineData("geography(OGC:CRS84, spherical)")]
     [InlineData("timestamp_nanos")]
     public async Task A_type_that_is_not_read_is_refused_by_its_name(string type)
     {
@@ -92,6 +97,27 @@ public class DeltaLogTests
         Assert.Contains(named, refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("checkpointProtection")]
+    [InlineData("materializePartitionColumns")]
+    [InlineData("columnMappingUsageTracking")]
+    [InlineData("coordinatedCommits-preview")]
+    [InlineData("redirectWriterOnly-preview")]
+    [InlineData("collations-preview")]
+    [InlineData("icebergCompatV3")]
+    [InlineData("icebergWriterCompatV1")]
+    [InlineData("featureOfTomorrow")]
+    public async Task A_feature_of_writers_only_never_stops_a_read(string feature)
+    {
+        using var table = new HandMadeTable();
+        long size = table.WriteFile("1.parquet", "SELECT 1 AS id");
+        table.Commit(
+            0, $$$"""{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":[],"writerFeatures":["{{{feature}}}"]}}""",
+            HandMadeTable.Metadata(HandMadeTable.Schema("id integer")), HandMadeTable.Add("1.parquet", size));
+        Assert.Equal(["[1]"], await table.RowsAsync());
+        Assert.Equal([new TableFeature(feature, "ignored (writers only)")], (await table.LoadAsync()).Features);
+    }
+
     [Fact]
     public async Task Features_are_listed_with_what_becomes_of_each()
     {
@@ -106,6 +132,19 @@ public class DeltaLogTests
                 new TableFeature("somethingNew", "ignored (writers only)"), new TableFeature("v2Checkpoint", "read"),
             ],
             (await table.LoadAsync()).Features);
+    }
+
+    [Theory]
+    [InlineData(1, 2, "appendOnly:ignored (writers only) invariants:ignored (writers only)")]
+    [InlineData(2, 5, "appendOnly:ignored (writers only) changeDataFeed:read checkConstraints:ignored (writers only) columnMapping:read generatedColumns:ignored (writers only) invariants:ignored (writers only)")]
+    [InlineData(2, 7, "columnMapping:read")]
+    public async Task Features_that_the_versions_imply_are_listed_too(int reader, int writer, string expected)
+    {
+        using var table = new HandMadeTable();
+        table.Commit(
+            0, string.Create(CultureInfo.InvariantCulture, $$$"""{"protocol":{"minReaderVersion":{{{reader}}},"minWriterVersion":{{{writer}}} } }"""),
+            HandMadeTable.Metadata(HandMadeTable.Schema("id integer")));
+        Assert.Equal(expected, string.Join(' ', (await table.LoadAsync()).Features.Select(f => $"{f.Name}:{f.Handling}")));
     }
 
     [Fact]
@@ -201,10 +240,12 @@ public class DeltaLogTests
     private static string Log(HandMadeTable table, long version) => table.TableFile(string.Create(CultureInfo.InvariantCulture, $"_delta_log/{version:D20}.json"));
 
     // The struct columns of the rows that they are not of are null.
-    private static void WriteCheckpoint(HandMadeTable table, string name, string path, long size) => table.WriteFile("_delta_log/" + name, string.Create(CultureInfo.InvariantCulture, $$"""
+    internal static void WriteCheckpoint(
+        HandMadeTable table, string name, string path, long size, string protocol = "{'minReaderVersion': 1, 'minWriterVersion': 2}",
+        string configuration = "MAP {}::MAP(VARCHAR, VARCHAR)") => table.WriteFile("_delta_log/" + name, string.Create(CultureInfo.InvariantCulture, $$"""
         SELECT
-          CASE WHEN i = 0 THEN {'minReaderVersion': 1, 'minWriterVersion': 2} END AS protocol,
-          CASE WHEN i = 1 THEN {'id': 'x', 'format': {'provider': 'parquet', 'options': MAP {}::MAP(VARCHAR, VARCHAR)}, 'schemaString': '{{HandMadeTable.Schema("id integer")}}', 'partitionColumns': []::VARCHAR[], 'configuration': MAP {}::MAP(VARCHAR, VARCHAR)} END AS metaData,
+          CASE WHEN i = 0 THEN {{protocol}} END AS protocol,
+          CASE WHEN i = 1 THEN {'id': 'x', 'format': {'provider': 'parquet', 'options': MAP {}::MAP(VARCHAR, VARCHAR)}, 'schemaString': '{{HandMadeTable.Schema("id integer")}}', 'partitionColumns': []::VARCHAR[], 'configuration': {{configuration}}} END AS metaData,
           CASE WHEN i = 2 THEN {'path': '{{path}}', 'partitionValues': MAP {}::MAP(VARCHAR, VARCHAR), 'size': {{size}}, 'modificationTime': 0, 'dataChange': true, 'stats': NULL::VARCHAR} END AS add
         FROM range(3) t(i)
         """));

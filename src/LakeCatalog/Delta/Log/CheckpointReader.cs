@@ -25,6 +25,9 @@ internal sealed class CheckpointReader(TableRoot root, long version, ExternalLoc
     /// <summary>Reads what is no file action.</summary>
     public async ValueTask ReadHeaderAsync(IReadOnlyList<ObjectEntry> files, CancellationToken cancellationToken)
     {
+        var parallel = new ParallelOptions { MaxDegreeOfParallelism = ParallelFetches, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(
+            files.Where(f => f.Key.EndsWith(".parquet", StringComparison.Ordinal)), parallel, async (f, token) => await FetchAsync(root.Store, f.Key, token));
         foreach (ObjectEntry file in files)
         {
             if (file.Key.EndsWith(".json", StringComparison.Ordinal))

@@ -13,6 +13,9 @@ internal static partial class DeltaSchemaParser
     // byte, short, integer, long (to wider integers); Delta PROTOCOL.md, "Type Widening".
     private static readonly string[] Integers = ["byte", "short", "integer", "long"];
 
+    // Digits before the point that hold each of them. The specification asks for 10 of bytes and shorts too; Spark writes fewer.
+    private static readonly int[] WholeDigits = [3, 5, 10, 20];
+
     public static DeltaStruct Parse(string schemaString, ColumnMappingMode mapping, string path)
     {
         try
@@ -202,7 +205,7 @@ internal static partial class DeltaSchemaParser
         {
             int whole = target.Precision - target.Scale;
             return fromInteger >= 0
-                ? whole >= (fromInteger == 3 ? 20 : 10)
+                ? whole >= WholeDigits[fromInteger]
                 : TryParseDecimal(from) is { } source && target.Scale >= source.Scale && whole >= source.Precision - source.Scale;
         }
 

@@ -50,6 +50,9 @@ internal ref struct CompactThrift(ReadOnlySpan<byte> bytes)
         return (long)(value >> 1) ^ -(long)(value & 1);
     }
 
+    /// <summary>An i8.</summary>
+    public int SmallInteger() => (sbyte)Byte();
+
     public string Text()
     {
         int length = Length();
