@@ -39,8 +39,15 @@ internal sealed class HudiOrigins
     public string SqlOf(IReadOnlyList<ReadableFile> group)
         => $"{UnitNumbers.Sql([.. group.Select(f => _byBase[f.Path])], "file_index")} AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
 
-    /// <summary>The select list's beginning for rows of log files.</summary>
-    /// <param name="slices">The slices that were merged, by ordinal.</param>
-    public string SqlOfMerged(IReadOnlyList<FileSlice> slices)
-        => $"{UnitNumbers.Sql([.. slices.Select(s => _numbers.Of(UnitOf(s)))], RecordSql.Slice)} AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
+    /// <summary>The select list's beginning for a scan of files of slices.</summary>
+    public string SqlOfSlices(IEnumerable<FileSlice> slices)
+        => $"{UnitNumbers.Sql([.. slices.Select(s => _numbers.Of(UnitOf(s)))], "file_index")} AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
+
+    /// <summary>The select list's beginning for merged rows.</summary>
+    /// <param name="slices">The slices by the ordinals that the rows bear.</param>
+    public string SqlOfMerged(IReadOnlyDictionary<int, FileSlice> slices)
+    {
+        int[] numbers = [.. Enumerable.Range(0, slices.Keys.Max() + 1).Select(o => slices.TryGetValue(o, out FileSlice? slice) ? _numbers.Of(UnitOf(slice)) : -1)];
+        return $"{UnitNumbers.Sql(numbers, RecordSql.Slice)} AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
+    }
 }

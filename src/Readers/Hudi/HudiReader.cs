@@ -6,19 +6,22 @@ using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi.Changes;
+using LakeHolo.Readers.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi.Merging;
 using LakeHolo.Readers.Hudi.Pruning;
+using LakeHolo.Readers.Merging;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Hudi;
 
-/// <summary>Reads Hudi snapshots: base files as they are, slices with log files merged by key once per snapshot.</summary>
-/// <param name="engine">Holds superseded positions and winning log rows.</param>
+/// <summary>Reads Hudi snapshots: base files as they are; slices with log files are merged once, for all snapshots that hold the same of them.</summary>
+/// <param name="engine">Holds superseded positions and the places of winning log rows.</param>
 /// <param name="files">Makes files readable.</param>
-public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) : IUnitReader
+public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) : IUnitReader, IDisposable
 {
     private readonly SliceFiles _files = new(engine, files);
-    private readonly MergeCache _merges = new();
+    private readonly MergeResults<MergedSlices> _merges = new();
+    private readonly MergedCopies _copies = new(engine, files, "hudi-merged-1\u0001");
     private readonly FooterPruning _footers = new(engine);
 
     /// <inheritdoc/>
@@ -43,32 +46,23 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         try
         {
             PrunedSlices pruned = await PrunedSlices.OfAsync(hudi, slices, request.Filter, cancellationToken);
-            var scan = new SliceScan(hudi);
-            (MergedSlices? merge, IReadOnlyList<FileSlice> merged) = await MergeAsync(hudi, pruned, leases, cancellationToken);
-            IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, pruned.Bases, request.Filter, fields, leases, cancellationToken);
-            var parts = new List<string>();
-            var deadSlices = new Dictionary<ReadableFile, int>();
-            var whole = new List<ReadableFile>();
-            foreach (ReadableFile file in readable)
+            var copied = new Dictionary<FileSlice, string>();
+            IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> merges = await MergeAsync(hudi, pruned.NeededLogs, origins is null ? copied : null, leases, cancellationToken);
+            IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, leases, cancellationToken);
+            var scan = new MergedScan(hudi, _files, fields, origins);
+            List<string> parts = [.. scan.Bases(readable, merges)];
+            foreach (MergeUse<MergedSlices, SliceLogs> use in merges)
             {
-                if (merge?.DeadSliceOf(file) is { } ordinal)
-                {
-                    deadSlices[file] = ordinal;
-                }
-                else
-                {
-                    whole.Add(file);
-                }
+                parts.AddRange(await scan.RowsAsync(use, leases, cancellationToken));
             }
 
-            parts.AddRange(scan.Group(whole).Select(g => $"SELECT {origins?.SqlOf(g)}{scan.Columns(g, fields)} FROM {SliceScan.From(g)}"));
-            if (merge is not null)
+            if (copied.Count > 0)
             {
-                parts.AddRange(MergedParts(scan, merge, merged, deadSlices, fields, origins));
+                parts.Add(scan.Copies([.. copied.Values]));
             }
 
             string sql = parts.Count > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(origins is null ? fields : [.. HudiOrigins.Fields, .. fields]);
-            return new TableScan(sql, pruned.Statistics(readable.Count), leases) { Units = origins?.Names ?? [] };
+            return new TableScan(sql, pruned.Statistics(readable.Count + copied.Keys.Count(s => s.Base is not null)), leases) { Units = origins?.Names ?? [] };
         }
         catch
         {
@@ -130,22 +124,60 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             $"SELECT * FROM ({all.Sql}) WHERE list_contains({SqlText.LiteralList(history.Between(start, end).Select(i => i.Time))}::VARCHAR[], {time}){archived}", all.Statistics, [all]);
     }
 
-    // Slices are merged all together, since the outcome serves every query of the snapshot; a query that needs only a small part of them does not wait for the rest.
-    private async ValueTask<(MergedSlices? Merge, IReadOnlyList<FileSlice> Slices)> MergeAsync(
-        HudiSnapshot snapshot, PrunedSlices pruned, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        if (pruned.NeededLogs.Count == 0)
+        _copies.Dispose();
+        _merges.Dispose();
+    }
+
+    /// <summary>Waits until no merged slice is being copied, for tests.</summary>
+    internal Task SettleAsync() => _copies.SettleAsync();
+
+    // Slices that have a copy go there, if copies may be used; the others are merged, and copied when the scan is over.
+    private async ValueTask<IReadOnlyList<MergeUse<MergedSlices, SliceLogs>>> MergeAsync(
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, Dictionary<FileSlice, string>? copied, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        if (slices.Count == 0)
         {
-            return (null, []);
+            return [];
         }
 
-        string all = MergeCache.KeyOf(snapshot, pruned.AllLogs);
-        bool takesAll = pruned.NeededLogs.Count * 4 >= pruned.AllLogs.Count || _merges.Contains(all);
-        IReadOnlyList<FileSlice> slices = takesAll ? pruned.AllLogs : pruned.NeededLogs;
-        MergedSlices merge = await _merges.GetAsync(
-            takesAll ? all : MergeCache.KeyOf(snapshot, slices), () => _files.MergeAsync(snapshot, slices, CancellationToken.None), cancellationToken);
-        leases.Add(merge);
-        return (merge, slices);
+        var merged = new List<SliceLogs>();
+        foreach (SliceLogs slice in await _files.FindLogsAsync(snapshot, slices, cancellationToken))
+        {
+            if (copied is not null && await _copies.TryOpenAsync(slice.Identity, CopySource(snapshot, slice.Slice), leases, cancellationToken) is { } copy)
+            {
+                copied[slice.Slice] = copy;
+            }
+            else
+            {
+                merged.Add(slice);
+            }
+        }
+
+        IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> uses = await _merges.GetAsync(
+            merged, s => s.Identity, missing => _files.MergeAsync(snapshot, missing, cancellationToken), leases, cancellationToken);
+        if (copied is not null)
+        {
+            leases.AddRange(uses.Select(u => _copies.Count(
+                u.Members.Select(m => new CopyCandidate(m.Identity, CopySource(snapshot, m.Slice), m.Slice.Files.Sum(f => f.SizeBytes), (l, token) => RowsOfAsync(snapshot, u, m, l, token))), u.Lease)));
+        }
+
+        return uses;
+    }
+
+    // One of the slice's own files stands for it in the cache.
+    private static CacheableFile CopySource(HudiSnapshot snapshot, FileSlice slice) => SliceFiles.Source(snapshot, slice.Files.First());
+
+    private async ValueTask<string> RowsOfAsync(
+        HudiSnapshot snapshot, MergeUse<MergedSlices, SliceLogs> use, SliceLogs slice, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        MergeUse<MergedSlices, SliceLogs> alone = use with { Members = [slice] };
+        var scan = new MergedScan(snapshot, _files, snapshot.Schema.FieldsList);
+        IReadOnlyList<ReadableFile> bases = await _files.OpenBasesAsync(snapshot, [slice.Slice], null, leases, cancellationToken);
+        string[] parts = [.. scan.Bases(bases, [alone]), .. await scan.RowsAsync(alone, leases, cancellationToken)];
+        return parts.Length > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(snapshot.Schema.FieldsList);
     }
 
     private async ValueTask<IReadOnlyList<ReadableFile>> OpenAsync(
@@ -168,20 +200,6 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         {
             await DisposeAsync(probing);
         }
-    }
-
-    private static IEnumerable<string> MergedParts(
-        SliceScan scan, MergedSlices merge, IReadOnlyList<FileSlice> slices, Dictionary<ReadableFile, int> ordinals, IReadOnlyList<Field> fields, HudiOrigins? origins)
-    {
-        foreach (IReadOnlyList<ReadableFile> group in scan.Group(ordinals.OrderBy(b => b.Value).Select(b => b.Key)))
-        {
-            string ordinal = SliceMerger.OrdinalSql([.. group.Select(f => ordinals[f])]).Replace("file_index", "r.file_index", StringComparison.Ordinal);
-            // Not as NOT EXISTS: the engine would collect all rows of the scan to decorrelate it.
-            yield return $"SELECT {origins?.SqlOf(group)}{scan.Columns(group, fields)} FROM {SliceScan.From(group)} r ANTI JOIN {merge.DeadTable} d ON d.f = {ordinal} AND d.pos = r.file_row_number";
-        }
-
-        string columns = fields.Count == 0 ? "1" : string.Join(", ", fields.Select(f => SqlText.Identifier(f.Name)));
-        yield return $"SELECT {origins?.SqlOfMerged(slices)}{columns} FROM {merge.RowsTable}";
     }
 
     private static async ValueTask DisposeAsync(List<IAsyncDisposable> leases)

@@ -15,7 +15,9 @@ namespace LakeHolo.Readers.Hudi;
 internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
 {
     private static readonly OrcReadOptions Orc = new();
+    private const long MaxKeptBytes = 256L << 20;
     private readonly ParquetShapes _shapes = new();
+    private readonly LogFileOpener _logs = new();
 
     /// <summary>The base files of slices, in their order.</summary>
     /// <param name="snapshot">The snapshot.</param>
@@ -59,24 +61,46 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         return ordinals.Zip(opened).ToDictionary(p => p.First, p => p.Second);
     }
 
-    /// <summary>Reads the slices' log files, decodes their live blocks, and merges them with the base files.</summary>
-    public async Task<MergedSlices> MergeAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, CancellationToken cancellationToken)
+    /// <summary>Finds the log blocks of slices that a snapshot holds.</summary>
+    public async ValueTask<IReadOnlyList<SliceLogs>> FindLogsAsync(HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, CancellationToken cancellationToken)
+    {
+        string table = SliceLogs.TableIdentityOf(snapshot);
+        var found = new SliceLogs[slices.Count];
+        long kept = 0;
+        await Parallel.ForAsync(0, slices.Count, cancellationToken, async (i, token) =>
+        {
+            IReadOnlyList<LogFile> logs = await _logs.OpenAsync(snapshot, slices[i], token);
+            // What was just read is decoded next, unless it is more than should lie in memory.
+            if (Interlocked.Add(ref kept, logs.Sum(l => (long)(l.Content?.Length ?? 0))) > MaxKeptBytes)
+            {
+                logs = [.. logs.Select(l => l with { Content = null })];
+            }
+
+            found[i] = SliceLogs.Of(table, slices[i], LogScan.LiveBlocks(snapshot, slices[i], logs));
+        });
+        return found;
+    }
+
+    /// <summary>Decodes the live blocks of slices and merges them with the base files: those whose versions are combined, those whose log files tell positions, and the others.</summary>
+    public async ValueTask<IReadOnlyList<MergedSlices>> MergeAsync(HudiSnapshot snapshot, IReadOnlyList<SliceLogs> slices, CancellationToken cancellationToken)
     {
         MergeRules rules = MergeRules.Of(snapshot);
         var leases = new List<IAsyncDisposable>();
+        var results = new List<MergedSlices>();
         try
         {
-            // As many slices at once as there are processors: each holds the log files of one slice in memory.
-            var decoded = new SliceLogs[slices.Count];
-            await Parallel.ForAsync(0, slices.Count, cancellationToken, async (slice, token) => decoded[slice] = await DecodeSliceAsync(snapshot, slices[slice], slice, leases, token));
-            rules = decoded.Any(d => d.HasPartial) ? rules with { Fill = FillMode.Absent } : rules;
-            DecodedBlock[] blocks = [.. decoded.SelectMany(d => d.Blocks)];
-            DecodedDeletes[] deletes = [.. decoded.SelectMany(d => d.Deletes)];
-            // Whole rows of the base are needed only where versions are combined.
-            IReadOnlyCollection<string>? columns = rules.Fill == FillMode.None ? NamesOf(snapshot, KeyColumns(snapshot, rules)) : null;
-            IReadOnlyDictionary<int, ReadableFile> bases = await OpenBasesByOrdinalAsync(snapshot, slices, columns, leases, cancellationToken);
-            return new SliceMerger(engine, snapshot, rules).Merge(blocks, deletes, bases);
+            foreach (IGrouping<(bool AreFolded, bool ArePositioned), SliceLogs> some in slices.GroupBy(s => (s.HasPartial || rules.Fill != FillMode.None, s.TellsPositions)))
+            {
+                MergeRules applied = some.Any(s => s.HasPartial) ? rules with { Fill = FillMode.Absent } : rules;
+                results.Add(await MergeAlikeAsync(snapshot, [.. some], applied, some.Key is { ArePositioned: true, AreFolded: false }, leases, cancellationToken));
+            }
+
+            return results;
+        }
+        catch
+        {
+            results.ForEach(r => r.Dispose());
+            throw;
         }
         finally
         {
@@ -87,27 +111,58 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         }
     }
 
-    private async ValueTask<SliceLogs> DecodeSliceAsync(HudiSnapshot snapshot, FileSlice slice, int ordinal, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    private async ValueTask<MergedSlices> MergeAlikeAsync(
+        HudiSnapshot snapshot, SliceLogs[] slices, MergeRules rules, bool arePositioned, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
-        var result = new SliceLogs([], [], false);
-        IReadOnlyList<LogFile> logs = await ReadLogsAsync(snapshot, slice, cancellationToken);
-        IReadOnlyList<LiveBlock> live = LogScan.LiveBlocks(snapshot, slice, logs);
-        for (int order = 0; order < live.Count; order++)
+        var blocks = new DecodedBlock[slices.Length][];
+        var deletes = new DecodedDeletes[slices.Length][];
+        await Parallel.ForAsync(0, slices.Length, cancellationToken, async (i, token) =>
         {
-            LiveBlock block = live[order];
-            if (block.Block.Type == LogBlockType.Delete)
-            {
-                ReadOnlySpan<byte> content = block.Log.Content.Span.Slice(block.Block.ContentOffset, block.Block.ContentLength);
-                result.Deletes.Add(new DecodedDeletes(ordinal, order, DeleteBlock.Decode(content, block.Log.File.Path)));
-                continue;
-            }
+            blocks[i] = [.. await OpenBlocksAsync(snapshot, slices[i], i, arePositioned, leases, token)];
+            deletes[i] = [.. await ReadDeletesAsync(snapshot, slices[i], i, arePositioned, token)];
+        });
+        // Whole rows of the base are needed only where versions are combined.
+        IReadOnlyCollection<string>? columns = rules.Fill == FillMode.None ? NamesOf(snapshot, KeyColumns(snapshot, rules)) : null;
+        IReadOnlyDictionary<int, ReadableFile> bases = await OpenBasesByOrdinalAsync(snapshot, [.. slices.Select(s => s.Slice)], columns, leases, cancellationToken);
+        Dictionary<string, int> members = slices.Select((s, i) => (s.Identity, i)).ToDictionary(m => m.Identity, m => m.i, StringComparer.Ordinal);
+        return new SliceMerger(engine, snapshot, rules).Merge(members, [.. blocks.SelectMany(b => b)], [.. deletes.SelectMany(d => d)], bases);
+    }
 
-            result = result with { HasPartial = result.HasPartial || block.Block.IsPartial };
-            result.Blocks.Add(new DecodedBlock(
-                await DecodeAsync(snapshot, slice, block, leases, cancellationToken), ordinal, order, block.Block.IsPartial ? DataBlock.ColumnsOf(block) : null));
+    /// <summary>The data blocks of a slice, decoded.</summary>
+    public async ValueTask<IReadOnlyList<DecodedBlock>> OpenBlocksAsync(
+        HudiSnapshot snapshot, SliceLogs slice, int ordinal, bool withPositions, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        var blocks = new List<DecodedBlock>();
+        for (int order = 0; order < slice.Live.Count; order++)
+        {
+            LiveBlock live = slice.Live[order];
+            if (live.Block.Type != LogBlockType.Delete)
+            {
+                ReadableFile file = await DecodeAsync(snapshot, slice.Slice, live, leases, cancellationToken);
+                blocks.Add(new DecodedBlock(file, ordinal, order, live.Block.IsPartial ? DataBlock.ColumnsOf(live) : null) { Positions = withPositions ? RecordPositions.TryRead(live) : null });
+            }
         }
 
-        return result;
+        return blocks;
+    }
+
+    private static async ValueTask<List<DecodedDeletes>> ReadDeletesAsync(HudiSnapshot snapshot, SliceLogs slice, int ordinal, bool withPositions, CancellationToken cancellationToken)
+    {
+        var deletes = new List<DecodedDeletes>();
+        for (int order = 0; order < slice.Live.Count; order++)
+        {
+            LiveBlock live = slice.Live[order];
+            if (live.Block.Type == LogBlockType.Delete)
+            {
+                ReadOnlyMemory<byte> content = live.Log.Content ?? await LogFileOpener.ReadAsync(snapshot, live.Log.File, cancellationToken);
+                deletes.Add(new DecodedDeletes(ordinal, order, DeleteBlock.Decode(content.Span.Slice(live.Block.ContentOffset, live.Block.ContentLength), live.Log.File.Path))
+                {
+                    Positions = withPositions ? RecordPositions.TryRead(live) : null,
+                });
+            }
+        }
+
+        return deletes;
     }
 
     /// <summary>The blocks of a change log; it never grows, since each write makes its own.</summary>
@@ -115,7 +170,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         HudiSnapshot snapshot, string partition, string path, long sizeBytes, string instant, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         byte[] content = await snapshot.Table.Root.Store.ReadAsync(snapshot.Table.Root.Key(path), int.MaxValue, cancellationToken);
-        var log = new LogFile(new HudiFile(path, content.Length, instant, 1, "", "cdc"), content, LogFileParser.Parse(content, path));
+        var log = new LogFile(new HudiFile(path, content.Length, instant, 1, "", "cdc"), LogFileParser.Parse(content, path), content);
         var slice = new FileSlice { Partition = partition, FileId = "", BaseInstant = instant };
         var blocks = new List<ReadableFile>();
         foreach (LogBlock block in log.Blocks)
@@ -136,14 +191,20 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     {
         string decoder = $"{DataBlock.DecoderVersion}:{SliceScan.Text(live.Block.Offset)}";
         FileLease lease = await files.OpenDecodedAsync(
-            [Source(snapshot, live.Log.File)], decoder, (_, target, token) => DataBlock.WriteParquetAsync(live, KeyColumnOf(snapshot), target, token), cancellationToken);
+            [Source(snapshot, live.Log.File)],
+            decoder,
+            async (_, target, token) =>
+                await DataBlock.WriteParquetAsync(live, live.Log.Content ?? await LogFileOpener.ReadAsync(snapshot, live.Log.File, token), KeyColumnOf(snapshot), target, token),
+            cancellationToken);
         lock (leases)
         {
             leases.Add(lease);
         }
 
         using DuckDBConnection connection = engine.OpenConnection();
-        ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0]);
+        // Blocks of one schema are decoded to files of one shape.
+        string? schema = live.Block.Type == LogBlockType.AvroData ? live.Block.Headers.GetValueOrDefault(LogHeader.Schema) : null;
+        ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0], schema);
         return live.Block.Type != LogBlockType.ParquetData ? file with { MicrosecondInstants = DataBlock.MicrosecondInstantsOf(live) } : file;
     }
 
@@ -157,28 +218,13 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     private static string? KeyColumnOf(HudiSnapshot snapshot)
         => snapshot.Properties.PopulatesMetaFields ? "_hoodie_record_key" : snapshot.Properties.RecordKeyFields is [var only] ? only : null;
 
-    private static async ValueTask<IReadOnlyList<LogFile>> ReadLogsAsync(HudiSnapshot snapshot, FileSlice slice, CancellationToken cancellationToken)
-    {
-        var logs = new List<LogFile>(slice.Logs.Count);
-        foreach (HudiFile log in slice.Logs)
-        {
-            // A file that has grown since it was listed is read up to the listed size.
-            byte[] content = await snapshot.Table.Root.Store.ReadAsync(snapshot.Table.Root.Key(log.Path), int.MaxValue, cancellationToken);
-            ReadOnlyMemory<byte> listed = content.AsMemory(0, (int)Math.Min(content.Length, log.SizeBytes));
-            logs.Add(new LogFile(log, listed, LogFileParser.Parse(listed.Span, log.Path)));
-        }
-
-        return logs;
-    }
-
-    private ReadableFile Readable(HudiSnapshot snapshot, DuckDBConnection connection, string path, long size, string partition, string instant, string localPath)
+    private ReadableFile Readable(HudiSnapshot snapshot, DuckDBConnection connection, string path, long size, string partition, string instant, string localPath, string? shape = null)
     {
         string identity = SliceScan.Text(size) + ":" + snapshot.Table.Root.Location + "/" + path;
-        return new ReadableFile(localPath, identity, partition, _shapes.Of(connection, identity, localPath), snapshot.SchemaHistory?.VersionOf(instant)) { Path = path };
+        return new ReadableFile(localPath, identity, partition, _shapes.Of(connection, shape ?? identity, localPath), snapshot.SchemaHistory?.VersionOf(instant)) { Path = path };
     }
 
-    private static CacheableFile Source(HudiSnapshot snapshot, HudiFile file)
+    /// <summary>A file for the cache.</summary>
+    public static CacheableFile Source(HudiSnapshot snapshot, HudiFile file)
         => new(snapshot.Table.Root.Store, snapshot.Table.Root.Key(file.Path), file.SizeBytes);
-
-    private sealed record SliceLogs(List<DecodedBlock> Blocks, List<DecodedDeletes> Deletes, bool HasPartial);
 }

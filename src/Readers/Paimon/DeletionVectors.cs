@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.Hashing;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Merging;
 
 namespace LakeHolo.Readers.Paimon;
 

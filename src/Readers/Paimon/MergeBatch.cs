@@ -3,6 +3,7 @@ using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Merging;
 using LakeHolo.Readers.Paimon.MergeEngines;
 
 namespace LakeHolo.Readers.Paimon;
@@ -10,7 +11,7 @@ namespace LakeHolo.Readers.Paimon;
 /// <summary>The outcome of merging the overlapping files of some buckets, kept in the engine: which positions are superseded, and the rows that took
 /// their place. Serves every query until a bucket's files change.</summary>
 /// <remarks>The large run of a section is read only for its keys, and only rows whose key a newer run holds are looked at: the rest passes through.</remarks>
-internal sealed class MergeBatch : IDisposable
+internal sealed class MergeBatch : IMergeResult
 {
     private readonly List<EngineTable> _tables = [];
     private readonly Dictionary<int, int> _bucketOfFile;
@@ -19,14 +20,14 @@ internal sealed class MergeBatch : IDisposable
     {
         _bucketOfFile = numbers.ToDictionary(n => n.Value, n => groups[n.Key]);
         FileNumbers = numbers;
-        Buckets = buckets;
+        Members = buckets;
     }
 
     /// <summary>Numbers of the files in <see cref="Dead"/>.</summary>
     public IReadOnlyDictionary<PaimonDataFile, int> FileNumbers { get; }
 
     /// <summary>Numbers of the buckets in <see cref="Merged"/>, by their identity.</summary>
-    public IReadOnlyDictionary<string, int> Buckets { get; }
+    public IReadOnlyDictionary<string, int> Members { get; }
 
     /// <summary>Table (g, k0, …) of keys that newer runs hold, where that alone decides: every row of the large runs with such a key is superseded, and
     /// those runs were not even looked at. Null where positions tell.</summary>

@@ -2,19 +2,15 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using LakeHolo.LakeCatalog.Paimon;
-using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Merging;
 
 namespace LakeHolo.Readers.Paimon;
 
-/// <summary>Keeps merge results by the content of the bucket, so that the next query, and the next snapshot with the same files, is a plain scan.</summary>
+/// <summary>Merge results of buckets, by the content of the bucket.</summary>
 internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener) : IDisposable
 {
-    // Results are small next to the tables they belong to; the bound keeps a lake of very many tables from filling the engine.
-    private const int MaxBatches = 256;
-
-    private readonly LinkedList<Entry> _recent = [];
-    private readonly SemaphoreSlim _merging = new(1);
+    private readonly MergeResults<MergeBatch> _results = new();
 
     /// <summary>A merge result, and which of its buckets a scan uses.</summary>
     /// <param name="Batch">The result.</param>
@@ -62,114 +58,24 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
         List<IAsyncDisposable> leases,
         CancellationToken cancellationToken)
     {
-        using IDisposable? clock = StorageUse.MeasureMerging();
-
-        // One merge at a time: it uses all of the engine's threads anyway, and two queries want the same result more often than not.
-        await _merging.WaitAsync(cancellationToken);
-        try
+        var uses = new List<Use>();
+        foreach ((MergeBatch batch, IReadOnlyList<(string Identity, IReadOnlyList<MergeSection> Sections)> members, Func<IAsyncDisposable> lease) in await _results.GetAsync(
+            buckets, b => b.Identity, async missing => [await MergeBatch.MergeAsync(engine, snapshot, missing, opener, vectors, cancellationToken)], leases, cancellationToken))
         {
-            var found = new Dictionary<Entry, List<(string Identity, IReadOnlyList<MergeSection> Sections)>>();
-            var missing = new List<(string Identity, IReadOnlyList<MergeSection> Sections)>();
-            foreach (var bucket in buckets)
+            Dictionary<string, int> numbers = batch.FileNumbers.ToDictionary(f => Key(f.Key), f => f.Value);
+            (PaimonDataFile, int)[] all = [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))];
+            uses.Add(new Use(batch, [.. members.Select(m => batch.Members[m.Identity])], all)
             {
-                Entry? entry = _recent.FirstOrDefault(e => e.Batch.Buckets.ContainsKey(bucket.Identity));
-                if (entry is null)
-                {
-                    missing.Add(bucket);
-                }
-                else
-                {
-                    (found.TryGetValue(entry, out var list) ? list : found[entry] = []).Add(bucket);
-                }
-            }
-
-            if (missing.Count > 0)
-            {
-                found[new Entry(await MergeBatch.MergeAsync(engine, snapshot, missing, opener, vectors, cancellationToken))] = missing;
-            }
-
-            var uses = new List<Use>();
-            foreach ((Entry entry, var members) in found)
-            {
-                Touch(entry);
-                leases.Add(entry.Lease());
-                Dictionary<string, int> numbers = entry.Batch.FileNumbers.ToDictionary(f => Key(f.Key), f => f.Value);
-                (PaimonDataFile, int)[] all = [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))];
-                uses.Add(new Use(entry.Batch, [.. members.Select(m => entry.Batch.Buckets[m.Identity])], all)
-                {
-                    Samples = [.. members.Select(m => m.Sections[0].Base[0])],
-                    All = all,
-                    Lease = entry.Lease,
-                });
-            }
-
-            Trim();
-            return uses;
+                Samples = [.. members.Select(m => m.Sections[0].Base[0])],
+                All = all,
+                Lease = lease,
+            });
         }
-        finally
-        {
-            _merging.Release();
-        }
+
+        return uses;
     }
 
-    public void Dispose()
-    {
-        foreach (Entry entry in _recent)
-        {
-            entry.Retire();
-        }
-
-        _recent.Clear();
-        _merging.Dispose();
-    }
+    public void Dispose() => _results.Dispose();
 
     private static string Key(PaimonDataFile file) => $"{file.Path}@{file.Level.ToString(CultureInfo.InvariantCulture)}";
-
-    private void Touch(Entry entry)
-    {
-        _recent.Remove(entry);
-        _recent.AddFirst(entry);
-    }
-
-    private void Trim()
-    {
-        while (_recent.Count > MaxBatches)
-        {
-            _recent.Last!.Value.Retire();
-            _recent.RemoveLast();
-        }
-    }
-
-    /// <summary>A batch with its users; dropped when it has left the cache and nobody reads it.</summary>
-    private sealed class Entry(MergeBatch batch)
-    {
-        private int _users = 1;
-
-        public MergeBatch Batch => batch;
-
-        public IAsyncDisposable Lease()
-        {
-            Interlocked.Increment(ref _users);
-            return new ReleaseOnDispose(Retire);
-        }
-
-        public void Retire()
-        {
-            if (Interlocked.Decrement(ref _users) == 0)
-            {
-                batch.Dispose();
-            }
-        }
-    }
-
-    private sealed class ReleaseOnDispose(Action release) : IAsyncDisposable
-    {
-        private Action? _release = release;
-
-        public ValueTask DisposeAsync()
-        {
-            Interlocked.Exchange(ref _release, null)?.Invoke();
-            return ValueTask.CompletedTask;
-        }
-    }
 }

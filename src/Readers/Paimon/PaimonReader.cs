@@ -20,7 +20,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     private readonly EngineDatabase _engine;
     private readonly PaimonFileOpener _opener;
     private readonly MergeCache _merges;
-    private readonly MergedCopies _copies;
+    private readonly BucketCopies _copies;
     private readonly FileIndexStore _indexes;
 
     /// <summary>Creates the reader.</summary>
@@ -32,7 +32,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         _engine = engine;
         _opener = new PaimonFileOpener(files, locations ?? ExternalLocations.None);
         _merges = new MergeCache(engine, _opener);
-        _copies = new MergedCopies(engine, files, _opener);
+        _copies = new BucketCopies(engine, files, _opener);
         _indexes = new FileIndexStore(_opener.Locations);
         EngineTable.CreateSchema(engine);
     }

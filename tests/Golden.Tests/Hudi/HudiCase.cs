@@ -14,6 +14,11 @@ internal sealed class HudiCase : UnpackedCase
 
     public HudiReader Reader { get; }
 
+    /// <summary>A reader that knows nothing yet, over the same cache.</summary>
+    public HudiReader NewReader() => new(Engine, Cache);
+
+    public SliceFiles NewSliceFiles() => new(Engine, Cache);
+
     public HudiTableFormat TableFormat { get; } = new();
 
     public static string Folder => GoldenCases.Folder("hudi");
@@ -26,6 +31,12 @@ internal sealed class HudiCase : UnpackedCase
     public ValueTask<TableScan> PlanAsync(HudiSnapshot snapshot, string? view = null) => Reader.PlanAsync(snapshot, new ScanRequest { View = view });
 
     public ValueTask<TableScan> PlanChangesAsync(HudiSnapshot snapshot, string from, string to) => Reader.PlanChangesAsync(snapshot, from, to);
+
+    public override ValueTask DisposeAsync()
+    {
+        Reader.Dispose();
+        return base.DisposeAsync();
+    }
 
     /// <summary>Null if the relation's rows and types are those of the expected file, else what differs.</summary>
     /// <param name="relation">Our rows.</param>

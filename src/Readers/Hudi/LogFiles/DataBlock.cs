@@ -17,12 +17,13 @@ internal static class DataBlock
     public const string DecoderVersion = "hudi-block-1";
 
     /// <param name="live">The block.</param>
+    /// <param name="file">The log file's bytes.</param>
     /// <param name="keyColumn">The column of record keys, which HFile blocks hold apart; null if there is none.</param>
     /// <param name="targetPath">The file to write.</param>
     /// <param name="cancellationToken">Observed between batches.</param>
-    public static async ValueTask WriteParquetAsync(LiveBlock live, string? keyColumn, string targetPath, CancellationToken cancellationToken)
+    public static async ValueTask WriteParquetAsync(LiveBlock live, ReadOnlyMemory<byte> file, string? keyColumn, string targetPath, CancellationToken cancellationToken)
     {
-        ReadOnlyMemory<byte> content = live.Log.Content.Slice(live.Block.ContentOffset, live.Block.ContentLength);
+        ReadOnlyMemory<byte> content = file.Slice(live.Block.ContentOffset, live.Block.ContentLength);
         switch (live.Block.Type)
         {
             case LogBlockType.ParquetData:

@@ -6,8 +6,11 @@ using LakeHolo.LakeCatalog.Hudi.Timeline;
 
 namespace LakeHolo.Readers.Hudi.LogFiles;
 
-/// <summary>A log file in memory with its blocks.</summary>
-internal sealed record LogFile(HudiFile File, ReadOnlyMemory<byte> Content, IReadOnlyList<LogBlock> Blocks);
+/// <summary>A log file with its blocks.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Blocks">Its blocks.</param>
+/// <param name="Content">Its bytes, where they were read just now; null if they have to be read again.</param>
+internal sealed record LogFile(HudiFile File, IReadOnlyList<LogBlock> Blocks, ReadOnlyMemory<byte>? Content);
 
 /// <summary>A block whose records take part in a merge.</summary>
 internal sealed record LiveBlock(LogFile Log, LogBlock Block);

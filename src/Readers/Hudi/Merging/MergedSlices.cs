@@ -1,54 +1,46 @@
-using System.Globalization;
 using DuckDB.NET.Data;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Merging;
 
 namespace LakeHolo.Readers.Hudi.Merging;
 
-/// <summary>The outcome of merging the slices of one snapshot: base rows that are superseded, and the rows that log records put in their place.</summary>
-/// <remarks>Lives in two tables of the engine until the last scan that names them is disposed and the cache has let go.</remarks>
-internal sealed class MergedSlices(EngineDatabase engine, string deadTable, string rowsTable, IReadOnlyDictionary<string, int> slicesWithDeadRows) : IAsyncDisposable
+/// <summary>The outcome of merging slices: base rows that are superseded, and what takes their place.</summary>
+/// <param name="engine">Holds the tables.</param>
+/// <param name="members">Ordinals of the slices, by identity.</param>
+/// <param name="deadTable">Table of superseded base rows.</param>
+/// <param name="rowsTable">Table of what takes their place.</param>
+/// <param name="areFolded">Whether versions were combined.</param>
+/// <param name="slicesWithDeadRows">Ordinals of the slices in the dead table.</param>
+internal sealed class MergedSlices(
+    EngineDatabase engine, IReadOnlyDictionary<string, int> members, string deadTable, string rowsTable, bool areFolded, IReadOnlySet<int> slicesWithDeadRows) : IMergeResult
 {
-    private int _uses = 1;
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, int> Members { get; } = members;
 
-    /// <summary>Table of superseded base rows: <c>f</c> the slice's ordinal, <c>pos</c> the row's position in its base file.</summary>
+    /// <summary>Superseded base rows: <c>f</c> the slice's ordinal, <c>pos</c> the row's position in its base file.</summary>
     public string DeadTable { get; } = deadTable;
 
-    /// <summary>Table of rows, columns as in the snapshot's schema behind <see cref="RecordSql.Slice"/>, the slice's ordinal.</summary>
+    /// <summary>Where versions were combined: rows, columns as in the snapshot's schema behind <see cref="RecordSql.Slice"/>. Else the places of live log records:
+    /// <see cref="RecordSql.Slice"/> and <see cref="RecordSql.Sequence"/>.</summary>
     public string RowsTable { get; } = rowsTable;
 
-    /// <summary>The slice's ordinal of a base file that has superseded rows; null for another file.</summary>
-    public int? DeadSliceOf(ReadableFile file) => slicesWithDeadRows.TryGetValue(file.Identity, out int ordinal) ? ordinal : null;
+    /// <summary>Whether versions were combined.</summary>
+    public bool AreFolded { get; } = areFolded;
 
-    /// <summary>Takes part in the tables' life; false if they are gone already.</summary>
-    public bool TryAcquire()
+    /// <summary>Whether base rows of a slice are superseded.</summary>
+    public bool HasDeadRows(int ordinal) => slicesWithDeadRows.Contains(ordinal);
+
+    /// <inheritdoc/>
+    public void Dispose()
     {
-        for (int uses = Volatile.Read(ref _uses); uses > 0; uses = Volatile.Read(ref _uses))
+        try
         {
-            if (Interlocked.CompareExchange(ref _uses, uses + 1, uses) == uses)
-            {
-                return true;
-            }
+            using DuckDBConnection connection = engine.OpenConnection();
+            EngineDatabase.Execute(connection, $"DROP TABLE IF EXISTS {DeadTable}; DROP TABLE IF EXISTS {RowsTable}");
         }
-
-        return false;
-    }
-
-    /// <summary>Gives one use back; the last one drops the tables.</summary>
-    public ValueTask DisposeAsync()
-    {
-        if (Interlocked.Decrement(ref _uses) == 0)
+        catch (ObjectDisposedException)
         {
-            try
-            {
-                using DuckDBConnection connection = engine.OpenConnection();
-                EngineDatabase.Execute(connection, string.Create(CultureInfo.InvariantCulture, $"DROP TABLE IF EXISTS {DeadTable}; DROP TABLE IF EXISTS {RowsTable}"));
-            }
-            catch (ObjectDisposedException)
-            {
-                // The engine is gone, and the tables with it.
-            }
+            // The engine is gone, and the tables with it.
         }
-
-        return ValueTask.CompletedTask;
     }
 }

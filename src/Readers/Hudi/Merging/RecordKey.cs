@@ -8,29 +8,38 @@ using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Hudi.Merging;
 
-/// <summary>How record keys are compared: as the writer's key text, or, where the key consists of one or two columns of whole numbers, as these numbers: their columns
-/// are many times faster to read than the text is.</summary>
+/// <summary>How log records and base rows of one key find each other: by the writer's key text, where the key consists of columns of whole numbers by these (they are many times
+/// faster to read than the text is), or by the row's position in the base file.</summary>
 internal sealed class RecordKey
 {
-    private const long Limit = 1L << 62;
+    private const int MaxColumns = 4;
     private static readonly string[] KnownGenerators = ["Simple", "Complex", "Nonpartitioned", "NON_PARTITION", "Timestamp", "Custom", "GlobalDelete", "GLOBAL_DELETE", "SqlKeyGenerator", "SPARK_SQL"];
-    private readonly Func<Func<Field, string>, string> _of;
-    private readonly Func<string, string?> _ofDeleted;
+    private readonly Func<Func<Field, string>, IReadOnlyList<string>> _of;
+    private readonly Func<string, string?[]> _ofDeleted;
 
-    private RecordKey(string type, Func<Func<Field, string>, string> of, Func<string, string?> ofDeleted) => (Type, _of, _ofDeleted) = (type, of, ofDeleted);
+    private RecordKey(IReadOnlyList<string> types, Func<Func<Field, string>, IReadOnlyList<string>> of, Func<string, string?[]> ofDeleted) => (Types, _of, _ofDeleted) = (types, of, ofDeleted);
 
-    /// <summary>The engine's type of a key.</summary>
-    public string Type { get; }
+    /// <summary>Positions in the base file.</summary>
+    public static RecordKey Position { get; } = new(["BIGINT"], _ => ["file_row_number::BIGINT"], _ => [null]);
 
-    /// <summary>Whether keys are text.</summary>
-    public bool IsText => Type == "VARCHAR";
+    /// <summary>The engine's types of a key's parts.</summary>
+    public IReadOnlyList<string> Types { get; }
 
-    /// <summary>The key of a row; NULL for numbers that cannot be compared as numbers.</summary>
+    /// <summary>The names of the parts.</summary>
+    public IEnumerable<string> Names => Types.Select((_, i) => RecordSql.Key + SliceScan.Text(i));
+
+    /// <summary>The parts of a row's key; one is NULL where rows cannot be compared so.</summary>
     /// <param name="column">Gives the expression of a column.</param>
-    public string Of(Func<Field, string> column) => _of(column);
+    public IReadOnlyList<string> Of(Func<Field, string> column) => _of(column);
 
-    /// <summary>The key of a deletion as text that casts to the type.</summary>
-    public string? OfDeleted(string key) => _ofDeleted(key);
+    /// <summary>The key of a deletion as texts that cast to the types.</summary>
+    public string?[] OfDeleted(string key) => _ofDeleted(key);
+
+    /// <summary>The parts as a list.</summary>
+    public string List(string prefix = "") => string.Join(", ", Names.Select(n => prefix + n));
+
+    /// <summary>Whether two keys are equal.</summary>
+    public string Equal(string one, string other) => string.Join(" AND ", Names.Select(n => $"{one}.{n} = {other}.{n}"));
 
     /// <summary>The writer's key text.</summary>
     public static RecordKey Text(HudiSnapshot snapshot)
@@ -38,33 +47,28 @@ internal sealed class RecordKey
         bool isBare = !snapshot.Properties.PopulatesMetaFields && snapshot.Properties.RecordKeyFields.Count == 1 && !IsPrefixed(snapshot);
         // Which releases wrote a complex key of one column with the column's name is not told by the table: a deletion's own text tells.
         string prefix = isBare && IsComplex(snapshot) ? snapshot.Properties.RecordKeyFields[0] + ":" : "";
-        return new RecordKey("VARCHAR", column => TextSql(snapshot, column), key => prefix.Length > 0 && key.StartsWith(prefix, StringComparison.Ordinal) ? key[prefix.Length..] : key);
+        return new RecordKey(["VARCHAR"], column => [TextSql(snapshot, column)], key => [prefix.Length > 0 && key.StartsWith(prefix, StringComparison.Ordinal) ? key[prefix.Length..] : key]);
     }
 
-    /// <summary>Numbers where every file has the key's columns and every deleted key can be read as numbers, else text.</summary>
-    public static RecordKey Choose(HudiSnapshot snapshot, IReadOnlyList<ReadableFile> files, IReadOnlyList<DecodedDeletes> deletes)
+    /// <summary>Numbers where every file has the key's columns and every deleted key can be read as numbers, else null.</summary>
+    public static RecordKey? TryNumbers(HudiSnapshot snapshot, IReadOnlyList<ReadableFile> files, IReadOnlyList<DecodedDeletes> deletes)
     {
         Field[] fields = [.. snapshot.Properties.RecordKeyFields.Select(n => snapshot.Columns.FirstOrDefault(c => c.Name == n)?.Field).OfType<Field>()];
-        if (fields.Length is 0 or > 2 || fields.Length != snapshot.Properties.RecordKeyFields.Count || snapshot.SchemaHistory is not null || !IsKnown(snapshot.Properties.KeyGenerator)
+        if (fields.Length is 0 or > MaxColumns || fields.Length != snapshot.Properties.RecordKeyFields.Count || snapshot.SchemaHistory is not null || !IsKnown(snapshot.Properties.KeyGenerator)
             || !fields.All(f => f.DataType is Int32Type or Int64Type) || !files.All(f => fields.All(k => f.Shape.Columns.Any(c => c.Name == k.Name && c.Type.Name is "INTEGER" or "BIGINT")))
-            || deletes.Any(d => d.Keys.Any(k => Number(k.Key, fields) is null)))
+            || deletes.Any(d => d.Keys.Any(k => Numbers(k.Key, fields) is null)))
         {
-            return Text(snapshot);
+            return null;
         }
 
-        return fields is [var only]
-            ? new RecordKey("BIGINT", column => $"CAST({column(only)} AS BIGINT)", key => Number(key, fields))
-            : new RecordKey("HUGEINT", column => Pair(column(fields[0]), column(fields[1])), key => Number(key, fields));
+        return new RecordKey([.. fields.Select(f => SqlText.TypeOf(f))], column => [.. fields.Select(column)], key => Numbers(key, fields)!);
     }
 
     // A key generator of the user's own may make any text of the columns.
     private static bool IsKnown(string? generator) => generator is null || KnownGenerators.Any(g => generator.StartsWith(g, StringComparison.OrdinalIgnoreCase));
 
-    private static string Pair(string one, string other) => string.Create(
-        CultureInfo.InvariantCulture, $"CASE WHEN {one} BETWEEN {-Limit} AND {Limit} THEN CAST({one} AS HUGEINT) * 18446744073709551616 + CAST({other} AS HUGEINT) END");
-
     // "7", "id:7" or "a:7,b:8"
-    private static string? Number(string key, Field[] fields)
+    private static string[]? Numbers(string key, Field[] fields)
     {
         string[] parts = fields.Length == 1 ? [key] : key.Split(',');
         if (parts.Length != fields.Length)
@@ -72,20 +76,21 @@ internal sealed class RecordKey
             return null;
         }
 
-        var values = new long[parts.Length];
         for (int i = 0; i < parts.Length; i++)
         {
             string prefix = fields[i].Name + ":";
             bool isPrefixed = parts[i].StartsWith(prefix, StringComparison.Ordinal);
-            if ((fields.Length > 1 && !isPrefixed) || !long.TryParse(isPrefixed ? parts[i][prefix.Length..] : parts[i], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out values[i]))
+            string text = isPrefixed ? parts[i][prefix.Length..] : parts[i];
+            if ((fields.Length > 1 && !isPrefixed) || !long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value)
+                || (fields[i].DataType is Int32Type && value != (int)value))
             {
                 return null;
             }
+
+            parts[i] = value.ToString(CultureInfo.InvariantCulture);
         }
 
-        return values is [var first, var second]
-            ? first is >= -Limit and <= Limit ? ((Int128)first * ((Int128)1 << 64) + second).ToString(CultureInfo.InvariantCulture) : null
-            : values[0].ToString(CultureInfo.InvariantCulture);
+        return parts;
     }
 
     private static string TextSql(HudiSnapshot snapshot, Func<Field, string> column)

@@ -7,7 +7,7 @@ using LakeHolo.Readers.Engine;
 namespace LakeHolo.Readers.Hudi.Merging;
 
 /// <summary>Names and expressions of what merging needs beside the table's columns.</summary>
-/// <remarks>A record in a merge has: <c>g</c> its slice, <c>seq</c> its place among the slice's log records, <c>k</c> its key, <c>o</c> its ordering value,
+/// <remarks>A record in a merge has: <c>g</c> its slice, <c>seq</c> its place among the slice's log records, <c>k0</c>, … its key, <c>o</c> its ordering value,
 /// <c>del</c> whether it is a deletion, <c>rst</c> whether it beats everything before it whatever the ordering values (a deletion without one, a
 /// null that cannot be compared).</remarks>
 internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
@@ -31,17 +31,17 @@ internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
         : _ordering.Count == 1 ? SqlText.TypeOf(_ordering[0]) : SqlText.TypeOf(new StructType(_ordering));
 
     /// <summary>Key, ordering value, deletion and reset of a data record.</summary>
-    /// <param name="key">How keys are compared.</param>
+    /// <param name="key">The parts of its key.</param>
     /// <param name="column">Gives the expression of a column of the file.</param>
     /// <param name="hasColumn">Whether the file has a column.</param>
-    public string OfRecord(RecordKey key, Func<Field, string> column, Func<string, bool> hasColumn)
+    public string OfRecord(IReadOnlyList<string> key, Func<Field, string> column, Func<string, bool> hasColumn)
     {
         string delete = DeleteCondition(column, hasColumn);
         string anyNull = string.Join(" OR ", _ordering.Where(f => !IsIntegerLike(f.DataType)).Select(f => $"{column(f)} IS NULL").DefaultIfEmpty("false"));
         // The 32-bit zero (a null is one) on a deletion means "no ordering value".
         string isDefault = _ordering is [{ DataType: Int32Type }] ? $"coalesce({column(_ordering[0])}, 0) = 0"
             : string.Join(" OR ", _ordering.Select(f => $"{column(f)} IS NULL").DefaultIfEmpty("true"));
-        return $"{key.Of(column)} AS {Key}, {Ordering(column)} AS {Order}, coalesce({delete}, false) AS {IsDelete}, "
+        return string.Concat(key.Select((k, i) => $"{k} AS {Key}{SliceScan.Text(i)}, ")) + $"{Ordering(column)} AS {Order}, coalesce({delete}, false) AS {IsDelete}, "
             + $"({anyNull}) OR (coalesce({delete}, false) AND ({isDefault})) AS {IsReset}";
     }
 

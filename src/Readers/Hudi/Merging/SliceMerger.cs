@@ -15,20 +15,47 @@ namespace LakeHolo.Readers.Hudi.Merging;
 /// <param name="Slice">Ordinal of the slice.</param>
 /// <param name="Order">Place among the slice's blocks.</param>
 /// <param name="PresentColumns">The columns of a partial block; null if it has all.</param>
-internal sealed record DecodedBlock(ReadableFile File, int Slice, int Order, IReadOnlyList<string>? PresentColumns);
-
-/// <summary>The keys of a delete block.</summary>
-internal sealed record DecodedDeletes(int Slice, int Order, IReadOnlyList<DeletedKey> Keys);
-
-/// <summary>Merges the log records of a snapshot's slices: resolved among themselves by key, then looked up in the base files. The base is never sorted,
-/// and only its key (and ordering) columns are read.</summary>
-internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, MergeRules rules)
+internal sealed record DecodedBlock(ReadableFile File, int Slice, int Order, IReadOnlyList<string>? PresentColumns)
 {
     private const long RowsPerBlock = 1L << 32;
+
+    /// <summary>Positions of its records in the base file; null if they are found by key.</summary>
+    public IReadOnlyList<long>? Positions { get; init; }
+
+    /// <summary>The place of the first record of a block among a slice's log records.</summary>
+    public static long FirstSequence(int order) => order * RowsPerBlock;
+
+    /// <summary>The slices' ordinals, for the rows of a scan of blocks.</summary>
+    public static string SliceSql(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(b.Slice)), "INTEGER[]");
+
+    /// <summary>The records' places, for the rows of a scan of blocks.</summary>
+    public static string SequenceSql(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(FirstSequence(b.Order))), "BIGINT[]") + " + file_row_number";
+
+    /// <summary>A value by file of a scan.</summary>
+    public static string At(IEnumerable<string> values, string type)
+    {
+        string[] all = [.. values];
+        return all.Distinct().Count() == 1
+            ? $"CAST({all[0]} AS {type[..^2]})"
+            : string.Create(CultureInfo.InvariantCulture, $"CAST([{string.Join(", ", all)}] AS {type})[file_index::BIGINT + 1]");
+    }
+}
+
+/// <summary>The keys of a delete block.</summary>
+internal sealed record DecodedDeletes(int Slice, int Order, IReadOnlyList<DeletedKey> Keys)
+{
+    /// <summary>Positions of the deleted rows in the base file; null if they are found by key.</summary>
+    public IReadOnlyList<long>? Positions { get; init; }
+}
+
+/// <summary>Merges the log records of slices: resolved among themselves by key, then looked up in the base files. The base is never sorted, and only its key (and ordering)
+/// columns are read; where the log files tell positions, no keys.</summary>
+internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, MergeRules rules)
+{
     private static long _tables;
     private readonly SliceScan _scan = new(snapshot);
     private readonly RecordSql _records = new(snapshot, rules);
-    private RecordKey _key = RecordKey.Text(snapshot);
+    private RecordKey _key = RecordKey.Position;
     private readonly string _name = "hudi_merge.t" + SliceScan.Text(Interlocked.Increment(ref _tables));
 
     private string Log => _name + "_log";
@@ -41,44 +68,37 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
 
     private string Rows => _name + "_rows";
 
-    private static string K => RecordSql.Key;
+    private string K => _key.List();
 
     private static string G => RecordSql.Slice;
 
     private bool IsFolded => rules.Fill != FillMode.None;
 
     /// <summary>Merges.</summary>
+    /// <param name="members">Identities of the slices, with their ordinals.</param>
     /// <param name="blocks">Data blocks.</param>
     /// <param name="deletes">Delete blocks.</param>
     /// <param name="bases">Base files by the ordinal of their slice.</param>
-    public MergedSlices Merge(IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes, IReadOnlyDictionary<int, ReadableFile> bases)
+    public MergedSlices Merge(
+        IReadOnlyDictionary<string, int> members, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes, IReadOnlyDictionary<int, ReadableFile> bases)
     {
         using DuckDBConnection connection = engine.OpenConnection();
         EngineDatabase.Execute(connection, "CREATE SCHEMA IF NOT EXISTS hudi_merge");
         bool isDone = false;
         try
         {
-            _key = IsFolded ? RecordKey.Text(snapshot) : RecordKey.Choose(snapshot, [.. blocks.Select(b => b.File), .. bases.Values], deletes);
-            LoadLog(connection, blocks, deletes);
-            if (!_key.IsText && Count(connection, $"SELECT count(*) FROM {Log} WHERE {K} IS NULL") > 0)
-            {
-                _key = RecordKey.Text(snapshot);
-                Execute(connection, $"DROP TABLE {Log}; DROP TABLE {Log}_del");
-                LoadLog(connection, blocks, deletes);
-            }
-
+            Load(connection, blocks, deletes, bases);
             if (IsFolded)
             {
                 Fold(connection, bases);
             }
             else
             {
-                Choose(connection, blocks, bases);
+                Choose(connection, bases);
             }
 
             isDone = true;
-            HashSet<int> dead = DeadSlices(connection);
-            return new MergedSlices(engine, Dead, Rows, bases.Where(b => dead.Contains(b.Key)).ToDictionary(b => b.Value.Identity, b => b.Key, StringComparer.Ordinal));
+            return new MergedSlices(engine, members, Dead, Rows, IsFolded, DeadSlices(connection));
         }
         catch (DuckDBException error)
         {
@@ -86,35 +106,83 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         }
         finally
         {
-            string[] tables = isDone ? [Log, Log + "_del", Winners, Matches] : [Log, Log + "_del", Winners, Matches, Dead, Rows];
+            string[] tables = isDone ? [Log, Log + "_del", Log + "_pos", Winners, Matches] : [Log, Log + "_del", Log + "_pos", Winners, Matches, Dead, Rows];
             EngineDatabase.Execute(connection, string.Concat(tables.Select(t => $"DROP TABLE IF EXISTS {t};")));
         }
+    }
+
+    // By position, else by numbers, else by the writer's text.
+    private void Load(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes, IReadOnlyDictionary<int, ReadableFile> bases)
+    {
+        bool arePositioned = !IsFolded && blocks.All(b => b.Positions is not null) && deletes.All(d => d.Positions?.Count == d.Keys.Count);
+        RecordKey? numbers = IsFolded ? null : RecordKey.TryNumbers(snapshot, [.. blocks.Select(b => b.File), .. bases.Values], deletes);
+        foreach (RecordKey? key in (RecordKey?[])[arePositioned ? RecordKey.Position : null, numbers])
+        {
+            if (key is null)
+            {
+                continue;
+            }
+
+            _key = key;
+            LoadLog(connection, blocks, deletes);
+            long expected = key == RecordKey.Position ? blocks.Sum(b => (long)b.Positions!.Count) + deletes.Sum(d => (long)d.Keys.Count) : -1;
+            string missing = string.Join(" OR ", _key.Names.Select(n => n + " IS NULL"));
+            if (Count(connection, $"SELECT count(*) FILTER ({missing}) FROM {Log}") == 0 && (expected < 0 || Count(connection, $"SELECT count(*) FROM {Log}") == expected))
+            {
+                return;
+            }
+
+            Execute(connection, $"DROP TABLE {Log}; DROP TABLE {Log}_del; DROP TABLE {Log}_pos");
+        }
+
+        _key = RecordKey.Text(snapshot);
+        LoadLog(connection, blocks, deletes);
     }
 
     private void LoadLog(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes)
     {
         LoadDeletes(connection, deletes);
+        LoadPositions(connection, blocks);
         Execute(connection, $"CREATE TABLE {Log} AS {LogSql(blocks)}");
     }
 
     // The newest record of each key: after the last one that beats everything before it, the greatest by ordering value, then by place. The log holds keys and ordering
-    // values only: whole records are read once, when it is known which of them are live.
-    private void Choose(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyDictionary<int, ReadableFile> bases)
+    // values only: whole records are read by the queries, from the decoded blocks, which know where the live ones lie.
+    private void Choose(DuckDBConnection connection, IReadOnlyDictionary<int, ReadableFile> bases)
     {
         const string Seq = RecordSql.Sequence, Order = RecordSql.Order, IsReset = RecordSql.IsReset, IsDelete = RecordSql.IsDelete;
-        Execute(connection, _records.IsCommitTime
-            ? $"CREATE TABLE {Winners} AS SELECT {G}, {K}, max({Seq}) AS {Seq}, true AS {IsReset}, 0 AS {Order}, arg_max({IsDelete}, {Seq}) AS {IsDelete} FROM {Log} GROUP BY {G}, {K}"
-            : $"CREATE TABLE {Winners} AS SELECT l.{G}, l.{K}, l.{Seq}, l.{IsReset}, l.{Order}, l.{IsDelete} FROM ("
-                + $"SELECT {G}, {K}, arg_max({Seq}, struct_pack(a := NOT {IsReset}, b := {Order}, c := {Seq})) AS {Seq} FROM ("
-                + $"SELECT *, coalesce(max({Seq}) FILTER ({IsReset}) OVER (PARTITION BY {G}, {K}), -1) AS reset_at FROM {Log}) WHERE {Seq} >= reset_at GROUP BY {G}, {K}) w "
-                + $"JOIN {Log} l ON l.{G} = w.{G} AND l.{Seq} = w.{Seq}");
+        if (_records.IsCommitTime)
+        {
+            Execute(connection, $"CREATE TABLE {Winners} AS SELECT {G}, {K}, max({Seq}) AS {Seq}, true AS {IsReset}, 0 AS {Order}, arg_max({IsDelete}, {Seq}) AS {IsDelete} FROM {Log} GROUP BY {G}, {K}");
+        }
+        else
+        {
+            // Most keys have one record.
+            Execute(connection, $"CREATE TABLE {Winners} AS SELECT {G}, {K}, any_value({Seq}) AS {Seq}, any_value({IsReset}) AS {IsReset}, any_value({Order}) AS {Order}, any_value({IsDelete}) AS {IsDelete}, "
+                + $"count(*) AS n FROM {Log} GROUP BY {G}, {K}");
+            if (Count(connection, $"SELECT count(*) FROM {Winners} WHERE n > 1") > 0)
+            {
+                string several = $"SELECT l.* FROM {Log} l SEMI JOIN (SELECT * FROM {Winners} WHERE n > 1) s ON s.{G} = l.{G} AND {_key.Equal("s", "l")}";
+                string chosen = $"SELECT l.{G}, {_key.List("l.")}, l.{Seq}, l.{IsReset}, l.{Order}, l.{IsDelete}, 1 FROM ("
+                    + $"SELECT {G}, {K}, arg_max({Seq}, struct_pack(a := NOT {IsReset}, b := {Order}, c := {Seq})) AS {Seq} FROM ("
+                    + $"SELECT *, coalesce(max({Seq}) FILTER ({IsReset}) OVER (PARTITION BY {G}, {K}), -1) AS reset_at FROM ({several})) WHERE {Seq} >= reset_at GROUP BY {G}, {K}) w "
+                    + $"JOIN {Log} l ON l.{G} = w.{G} AND l.{Seq} = w.{Seq}";
+                Execute(connection, $"INSERT INTO {Winners} {chosen}; DELETE FROM {Winners} WHERE n > 1");
+            }
+        }
+
+        if (_key == RecordKey.Position && _records.IsCommitTime)
+        {
+            // The base need not be looked at. A position behind its end is that of an insertion.
+            Execute(connection, $"CREATE TABLE {Dead} AS SELECT {G} AS f, {K} AS pos FROM {Winners}");
+            Execute(connection, $"CREATE TABLE {Rows} AS SELECT {G}, {Seq} FROM {Winners} WHERE NOT {IsDelete}");
+            return;
+        }
+
         Execute(connection, $"CREATE TABLE {Matches} AS SELECT f, seq, min(pos) AS pos, "
             + $"NOT coalesce(NOT (any_value(reset) OR arg_min(struct_pack(v := o), pos).v IS NULL OR any_value(newer) >= arg_min(struct_pack(v := o), pos).v), false) AS wins FROM ({BaseSql(bases)}) GROUP BY f, seq");
         Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, pos FROM {Matches} WHERE wins");
-        string live = $"(SELECT w.{G}, w.{Seq} FROM {Winners} w ANTI JOIN (SELECT f, seq FROM {Matches} WHERE NOT wins) b ON b.f = w.{G} AND b.seq = w.{Seq} WHERE NOT w.{IsDelete})";
-        IEnumerable<string> parts = BlockGroups(blocks).Select(g =>
-            $"SELECT {SliceOf(g.Blocks)} AS {G}, {_scan.Columns(g.Files, snapshot.Schema.FieldsList)} FROM {SliceScan.From(g.Files)} r SEMI JOIN {live} v ON v.{G} = {SliceOf(g.Blocks)} AND v.{Seq} = {SequenceOf(g.Blocks)}");
-        Execute(connection, $"CREATE TABLE {Rows} AS {string.Join(" UNION ALL ", parts.Append(SliceScan.Nothing([new Field(G, Int32Type.Default, true), .. snapshot.Schema.FieldsList])))}");
+        Execute(connection, $"CREATE TABLE {Rows} AS SELECT w.{G}, w.{Seq} FROM {Winners} w ANTI JOIN (SELECT f, seq FROM {Matches} WHERE NOT wins) b ON b.f = w.{G} AND b.seq = w.{Seq} WHERE NOT w.{IsDelete}");
     }
 
     // Winners take values from losers: records are folded one by one, then with the matched base rows.
@@ -123,10 +191,10 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         var fold = new FoldSql(snapshot, rules, _records);
         Execute(connection, $"CREATE TABLE {Winners} AS SELECT {G}, {K}, list_reduce(list({fold.Pack()} ORDER BY {RecordSql.Sequence}), "
             + $"lambda a, b: {fold.Merge("a", "b", withBase: false)}) AS r FROM {Log} GROUP BY {G}, {K}");
-        Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, min(pos) AS pos, k AS {K} FROM ({BaseSql(bases)}) GROUP BY f, k");
+        Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, min(pos) AS pos, {K} FROM ({BaseSql(bases)}) GROUP BY f, {K}");
         Execute(connection, $"CREATE TABLE {Matches} AS " + BaseRowsSql(bases, fold));
         Execute(connection, $"CREATE TABLE {Rows} AS WITH merged AS (SELECT w.{G}, CASE WHEN m.r IS NULL THEN w.r ELSE {fold.Merge("m.r", "w.r", withBase: true)} END AS r "
-            + $"FROM {Winners} w LEFT JOIN {Matches} m ON m.f = w.{G} AND m.{K} = w.{K}) "
+            + $"FROM {Winners} w LEFT JOIN {Matches} m ON m.f = w.{G} AND {_key.Equal("m", "w")}) "
             + $"SELECT {G}, {string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"struct_extract(r, {SqlText.Literal(f.Name)}) AS {SqlText.Identifier(f.Name)}"))} "
             + $"FROM merged WHERE NOT struct_extract(r, {SqlText.Literal(RecordSql.IsDelete)})");
     }
@@ -136,15 +204,16 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         var parts = new List<string>();
         foreach ((IReadOnlyList<ReadableFile> group, DecodedBlock[] members) in BlockGroups(blocks))
         {
-            string record = $"SELECT {SliceOf(members)} AS {G}, {SequenceOf(members)} AS {RecordSql.Sequence}, {RecordColumns(group[0])}";
+            string record = $"SELECT {DecodedBlock.SliceSql(members)} AS {G}, {DecodedBlock.SequenceSql(members)} AS {RecordSql.Sequence}, {RecordColumns(group[0], isLog: true)}";
             string present = rules.Fill != FillMode.Absent ? "NULL::VARCHAR[]"
-                : At(members.Select(m => m.PresentColumns is null ? "NULL" : SqlText.LiteralList(m.PresentColumns)), "VARCHAR[][]");
-            parts.Add(record + (IsFolded ? $", {present} AS {RecordSql.Present}, {_scan.Columns(group, snapshot.Schema.FieldsList)}" : "") + $" FROM {SliceScan.From(group)}");
+                : DecodedBlock.At(members.Select(m => m.PresentColumns is null ? "NULL" : SqlText.LiteralList(m.PresentColumns)), "VARCHAR[][]");
+            string positions = _key != RecordKey.Position ? "" : $" LEFT JOIN {Log}_pos p ON p.g = {DecodedBlock.SliceSql(members)} AND p.seq = {DecodedBlock.SequenceSql(members)}";
+            parts.Add(record + (IsFolded ? $", {present} AS {RecordSql.Present}, {_scan.Columns(group, snapshot.Schema.FieldsList)}" : "") + $" FROM {SliceScan.From(group)} r{positions}");
         }
 
         string order = $"CAST({_records.OrderingOfDelete()} AS {_records.OrderType})";
         string nulls = string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"CAST(NULL AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}"));
-        parts.Add($"SELECT g, seq, CAST(k AS {_key.Type}), {order} AS {RecordSql.Order}, true, ({order}) IS NULL{(IsFolded ? ", NULL::VARCHAR[], " + nulls : "")} FROM {Log}_del");
+        parts.Add($"SELECT g, seq, {string.Join(", ", _key.Types.Select((t, i) => $"CAST(k{SliceScan.Text(i)} AS {t})"))}, {order} AS {RecordSql.Order}, true, ({order}) IS NULL{(IsFolded ? ", NULL::VARCHAR[], " + nulls : "")} FROM {Log}_del");
         string names = string.Join(", ", [G, RecordSql.Sequence, K, RecordSql.Order, RecordSql.IsDelete, RecordSql.IsReset]) + (IsFolded ? $", {RecordSql.Present}, {Names("")}" : "");
         return $"SELECT * FROM ({string.Join(" UNION ALL ", parts)}) AS x({names})";
     }
@@ -152,13 +221,14 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     // Base rows whose key some log record has, with position and ordering value; and of the log record its place, its ordering value and whether it beats everything.
     private string BaseSql(IReadOnlyDictionary<int, ReadableFile> bases)
     {
-        string winner = IsFolded ? $"w.{K} AS k" : $"w.{RecordSql.Sequence} AS seq, w.{RecordSql.IsReset} AS reset, w.{RecordSql.Order} AS newer";
+        string winner = IsFolded ? _key.List("w.") : $"w.{RecordSql.Sequence} AS seq, w.{RecordSql.IsReset} AS reset, w.{RecordSql.Order} AS newer";
         var parts = new List<string> { $"SELECT 0 AS f, 0::BIGINT AS pos, NULL::{_records.OrderType} AS o, {winner} FROM {Winners} w WHERE false" };
         foreach ((IReadOnlyList<ReadableFile> group, string slices) in BaseGroups(bases))
         {
             string Column(Field f) => _scan.Column(group[0], f);
-            parts.Add($"SELECT b.f, b.pos, b.o, {winner} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {_key.Of(Column)} AS {K}, "
-                + $"CAST({_records.Ordering(Column)} AS {_records.OrderType}) AS o FROM {SliceScan.From(group)}) b JOIN {Winners} w ON w.{G} = b.f AND w.{K} = b.{K}");
+            string key = string.Join(", ", _key.Of(Column).Zip(_key.Names, (k, n) => $"{k} AS {n}"));
+            parts.Add($"SELECT b.f, b.pos, b.o, {winner} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {key}, "
+                + $"CAST({_records.Ordering(Column)} AS {_records.OrderType}) AS o FROM {SliceScan.From(group)}) b JOIN {Winners} w ON {_key.Equal("w", "b")} AND w.{G} = b.f");
         }
 
         return string.Join(" UNION ALL ", parts);
@@ -170,16 +240,12 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         return _scan.Group(blocks.Select(b => b.File)).Select(g => (g, g.Select(f => byFile[f]).ToArray()));
     }
 
-    private static string SliceOf(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(b.Slice)), "INTEGER[]");
-
-    private static string SequenceOf(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(b.Order * RowsPerBlock)), "BIGINT[]") + " + file_row_number";
-
     private string BaseRowsSql(IReadOnlyDictionary<int, ReadableFile> bases, FoldSql fold)
     {
-        var parts = new List<string> { $"SELECT w.{G} AS f, w.{K}, w.r FROM {Winners} w WHERE false" };
+        var parts = new List<string> { $"SELECT w.{G} AS f, {_key.List("w.")}, w.r FROM {Winners} w WHERE false" };
         foreach ((IReadOnlyList<ReadableFile> group, string slices) in BaseGroups(bases))
         {
-            parts.Add($"SELECT b.f, d.{K}, {fold.Pack()} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {RecordColumns(group[0])}, "
+            parts.Add($"SELECT b.f, {_key.List("d.")}, {fold.Pack()} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {RecordColumns(group[0], isLog: false)}, "
                 + $"NULL::VARCHAR[] AS {RecordSql.Present}, {_scan.Columns(group, snapshot.Schema.FieldsList)} FROM {SliceScan.From(group)}) b "
                 + $"JOIN {Dead} d ON d.f = b.f AND d.pos = b.pos");
         }
@@ -197,22 +263,48 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     public static string OrdinalSql(IReadOnlyList<int> ordinals)
         => ordinals.Select((o, i) => o - i).Distinct().Count() == 1
             ? $"(file_index::INTEGER + {SliceScan.Text(ordinals[0])})"
-            : At(ordinals.Select(o => SliceScan.Text(o)), "INTEGER[]");
+            : DecodedBlock.At(ordinals.Select(o => SliceScan.Text(o)), "INTEGER[]");
 
-    private string RecordColumns(ReadableFile file) => _records.OfRecord(
-        _key, f => _scan.Column(file, f), name => file.Shape.Columns.Any(c => c.Name == name)).Replace($" AS {RecordSql.Order},", $"::{_records.OrderType} AS {RecordSql.Order},", StringComparison.Ordinal);
+    private string RecordColumns(ReadableFile file, bool isLog) => _records.OfRecord(
+        isLog && _key == RecordKey.Position ? ["p.pos"] : _key.Of(f => _scan.Column(file, f)), f => _scan.Column(file, f), name => file.Shape.Columns.Any(c => c.Name == name))
+        .Replace($" AS {RecordSql.Order},", $"::{_records.OrderType} AS {RecordSql.Order},", StringComparison.Ordinal);
+
+    private void LoadPositions(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks)
+    {
+        EngineDatabase.Execute(connection, $"CREATE TABLE {Log}_pos (g INTEGER, seq BIGINT, pos BIGINT)");
+        if (_key != RecordKey.Position)
+        {
+            return;
+        }
+
+        using DuckDBAppender appender = connection.CreateAppender("hudi_merge", (Log + "_pos")["hudi_merge.".Length..]);
+        foreach (DecodedBlock block in blocks)
+        {
+            long sequence = DecodedBlock.FirstSequence(block.Order);
+            foreach (long position in block.Positions!)
+            {
+                appender.CreateRow().AppendValue(block.Slice).AppendValue(sequence++).AppendValue(position).EndRow();
+            }
+        }
+    }
 
     private void LoadDeletes(DuckDBConnection connection, IReadOnlyList<DecodedDeletes> deletes)
     {
+        string keys = string.Concat(_key.Types.Select((_, i) => $", k{SliceScan.Text(i)} VARCHAR"));
         string parts = string.Concat(Enumerable.Range(0, _records.OrderingParts).Select(i => $", o{SliceScan.Text(i)} VARCHAR"));
-        EngineDatabase.Execute(connection, $"CREATE TABLE {Log}_del (g INTEGER, seq BIGINT, k VARCHAR{parts})");
+        EngineDatabase.Execute(connection, $"CREATE TABLE {Log}_del (g INTEGER, seq BIGINT{keys}{parts})");
         using DuckDBAppender appender = connection.CreateAppender("hudi_merge", (Log + "_del")["hudi_merge.".Length..]);
         foreach (DecodedDeletes block in deletes)
         {
-            long sequence = block.Order * RowsPerBlock;
-            foreach (DeletedKey key in block.Keys)
+            for (int at = 0; at < block.Keys.Count; at++)
             {
-                IDuckDBAppenderRow row = appender.CreateRow().AppendValue(block.Slice).AppendValue(sequence++).AppendValue(_key.OfDeleted(key.Key));
+                DeletedKey key = block.Keys[at];
+                IDuckDBAppenderRow row = appender.CreateRow().AppendValue(block.Slice).AppendValue(DecodedBlock.FirstSequence(block.Order) + at);
+                foreach (string? part in _key == RecordKey.Position ? [SliceScan.Text(block.Positions![at])] : _key.OfDeleted(key.Key))
+                {
+                    row.AppendValue(part);
+                }
+
                 for (int i = 0; i < _records.OrderingParts; i++)
                 {
                     // A single value where several are expected (or the other way round) is of another class: the deletion then wins.
@@ -246,14 +338,6 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     }
 
     private string Names(string prefix) => string.Join(", ", snapshot.Schema.FieldsList.Select(f => prefix + SqlText.Identifier(f.Name)));
-
-    private static string At(IEnumerable<string> values, string type)
-    {
-        string[] all = [.. values];
-        return all.Distinct().Count() == 1
-            ? $"CAST({all[0]} AS {type[..^2]})"
-            : string.Create(CultureInfo.InvariantCulture, $"CAST([{string.Join(", ", all)}] AS {type})[file_index::BIGINT + 1]");
-    }
 
     private static void Execute(DuckDBConnection connection, string sql) => EngineDatabase.Execute(connection, sql);
 }

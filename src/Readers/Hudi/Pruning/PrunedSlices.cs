@@ -16,10 +16,7 @@ internal sealed class PrunedSlices
     {
     }
 
-    /// <summary>All slices with log files.</summary>
-    public IReadOnlyList<FileSlice> AllLogs { get; private init; } = [];
-
-    /// <summary>Those of them that may hold a row which is needed.</summary>
+    /// <summary>Slices with log files that may hold a row which is needed.</summary>
     public IReadOnlyList<FileSlice> NeededLogs { get; private init; } = [];
 
     /// <summary>Slices whose base file may hold a row which is needed.</summary>
@@ -36,7 +33,6 @@ internal sealed class PrunedSlices
         // A row that is not superseded lies in its base file as it is; one that is lies in the log files.
         return new PrunedSlices
         {
-            AllLogs = [.. slices.Where(s => s.Logs.Count > 0)],
             NeededLogs = [.. inPartitions.Where(s => s.Logs.Count > 0 && (combines || s.Files.Any(f => statistics.MayMatch(s, f, filter))))],
             Bases = [.. inPartitions.Where(s => s.Base is { } file && statistics.MayMatch(s, file, filter))],
             _filesTotal = slices.Sum(s => (long)s.Files.Count()),

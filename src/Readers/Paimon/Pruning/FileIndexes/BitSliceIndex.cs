@@ -1,6 +1,7 @@
 using System.Numerics;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Merging;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon.Pruning.FileIndexes;

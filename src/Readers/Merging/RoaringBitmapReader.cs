@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using LakeHolo.LakeCatalog;
 
-namespace LakeHolo.Readers.Paimon;
+namespace LakeHolo.Readers.Merging;
 
 /// <summary>Reads 32-bit roaring bitmaps in their portable form.</summary>
 /// <remarks>Source: the RoaringFormatSpec. Containers are arrays of up to 4,096 values, bitmaps of 8 KiB, or runs.</remarks>

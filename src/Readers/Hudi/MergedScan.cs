@@ -1,0 +1,82 @@
+using Apache.Arrow;
+using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Hudi.LogFiles;
+using LakeHolo.Readers.Hudi.Merging;
+using LakeHolo.Readers.Merging;
+
+namespace LakeHolo.Readers.Hudi;
+
+/// <summary>The parts of a scan: base files, without what is superseded, and what takes its place.</summary>
+/// <param name="snapshot">The snapshot.</param>
+/// <param name="files">Opens log blocks.</param>
+/// <param name="fields">The columns.</param>
+/// <param name="origins">Set where rows tell their origin.</param>
+internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadOnlyList<Field> fields, HudiOrigins? origins = null)
+{
+    private readonly SliceScan _scan = new(snapshot);
+
+    private string Names => fields.Count == 0 ? "1 AS \"1\"" : string.Join(", ", fields.Select(f => SqlText.Identifier(f.Name)));
+
+    /// <summary>Base files with the merge results of their slices.</summary>
+    public IEnumerable<string> Bases(IReadOnlyList<ReadableFile> bases, IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> uses)
+    {
+        var dead = new Dictionary<string, (MergedSlices Result, int Ordinal)>(StringComparer.Ordinal);
+        foreach (MergeUse<MergedSlices, SliceLogs> use in uses)
+        {
+            foreach (SliceLogs member in use.Members.Where(m => m.Slice.Base is not null && use.Result.HasDeadRows(use.Result.Members[m.Identity])))
+            {
+                dead[member.Slice.Base!.Path] = (use.Result, use.Result.Members[member.Identity]);
+            }
+        }
+
+        foreach (IReadOnlyList<ReadableFile> group in _scan.Group(bases.Where(f => !dead.ContainsKey(f.Path))))
+        {
+            yield return $"SELECT {origins?.SqlOf(group)}{_scan.Columns(group, fields)} FROM {SliceScan.From(group)}";
+        }
+
+        foreach (IGrouping<MergedSlices, ReadableFile> some in bases.Where(f => dead.ContainsKey(f.Path)).GroupBy(f => dead[f.Path].Result))
+        {
+            foreach (IReadOnlyList<ReadableFile> group in _scan.Group(some.OrderBy(f => dead[f.Path].Ordinal)))
+            {
+                string ordinal = SliceMerger.OrdinalSql([.. group.Select(f => dead[f.Path].Ordinal)]).Replace("file_index", "r.file_index", StringComparison.Ordinal);
+                // Not as NOT EXISTS: the engine would collect all rows of the scan to decorrelate it.
+                yield return $"SELECT {origins?.SqlOf(group)}{_scan.Columns(group, fields)} FROM {SliceScan.From(group)} r ANTI JOIN {some.Key.DeadTable} d ON d.f = {ordinal} AND d.pos = r.file_row_number";
+            }
+        }
+    }
+
+    /// <summary>The rows that take the place of superseded ones, and new ones.</summary>
+    public async ValueTask<IReadOnlyList<string>> RowsAsync(MergeUse<MergedSlices, SliceLogs> use, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+    {
+        Dictionary<int, FileSlice> slices = use.Members.ToDictionary(m => use.Result.Members[m.Identity], m => m.Slice);
+        if (use.Result.AreFolded)
+        {
+            return [$"SELECT {origins?.SqlOfMerged(slices)}{Names} FROM {use.Result.RowsTable} WHERE {RecordSql.Slice} IN ({string.Join(", ", slices.Keys.Select(o => SliceScan.Text(o)))})"];
+        }
+
+        var blocks = new DecodedBlock[use.Members.Count][];
+        await Parallel.ForAsync(0, blocks.Length, cancellationToken, async (i, token) =>
+            blocks[i] = [.. await files.OpenBlocksAsync(snapshot, use.Members[i], use.Result.Members[use.Members[i].Identity], withPositions: false, leases, token)]);
+        return [.. Blocks(use.Result.RowsTable, [.. blocks.SelectMany(b => b)], slices)];
+    }
+
+    /// <summary>A copy of merged slices.</summary>
+    public string Copies(IReadOnlyList<string> paths) => $"SELECT {Names} FROM read_parquet({SqlText.LiteralList(paths)}, hive_partitioning = false)";
+
+    /// <summary>The live records of blocks.</summary>
+    /// <param name="rowsTable">Their places.</param>
+    /// <param name="blocks">The blocks.</param>
+    /// <param name="slices">The slices by ordinal.</param>
+    public IEnumerable<string> Blocks(string rowsTable, IReadOnlyList<DecodedBlock> blocks, IReadOnlyDictionary<int, FileSlice> slices)
+    {
+        Dictionary<ReadableFile, DecodedBlock> byFile = blocks.ToDictionary(b => b.File);
+        foreach (IReadOnlyList<ReadableFile> group in _scan.Group(blocks.Select(b => b.File)))
+        {
+            DecodedBlock[] members = [.. group.Select(f => byFile[f])];
+            yield return $"SELECT {origins?.SqlOfSlices(members.Select(m => slices[m.Slice]))}{_scan.Columns(group, fields)} FROM {SliceScan.From(group)} r "
+                + $"SEMI JOIN {rowsTable} v ON v.{RecordSql.Slice} = {DecodedBlock.SliceSql(members)} AND v.{RecordSql.Sequence} = {DecodedBlock.SequenceSql(members)}";
+        }
+    }
+}
