@@ -80,14 +80,14 @@ public sealed class LakeEngine : IQueryService, IDisposable
                 await _planner.BindAsync(session, explain.Query, null, cancellationToken);
                 return new PreparedExplain(this, sql, explain.Query);
             case ManagementStatement.Show show:
-                return new PreparedSelect(this, show.Query, await _planner.BindAsync(session, show.Query, null, cancellationToken));
+                return new PreparedSelect(this, session, show.Query, await _planner.BindAsync(session, show.Query, null, cancellationToken));
             case ManagementStatement.ExplainLake explain:
                 await _planner.BindAsync(session, explain.Query, null, cancellationToken);
                 return new PreparedExplainLake(this, sql, explain.Query);
             case { } statement:
                 return new PreparedManagement(this, statement);
             default:
-                return new PreparedSelect(this, sql, await _planner.BindAsync(session, sql, null, cancellationToken));
+                return new PreparedSelect(this, session, sql, await _planner.BindAsync(session, sql, null, cancellationToken));
         }
     }
 
@@ -280,7 +280,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
     }
 
     /// <summary>A query; its snapshots are those of each execution's start.</summary>
-    private sealed class PreparedSelect(LakeEngine engine, string sql, BoundStatement bound) : IPreparedQuery
+    private sealed class PreparedSelect(LakeEngine engine, QuerySession boundIn, string sql, BoundStatement bound) : IPreparedQuery
     {
         private readonly int _parameterCount = bound.ParameterCount;
         private readonly long _boundAt = engine._time.GetTimestamp();
@@ -307,8 +307,8 @@ public sealed class LakeEngine : IQueryService, IDisposable
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, IReadOnlyList<object?> values, CancellationToken cancellationToken)
         {
-            // What preparing pinned serves the execution that follows at once; any later one binds anew, to the snapshots of its own start.
-            bool isFresh = _parameterCount == 0 && engine._time.GetElapsedTime(_boundAt) <= FreshFor;
+            // What preparing pinned serves the execution that follows at once; any later one, or one in another transaction, binds anew, to the snapshots of its own start.
+            bool isFresh = _parameterCount == 0 && session == boundIn && engine._time.GetElapsedTime(_boundAt) <= FreshFor;
             return await engine._executor.RunAsync(
                 session, sql, token => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, values, token),
                 string.Empty, values, cancellationToken);

@@ -43,6 +43,20 @@ public static class ParameterTypes
     public static Schema ToArrow(IReadOnlyList<string> types, bool jdbc)
         => new([.. types.Select((t, i) => new Field($"${(i + 1).ToString(CultureInfo.InvariantCulture)}", ArrowType(t, jdbc), nullable: true))], null);
 
+    /// <summary>A value of a type; null where none is needed for the engine to tell the type of a result.</summary>
+    public static object? Example(string type) => type switch
+    {
+        "BOOLEAN" => true,
+        "TINYINT" or "SMALLINT" or "UTINYINT" or "INTEGER" or "USMALLINT" => 1,
+        "BIGINT" or "UINTEGER" => 1L,
+        "FLOAT" or "DOUBLE" => 1d,
+        "VARCHAR" => "1",
+        "DATE" => new DateOnly(2000, 1, 1),
+        "TIMESTAMP" => new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Unspecified),
+        "BLOB" => new byte[1],
+        _ => null,
+    };
+
     private static IArrowType ArrowType(string type, bool jdbc) => type switch
     {
         "BOOLEAN" => BooleanType.Default,

@@ -131,9 +131,9 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
         }
 
-        IReadOnlyList<(string Name, string Type)> columns = PlanningEngine.Describe(connection, planned, parameters ?? new object?[tree.ParameterCount]);
-        (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))], jdbc);
         IReadOnlyList<string> parameterTypes = ParameterTypes.Infer(connection, planned, tree.ParameterCount);
+        IReadOnlyList<(string Name, string Type)> columns = Describe(connection, planned, parameters, parameterTypes);
+        (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))], jdbc);
         return new StatementTemplate
         {
             Template = template,
@@ -148,6 +148,26 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             Names = tree.Names,
             IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0,
         };
+    }
+
+    /// <summary>The result's columns. While values are not known, examples of the inferred types stand for them: of NULLs the engine would make the type of a NULL.</summary>
+    private static IReadOnlyList<(string Name, string Type)> Describe(
+        DuckDBConnection connection, string planned, IReadOnlyList<object?>? parameters, IReadOnlyList<string> parameterTypes)
+    {
+        object?[] examples = parameters is null ? [.. parameterTypes.Select(ParameterTypes.Example)] : [];
+        if (System.Array.Exists(examples, e => e is not null))
+        {
+            try
+            {
+                return PlanningEngine.Describe(connection, planned, examples);
+            }
+            catch (LakeException)
+            {
+                // An example can fail where a value would not.
+            }
+        }
+
+        return PlanningEngine.Describe(connection, planned, parameters ?? new object?[parameterTypes.Count]);
     }
 
     /// <summary>Plans the scans of a bound statement. The outcome has to be disposed after its last row.</summary>

@@ -36,8 +36,10 @@ internal sealed class PgSession(QuerySession query, StatementBuilder builder, in
     private readonly Dictionary<string, Portal> _portals = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Cursor> _cursors = new(StringComparer.Ordinal);
     private readonly List<string> _savepoints = [];
+    private QuerySession? _transaction;
 
-    public QuerySession Query => query;
+    /// <summary>The session, or the transaction of it that is open: in that each table stays at the snapshot of its first read.</summary>
+    public QuerySession Query => _transaction ?? query;
 
     public StatementBuilder Builder => builder;
 
@@ -160,6 +162,7 @@ internal sealed class PgSession(QuerySession query, StatementBuilder builder, in
         }
 
         Status = 'T';
+        _transaction = query.BeginTransaction();
         Settings.Begin();
     }
 
@@ -174,6 +177,7 @@ internal sealed class PgSession(QuerySession query, StatementBuilder builder, in
 
         bool committed = commit && Status == 'T';
         Status = 'I';
+        EndPins();
         _savepoints.Clear();
         Settings.End(committed);
         await EndImplicitAsync();
@@ -237,8 +241,15 @@ internal sealed class PgSession(QuerySession query, StatementBuilder builder, in
     public async ValueTask DisposeAsync()
     {
         Status = 'I';
+        EndPins();
         await EndImplicitAsync();
         await CloseCursorsAsync(held: true);
+    }
+
+    private void EndPins()
+    {
+        _transaction?.EndTransaction();
+        _transaction = null;
     }
 
     private int Find(string name)

@@ -1,0 +1,98 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Text;
+using LakeHolo.FlightServer.Tests.Harness;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace LakeHolo.FlightServer.Tests.Postgres;
+
+/// <summary>The PostgreSQL door of a real lake.</summary>
+public sealed class LakeOverPostgresTests : IAsyncLifetime
+{
+    private const int TextOid = 25;
+    private const int Int8Oid = 20;
+    private const int DateOid = 1082;
+
+    private ShopServer _shop = null!;
+    private PostgresHost _host = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _shop = await ShopServer.StartAsync();
+        _host = PostgresHost.Start(
+            _shop.Instance.Engine, new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") }, new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) }, NullLoggerFactory.Instance);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.DisposeAsync();
+        await _shop.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task In_a_transaction_a_table_stays_at_the_snapshot_of_its_first_read()
+    {
+        using PgWire wire = await LoginAsync();
+        List<PgMessage> prepared = await wire.Parse("SELECT count(*) FROM dwd.products", "count").Sync().RoundTripAsync();
+        Assert.Equal("1Z", PgWire.Types(prepared));
+        await wire.QueryAsync("BEGIN");
+        Assert.Equal("10", await wire.TextAsync("SELECT count(*) FROM dwd.products"));
+        _shop.Write("dwd", "products", "SELECT 100 + range::INTEGER AS product_id, 'q' AS name FROM range(5)", "more");
+        Assert.Equal("10", await wire.TextAsync("SELECT count(*) FROM dwd.products p"));
+        Assert.Equal("10", await CountAsync(wire));
+        using (PgWire other = await LoginAsync())
+        {
+            Assert.Equal("15", await other.TextAsync("SELECT count(*) FROM dwd.products"));
+        }
+
+        await wire.QueryAsync("ROLLBACK");
+        Assert.Equal("15", await wire.TextAsync("SELECT count(*) FROM dwd.products"));
+        Assert.Equal("15", await CountAsync(wire));
+    }
+
+    [Fact]
+    public async Task Parameters_keep_their_values_empty_texts_too()
+    {
+        using PgWire wire = await LoginAsync();
+        byte[] day = new byte[4];
+        BinaryPrimitives.WriteInt32BigEndian(day, 8766 + 3); // days since 2000-01-01
+        byte[] id = new byte[8];
+        BinaryPrimitives.WriteInt64BigEndian(id, 3);
+        List<PgMessage> rows = await wire.Parse("SELECT $1 AS t, length($1) AS n, order_id, order_date FROM dwd.orders WHERE order_id = $2 AND order_date = $3", "", TextOid, Int8Oid, DateOid)
+            .Bind([[], id, day], formats: [0, 1, 1]).Execute().Sync().RoundTripAsync();
+        Assert.Equal("|0|3|2024-01-04", Row(rows));
+        rows = await wire.Parse("SELECT $1 || 'x'").Bind([Encoding.UTF8.GetBytes(" a ")]).Execute().Sync().RoundTripAsync();
+        Assert.Equal(" a x", Row(rows));
+        rows = await wire.Parse("SELECT count(*) FROM dwd.orders WHERE order_id = ANY($1)").Bind(["{1,2,300}"u8.ToArray()]).Execute().Sync().RoundTripAsync();
+        Assert.Equal("2", Row(rows));
+    }
+
+    [Fact]
+    public async Task Every_column_of_a_lake_table_is_written_as_PostgreSQL_writes_it()
+    {
+        using PgWire wire = await LoginAsync();
+        Assert.Equal(
+            "5|customer 5|6.25|f|1.6666666666666667|2024-01-06|2024-01-01 15:00:00|2024-01-01 10:05:00+00|5|5|{a,NULL}|{\"city\":\"B\",\"zip\":5}|\\x0035",
+            await wire.TextAsync("SELECT * FROM dwd.orders WHERE order_id = 5"));
+    }
+
+    [Fact]
+    public async Task The_lake_is_governed_as_through_the_other_door()
+    {
+        using PgWire wire = await LoginAsync();
+        Assert.Contains("promoted", await wire.TextAsync("PROMOTE TABLE dwd.orders"), StringComparison.Ordinal);
+        Assert.Equal("100", await wire.TextAsync("SELECT count(*) FROM dwd.orders"));
+        Assert.Equal("t", await wire.TextAsync("SELECT tables LIKE '%hot%' FROM lakeholo.query_log WHERE sql = 'SELECT count(*) FROM dwd.orders' ORDER BY id DESC LIMIT 1"));
+        string refused = await wire.TextAsync("SELECT * FROM read_parquet('/etc/passwd')");
+        Assert.Contains("read_parquet", refused, StringComparison.Ordinal);
+        List<PgMessage> unknown = await wire.QueryAsync("SELECT * FROM dwd.order");
+        Assert.Equal("42P01", unknown[0].Field('C'));
+        Assert.Contains("orders", unknown[0].Field('M')!, StringComparison.Ordinal);
+    }
+
+    private Task<PgWire> LoginAsync() => PgWire.LoginAsync(_host.Address);
+
+    private static async Task<string> CountAsync(PgWire wire) => Row(await wire.Bind(statement: "count").Execute().Sync().RoundTripAsync());
+
+    private static string Row(List<PgMessage> answers) => string.Join('\n', answers.Where(m => m.Type is 'D' or 'E').Select(m => m.Type == 'D' ? m.Row : m.Field('M')));
+}
