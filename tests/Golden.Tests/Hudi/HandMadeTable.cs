@@ -54,7 +54,9 @@ internal sealed class HandMadeTable : IDisposable
     /// <summary>A snapshot of no files.</summary>
     /// <param name="properties">Lines of hoodie.properties.</param>
     /// <param name="avroSchema">The table's schema.</param>
-    public HudiSnapshot Snapshot(string properties, string avroSchema)
+    /// <param name="timeline">Its timeline; empty by default.</param>
+    /// <param name="instant">Its instant.</param>
+    public HudiSnapshot Snapshot(string properties, string avroSchema, HudiTimeline? timeline = null, string instant = "1")
     {
         var parsed = HudiProperties.Parse(Encoding.UTF8.GetBytes(properties));
         IReadOnlyList<HudiColumn> columns = HudiSchema.Parse(avroSchema, "t");
@@ -66,8 +68,8 @@ internal sealed class HandMadeTable : IDisposable
             Schema = HudiSchema.ToArrow(columns, withMetaColumns: false),
             PartitionColumns = parsed.PartitionFields,
             Properties = parsed,
-            Timeline = HudiTimeline.Parse([], 2),
-            Instant = "1",
+            Timeline = timeline ?? HudiTimeline.Parse([], 2),
+            Instant = instant,
             ExcludedInstants = new HashSet<string>(),
             Columns = columns,
             Slices = [],

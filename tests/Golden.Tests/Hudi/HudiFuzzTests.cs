@@ -9,6 +9,7 @@ using LakeHolo.LakeCatalog.Hudi.HFiles;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
+using LakeHolo.Readers.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi.Pruning;
 
 namespace LakeHolo.Golden.Tests.Hudi;
@@ -85,6 +86,17 @@ public sealed class HudiFuzzTests
             string text = Convert.ToBase64String(bytes);
             KeyBloomFilter.TryParse(text, null)?.MayContain("key");
             KeyBloomFilter.TryParse(text, "DYNAMIC_V0")?.MayContain("key");
+        });
+    }
+
+    [Fact]
+    public void Mutated_record_positions_are_read_or_refused()
+    {
+        const int Limit = 1000;
+        Mutate([Convert.FromBase64String("AQAAAAAAAAAAAAAAOjAAAAEAAAAAAAIAEAAAAAEAAgADAA=="), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3B, 0x30, 0, 0, 1, 0, 0, 9, 0, 1, 0, 5, 0, 9, 0]], bytes =>
+        {
+            // A container more than the limit at most.
+            Assert.True(RecordPositions.Decode(bytes, Limit, "f").Count <= Limit + 65536);
         });
     }
 

@@ -11,7 +11,7 @@ namespace LakeHolo.Golden.Tests.Hudi;
 /// <summary>Merging in the engine against a model that folds records one by one, as the specification tells it.</summary>
 public sealed class LogMergingProperties : IDisposable
 {
-    private const int Rounds = 30;
+    private const int Rounds = 20;
     private const string Schema = """
         {"type":"record","name":"r","fields":[{"name":"id","type":"string"},{"name":"n","type":"long"},{"name":"half","type":"int"},
         {"name":"ord","type":["null","int"]},{"name":"ord2","type":["null","int"]},{"name":"v","type":["null","string"]},{"name":"w","type":["null","string"]},{"name":"op","type":["null","string"]}]}
