@@ -4,7 +4,7 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.Golden.Tests.SampleLake;
 
 /// <summary>Counts requests by key, a listing as one however many pages it has here.</summary>
-internal sealed class CountingStore(IObjectStore inner) : IObjectStore
+internal sealed class CountingStore(IObjectStore inner, bool isRemote = false) : IObjectStore
 {
     private readonly ConcurrentQueue<string> _requests = new();
 
@@ -49,7 +49,7 @@ internal sealed class CountingStore(IObjectStore inner) : IObjectStore
         return inner.PutAsync(key, content, condition, cancellationToken);
     }
 
-    public string? TryGetLocalPath(string key) => inner.TryGetLocalPath(key);
+    public string? TryGetLocalPath(string key) => isRemote ? null : inner.TryGetLocalPath(key);
 
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 }
