@@ -55,9 +55,12 @@ internal sealed class BenchLake : IAsyncDisposable
     }
 
     /// <summary>Runs a statement and keeps its rows.</summary>
-    public async Task<Answer> AnswerAsync(string sql, string? schema = null)
+    /// <param name="sql">The statement.</param>
+    /// <param name="schema">Where tables without a schema are looked for.</param>
+    /// <param name="staleness">How old hot copies may be.</param>
+    public async Task<Answer> AnswerAsync(string sql, string? schema = null, string? staleness = null)
     {
-        await using IQueryResult result = await ExecuteAsync(sql, schema);
+        await using IQueryResult result = await ExecuteAsync(sql, schema, staleness);
         return await Answer.ReadAsync(result.ReadBatchesAsync(CancellationToken.None));
     }
 
@@ -71,9 +74,14 @@ internal sealed class BenchLake : IAsyncDisposable
         }
     }
 
-    private async Task<IQueryResult> ExecuteAsync(string sql, string? schema)
+    private async Task<IQueryResult> ExecuteAsync(string sql, string? schema, string? staleness = null)
     {
         QuerySession session = Engine.OpenSession(new SessionIdentity("bench", "local", "bench"));
+        if (staleness is not null)
+        {
+            session.Options["max_staleness"] = staleness;
+        }
+
         if (schema is not null)
         {
             session.Options["schema"] = schema;

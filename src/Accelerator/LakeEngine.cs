@@ -168,7 +168,7 @@ public sealed class LakeEngine : IQueryService, IDisposable
         IReadOnlyList<CatalogTable> tables = Select(session, statement);
         IReadOnlyList<TierOutcome> outcomes = statement.Verb switch
         {
-            "PROMOTE" => await _tier.PromoteAsync(tables, Checked(statement.Promotion), cancellationToken),
+            "PROMOTE" => await PromoteAsync(_tier, tables, Checked(statement.Promotion), cancellationToken),
             "VERIFY" => await _tier.VerifyAsync(tables, cancellationToken),
             "DEMOTE" => await _tier.DemoteAsync(tables, cancellationToken),
             _ => await _tier.RefreshAsync(tables, cancellationToken),
@@ -237,6 +237,17 @@ public sealed class LakeEngine : IQueryService, IDisposable
         }
 
         return rows;
+    }
+
+    // A table that is promoted for the first time, without a sort key, is sorted by the column that the log's statements filtered by most.
+    private async ValueTask<IReadOnlyList<TierOutcome>> PromoteAsync(ITierController tier, IReadOnlyList<CatalogTable> tables, PromotionSpec? promotion, CancellationToken cancellationToken)
+    {
+        var known = tier.List().Select(h => h.Table).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        IReadOnlyList<QueryLogEntry> log = promotion?.OrderBy.Count > 0 ? [] : Log.Entries;
+        var byKey = tables.GroupBy(t => known.Contains(t.Table.FullName) ? null : Advice.SortKey(log, t, promotion?.Columns)).ToArray();
+        IReadOnlyList<TierOutcome>[] outcomes = await Task.WhenAll(byKey.Select(g => tier.PromoteAsync(
+            [.. g], g.Key is null ? promotion : (promotion ?? PromotionSpec.Whole) with { OrderBy = [g.Key] }, cancellationToken).AsTask()));
+        return [.. outcomes.SelectMany(o => o).OrderBy(o => o.Table, StringComparer.OrdinalIgnoreCase)];
     }
 
     // The condition of a promotion passes the same lock as a query's; what it names is checked where the partitions are known.

@@ -165,6 +165,7 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
             promotion.LastDays is { } days ? string.Create(CultureInfo.InvariantCulture, $"LAST {days} DAYS") : null,
             promotion.OrderBy.Count > 0 ? $"ORDER BY {string.Join(", ", promotion.OrderBy)}" : null,
             promotion.Lookup ? "WITH (lookup = true)" : null,
+            promotion.BudgetBytes is { } budget ? string.Create(CultureInfo.InvariantCulture, $"WITH (budget = '{budget}')") : null,
         ];
         return string.Join(' ', parts.OfType<string>()) is { Length: > 0 } text ? text : null;
     }

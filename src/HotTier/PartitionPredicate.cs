@@ -35,13 +35,49 @@ internal sealed class PartitionPredicate : IDisposable
 
         // Fails here if the condition is wrong, before anything is built.
         Evaluate(condition, columns, [.. snapshot.PartitionColumns.Select(_ => (string?)null)]);
-        return file =>
+        bool Fits(DataFileInfo file)
         {
             string?[] values = [.. snapshot.PartitionColumns.Select(c => file.Partition.GetValueOrDefault(c))];
             string key = condition + "\0" + columns + "\0" + string.Join('\0', values.Select(v => v ?? "\u0001"));
             return _known.GetOrAdd(key, _ => Evaluate(condition, columns, values));
-        };
+        }
+
+        if (promotion.BudgetBytes is not { } budget)
+        {
+            return Fits;
+        }
+
+        HashSet<string> newest = Newest(snapshot, Fits, budget);
+        return file => newest.Contains(NameOf(snapshot, file)) && Fits(file);
     }
+
+    // The newest partitions that fit a condition and, together, a number of bytes: those whose values come last.
+    private static HashSet<string> Newest(Snapshot snapshot, Func<DataFileInfo, bool> fits, long budget)
+    {
+        var partitions = snapshot.EnumerateFiles().Where(fits).GroupBy(f => NameOf(snapshot, f), StringComparer.Ordinal)
+            .Select(g => (Name: g.Key, Values: snapshot.PartitionColumns.Select(c => g.First().Partition.GetValueOrDefault(c)).ToArray(), Bytes: g.Sum(f => f.SizeBytes)))
+            .OrderByDescending(p => p.Values, Comparer<string?[]>.Create(Compare));
+        var newest = new HashSet<string>(StringComparer.Ordinal);
+        foreach ((string name, string?[] _, long bytes) in partitions)
+        {
+            budget -= bytes;
+            if (budget < 0)
+            {
+                break;
+            }
+
+            newest.Add(name);
+        }
+
+        return newest;
+    }
+
+    private static int Compare(string?[]? one, string?[]? other) => one!.Zip(other!).Select(p =>
+        decimal.TryParse(p.First, CultureInfo.InvariantCulture, out decimal a) && decimal.TryParse(p.Second, CultureInfo.InvariantCulture, out decimal b)
+            ? a.CompareTo(b)
+            : string.CompareOrdinal(p.First, p.Second)).FirstOrDefault(c => c != 0);
+
+    private static string NameOf(Snapshot snapshot, DataFileInfo file) => string.Join('\0', snapshot.PartitionColumns.Select(c => file.Partition.GetValueOrDefault(c) ?? "\u0001"));
 
     public void Dispose() => _sandbox.Dispose();
 

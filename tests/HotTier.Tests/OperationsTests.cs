@@ -47,6 +47,31 @@ public sealed class OperationsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Within_a_budget_the_newest_partitions_are_held()
+    {
+        foreach (int hour in (int[])[8, 9, 10, 11])
+        {
+            _lake.Write($"dwd/h/hour={hour}/1.parquet", "SELECT i AS x FROM range(10) t(i)");
+        }
+
+        const string ByHour = "SELECT hour, count(x), sum(x) FROM dwd.h GROUP BY hour";
+        await _lake.StartAsync(_time);
+        string[] expected = (await _lake.AnswerAsync(ByHour)).Rows;
+        long bytes = new FileInfo(Path.Combine(_lake.Directory, "dwd/h/hour=8/1.parquet")).Length;
+        await _lake.RowsAsync($"PROMOTE TABLE dwd.h WITH (budget = '{(2 * bytes) + 10}')");
+        Assert.Equal("20", await RowCountAsync("lake.dwd.h"));
+        await AnswersAsync(ByHour, expected, "partly hot");
+        Assert.Equal("hot", (await _lake.AnswerAsync("SELECT sum(x) FROM dwd.h WHERE hour >= 10")).Tiers);
+
+        _lake.Write("dwd/h/hour=12/1.parquet", "SELECT i AS x FROM range(10) t(i)");
+        await _lake.RowsAsync("REFRESH TABLE dwd.h");
+        Assert.Equal("20", await RowCountAsync("lake.dwd.h"));
+        Assert.Equal("hot", (await _lake.AnswerAsync("SELECT sum(x) FROM dwd.h WHERE hour >= 11")).Tiers);
+        Assert.Equal(5, (await _lake.AnswerAsync(ByHour)).Rows.Length);
+        await Assert.ThrowsAsync<LakeException>(() => _lake.RowsAsync("PROMOTE TABLE dwd.h WITH (budget = 'much')"));
+    }
+
+    [Fact]
     public async Task Sorted_by_a_column_its_values_lie_in_few_row_groups()
     {
         _lake.Write("dwd/wide/1.parquet", "SELECT i AS id, (hash(i) % 1000)::INTEGER AS k FROM range(800000) t(i)");
@@ -260,6 +285,22 @@ public sealed class OperationsTests : IAsyncLifetime
         }
 
         await AnswersAsync(Sums, expected, "hot");
+    }
+
+    [Fact]
+    public async Task Without_a_sort_key_the_column_is_taken_that_statements_filtered_by_most()
+    {
+        _lake.Write("dwd/u/1.parquet", "SELECT i AS a, i % 7 AS b FROM range(1000) t(i)");
+        await _lake.StartAsync(_time);
+        foreach (int i in (int[])[1, 2, 3])
+        {
+            await _lake.AnswerAsync($"SELECT sum(a) FROM dwd.u WHERE b = {i}");
+        }
+
+        await _lake.RowsAsync("PROMOTE TABLE dwd.*");
+        Assert.Equal("ORDER BY b", await _lake.ValueAsync("SELECT part FROM lakeholo.hot_tables WHERE \"table\" = 'lake.dwd.u'"));
+        Assert.Equal("NULL", await _lake.ValueAsync("SELECT part FROM lakeholo.hot_tables WHERE \"table\" = 'lake.dwd.t'"));
+        Assert.Contains("unchanged", (await _lake.RowsAsync("PROMOTE TABLE dwd.u"))[0], StringComparison.Ordinal);
     }
 
     [Fact]

@@ -38,6 +38,15 @@ internal static class Advice
         return advice;
     }
 
+    /// <summary>The column that statements over a table compared with values most; null where too few did.</summary>
+    public static string? SortKey(IReadOnlyList<QueryLogEntry> log, CatalogTable table, IReadOnlyList<string>? among)
+    {
+        const int Enough = 3;
+        string[] columns = [.. table.Newest?.Schema.FieldsList.Select(f => f.Name).Where(n => among?.Contains(n, StringComparer.OrdinalIgnoreCase) != false) ?? []];
+        return log.SelectMany(e => e.Tables).Where(t => t.Table == table.Table.FullName).SelectMany(t => t.FilteredBy).Where(columns.Contains)
+            .GroupBy(c => c).Where(g => g.Count() >= Enough).OrderByDescending(g => g.Count()).ThenBy(g => g.Key, StringComparer.Ordinal).FirstOrDefault()?.Key;
+    }
+
     /// <summary>How many times as long statements over a table took from the lake as from hot copies, by the medians of the log; null where it holds no example of one.</summary>
     public static double? SpeedUp(IReadOnlyList<QueryLogEntry> log, string table)
     {

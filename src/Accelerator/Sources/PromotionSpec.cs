@@ -17,6 +17,9 @@ public sealed record PromotionSpec
     /// <summary>Only partitions of the last days, by the first partition column that holds dates; null for all.</summary>
     public int? LastDays { get; init; }
 
+    /// <summary>Only the newest partitions, as many as take no more bytes in the lake than this; null for all.</summary>
+    public long? BudgetBytes { get; init; }
+
     /// <summary>Sort keys: <c>column</c> or <c>column DESC</c>.</summary>
     public IReadOnlyList<string> OrderBy { get; init; } = [];
 
@@ -28,5 +31,5 @@ public sealed record PromotionSpec
 
     /// <summary>Whether only some partitions are held.</summary>
     [JsonIgnore]
-    public bool IsPartOfRows => Where is not null || LastDays is not null;
+    public bool IsPartOfRows => Where is not null || LastDays is not null || BudgetBytes is not null;
 }

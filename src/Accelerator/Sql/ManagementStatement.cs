@@ -111,7 +111,7 @@ internal abstract partial record ManagementStatement
 
         string[] name = Unquote(match.Groups["name"].Value).Split('.');
         Sources.PromotionSpec promotion = PromotionClause.Parse(match.Groups["rest"].Value);
-        return promotion is { Columns: null, Where: null, LastDays: null, Lookup: false }
+        return promotion is { Columns: null, Lookup: false, IsPartOfRows: false }
             ? new PromoteQuery(name.Length > 1 ? name[^2] : null, name[^1], promotion, match.Groups["query"].Value.TrimEnd().TrimEnd(';'))
             : throw LakeException.QueryInvalid("A promoted query says its columns and conditions itself: only ORDER BY and WITH (max_staleness = …) may stand before AS");
     }

@@ -9,7 +9,7 @@ namespace LakeHolo.Accelerator.Sql;
 /// <summary>What may stand behind <c>PROMOTE TABLE name</c>: <c>(columns) WHERE condition LAST n DAYS ORDER BY columns WITH (option = value)</c>.</summary>
 internal static partial class PromotionClause
 {
-    private const string Shape = "Expected PROMOTE TABLE schema.table [(column, …)] [WHERE partition condition] [LAST n DAYS] [ORDER BY column [DESC], …] [WITH (lookup = true, max_staleness = '5m')]";
+    private const string Shape = "Expected PROMOTE TABLE schema.table [(column, …)] [WHERE partition condition] [LAST n DAYS] [ORDER BY column [DESC], …] [WITH (lookup = true, max_staleness = '5m', budget = '10GB')]";
 
     /// <summary>Reads the clause.</summary>
     /// <exception cref="LakeException">QueryInvalid, saying what is expected.</exception>
@@ -30,9 +30,10 @@ internal static partial class PromotionClause
             OrderBy = [.. Names(match.Groups["order"].Value).Select(Sorted)],
             Lookup = options.Remove("lookup", out string? lookup) && Flag(lookup),
             MaxStaleness = options.Remove("max_staleness", out string? staleness) ? Duration(staleness) : TimeSpan.Zero,
+            BudgetBytes = options.Remove("budget", out string? budget) ? Size(budget) : null,
         } is var spec && options.Count == 0
             ? spec
-            : throw LakeException.QueryInvalid($"There is no option {options.Keys.First()} of a promotion; options are lookup and max_staleness");
+            : throw LakeException.QueryInvalid($"There is no option {options.Keys.First()} of a promotion; options are lookup, max_staleness and budget");
     }
 
     private static IEnumerable<string> Names(string list) => Item().Matches(list).Select(m => m.Value.Trim()).Where(n => n.Length > 0);
@@ -63,6 +64,10 @@ internal static partial class PromotionClause
     private static TimeSpan Duration(string text) => SessionOptions.TryDuration(text, out TimeSpan span)
         ? span
         : throw LakeException.QueryInvalid($"max_staleness is a duration such as '30s' or '5m', not '{text}'");
+
+    private static long Size(string text) => SessionOptions.TrySize(text, out long size) && size > 0
+        ? size
+        : throw LakeException.QueryInvalid($"budget is a number of bytes such as '500MB' or '10GiB', not '{text}'");
 
     private static string Unquote(string name) => name[0] == '"' ? name[1..^1].Replace("\"\"", "\"", StringComparison.Ordinal) : name;
 
