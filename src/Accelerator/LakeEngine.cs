@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using Apache.Arrow;
 using Apache.Arrow.Types;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Planning;
@@ -26,6 +27,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     private readonly EngineDatabase _engine;
     private readonly CatalogService _catalog;
     private readonly ITierController? _tier;
+    private readonly AccessControl _access;
     private readonly StatementPlanner _planner;
     private readonly StatementExecutor _executor;
     private readonly TimeProvider _time;
@@ -38,14 +40,18 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     /// <param name="tier">The hot tier, if there is one.</param>
     /// <param name="limits">Bounds of statements.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="access">Who may read and do what; null for everybody everything.</param>
+    /// <param name="denied">Told of every refusal.</param>
     public LakeEngine(
-        EngineDatabase engine, CatalogService catalog, IReadOnlyList<ITableSource> sources, ITierController? tier, ExecutionLimits limits, TimeProvider time)
+        EngineDatabase engine, CatalogService catalog, IReadOnlyList<ITableSource> sources, ITierController? tier, ExecutionLimits limits, TimeProvider time,
+        AccessOptions? access = null, Action<AccessDenial>? denied = null)
     {
         _catalog = catalog;
         _tier = tier;
         _time = time;
         _engine = engine;
-        _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log, () => _sessions.Values));
+        _access = new AccessControl(access, Log, denied, time);
+        _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log, () => _sessions.Values), _access);
         Queries = new QueryTables(_planner, catalog);
         _executor = new StatementExecutor(engine, _planner, Log, limits, time);
     }
@@ -77,12 +83,12 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         switch (ManagementStatement.TryParse(sql))
         {
             case ManagementStatement.Explain explain:
-                await _planner.BindAsync(session, explain.Query, null, cancellationToken);
+                await BindWholeAsync(session, explain.Query, cancellationToken);
                 return new PreparedExplain(this, sql, explain.Query);
             case ManagementStatement.Show show:
                 return new PreparedSelect(this, session, show.Query, await _planner.BindAsync(session, show.Query, null, cancellationToken));
             case ManagementStatement.ExplainLake explain:
-                await _planner.BindAsync(session, explain.Query, null, cancellationToken);
+                await BindWholeAsync(session, explain.Query, cancellationToken);
                 return new PreparedExplainLake(this, sql, explain.Query);
             case { } statement:
                 return new PreparedManagement(this, statement);
@@ -93,13 +99,30 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
 
     /// <inheritdoc/>
     public ValueTask<CatalogListing> ListCatalogAsync(QuerySession session, CatalogFilter filter, CancellationToken cancellationToken)
-        => ValueTask.FromResult(CatalogLister.List(_catalog, filter));
+        => ValueTask.FromResult(CatalogLister.List(_catalog, _access.Of(session), filter));
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _executor.Dispose();
         _planning.Dispose();
+    }
+
+    /// <summary>Binds every filter and mask to the tables that are there.</summary>
+    /// <exception cref="LakeException">QueryInvalid, with all faults by the names of their settings.</exception>
+    public void CheckAccess() => _access.Check(_planning, _catalog);
+
+    // How a statement runs (filters, counts of rows and files) tells of rows that are hidden.
+    private async ValueTask<BoundStatement> BindWholeAsync(QuerySession session, string query, CancellationToken cancellationToken)
+    {
+        BoundStatement bound = await _planner.BindAsync(session, query, null, cancellationToken);
+        if (bound.Tables.Any(t => t.Policy is not null))
+        {
+            _access.Denied(session, "EXPLAIN " + query, "read all of its tables");
+            throw LakeException.PermissionDenied("EXPLAIN is for those who may read all rows and columns of its tables");
+        }
+
+        return bound;
     }
 
     private async ValueTask<RowRelation> ManageAsync(QuerySession session, ManagementStatement statement, CancellationToken cancellationToken)
@@ -121,6 +144,13 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
                 option.Add(set.Option, set.Value);
                 return option;
             case ManagementStatement.Kill kill:
+                UserAccess who = _access.Of(session);
+                if (!who.IsAdmin && !Log.EntriesFor(who).Any(e => e.Id == kill.QueryId))
+                {
+                    _access.Denied(session, $"KILL QUERY {kill.QueryId.ToString(CultureInfo.InvariantCulture)}", "administrator's right");
+                    throw LakeException.NotFound($"There is no running statement {kill.QueryId.ToString(CultureInfo.InvariantCulture)}");
+                }
+
                 if (!_executor.Kill(kill.QueryId))
                 {
                     throw LakeException.NotFound($"There is no running statement {kill.QueryId.ToString(CultureInfo.InvariantCulture)}");
@@ -130,10 +160,13 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
                 killed.Add(kill.QueryId, "killed");
                 return killed;
             case ManagementStatement.Sync sync:
+                _access.DemandAdmin(session, "SYNC");
                 return await SyncAsync(sync.Source, cancellationToken);
             case ManagementStatement.Tier tier:
+                _access.DemandAdmin(session, $"{tier.Verb} {tier.Pattern}");
                 return await TierAsync(session, tier, cancellationToken);
             case ManagementStatement.PromoteQuery query:
+                _access.DemandAdmin(session, $"PROMOTE QUERY {query.Name}");
                 return await PromoteQueryAsync(session, query, cancellationToken);
             default:
                 throw new LakeException(LakeErrorKind.Internal, $"{statement.GetType().Name} is not handled");
@@ -203,7 +236,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         public bool IsUpdate => false;
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
-            => await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, null, token), "EXPLAIN ", [], cancellationToken);
+            => await engine._executor.RunAsync(session, sql, token => engine.BindWholeAsync(session, query, token), "EXPLAIN ", [], cancellationToken);
     }
 
     private sealed class PreparedExplainLake(LakeEngine engine, string sql, string query) : IPreparedQuery
@@ -216,7 +249,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
         {
-            await using EngineResult result = await engine._executor.RunAsync(session, sql, token => engine._planner.BindAsync(session, query, null, token), string.Empty, [], cancellationToken);
+            await using EngineResult result = await engine._executor.RunAsync(session, sql, token => engine.BindWholeAsync(session, query, token), string.Empty, [], cancellationToken);
             await foreach (RecordBatch batch in result.ReadBatchesAsync(cancellationToken))
             {
                 batch.Dispose();

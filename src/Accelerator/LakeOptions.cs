@@ -19,6 +19,9 @@ public sealed record LakeOptions
     /// <summary>Threads and memory of the engine; spill folder and allowed folders are filled in.</summary>
     public EngineOptions Engine { get; init; } = new();
 
+    /// <summary>Who may read and do what; null for everybody everything.</summary>
+    public Access.AccessOptions? Access { get; init; }
+
     /// <summary>Bounds of statements.</summary>
     public ExecutionLimits Limits { get; init; } = new();
 

@@ -57,6 +57,7 @@ internal sealed class ErrorInterceptor(ILogger<ErrorInterceptor> logger) : Inter
         LakeErrorKind.StorageUnavailable => StatusCode.Unavailable,
         LakeErrorKind.ResourcesExhausted => StatusCode.ResourceExhausted,
         LakeErrorKind.QueryInvalid => StatusCode.InvalidArgument,
+        LakeErrorKind.PermissionDenied => StatusCode.PermissionDenied,
         _ => StatusCode.Internal,
     };
 

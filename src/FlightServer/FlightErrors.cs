@@ -20,6 +20,7 @@ internal static class FlightErrors
             $"No server answers at {server} ({error.Status.Detail}); start one with 'lakeholo serve', or work alone with --lake LOCATION", innerException: error),
         StatusCode.NotFound => LakeException.NotFound(error.Status.Detail, innerException: error),
         StatusCode.Unimplemented => LakeException.FeatureUnsupported(error.Status.Detail),
+        StatusCode.PermissionDenied => LakeException.PermissionDenied(error.Status.Detail),
         StatusCode.ResourceExhausted => LakeException.ResourcesExhausted(error.Status.Detail),
         StatusCode.DataLoss => LakeException.FormatInvalid(error.Status.Detail, innerException: error),
         StatusCode.Internal => new LakeException(LakeErrorKind.Internal, error.Status.Detail, innerException: error),

@@ -50,7 +50,8 @@ public sealed class LakeInstance : IAsyncDisposable
         _store = new HotStore(hot, _database);
         DeleteSpilled(spill);
         _tier = new HotTierController(_store, Catalog, lake, new HotLimits(options.MaxConcurrentBuilds, options.HotBytes), time, _logger);
-        Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, lake, time), lake], _tier, options.Limits, time);
+        Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, lake, time), lake], _tier, options.Limits, time, options.Access,
+            d => Log.AccessDenied(_logger, d.User, d.Client, d.Reason, d.Statement));
         foreach (PromotedQuery query in _store.Queries.Where(q => options.Sources.Any(s => s.Name == q.Source)))
         {
             Catalog.Enter(Engine.Queries.TableOf(query));
@@ -88,6 +89,7 @@ public sealed class LakeInstance : IAsyncDisposable
                 await instance.Catalog.SyncAsync(source, cancellationToken);
             }
 
+            instance.Engine.CheckAccess();
             return instance;
         }
         catch

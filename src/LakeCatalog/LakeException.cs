@@ -23,6 +23,9 @@ public enum LakeErrorKind
 
     /// <summary>A defect of LakeHolo's own.</summary>
     Internal,
+
+    /// <summary>The user lacks a right.</summary>
+    PermissionDenied,
 }
 
 /// <summary>The one exception that LakeHolo throws on purpose. Wrong arguments throw <see cref="ArgumentException"/>;
@@ -70,4 +73,7 @@ public sealed class LakeException : Exception
     /// <summary>The SQL text is wrong or not allowed.</summary>
     public static LakeException QueryInvalid(string message, Exception? innerException = null)
         => new(LakeErrorKind.QueryInvalid, message, innerException: innerException);
+
+    /// <summary><see cref="LakeErrorKind.PermissionDenied"/>.</summary>
+    public static LakeException PermissionDenied(string message) => new(LakeErrorKind.PermissionDenied, message);
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Sessions;
 
 namespace LakeHolo.Accelerator.Catalog;
@@ -9,14 +10,15 @@ internal static class CatalogLister
 {
     private const string SystemSchema = "lakeholo";
 
-    public static CatalogListing List(CatalogService catalog, CatalogFilter filter)
+    public static CatalogListing List(CatalogService catalog, UserAccess who, CatalogFilter filter)
     {
-        string[] catalogs = [.. catalog.Sources.Select(s => s.Name).Order(StringComparer.Ordinal)];
+        IReadOnlyList<CatalogTable> readable = who.Readable(catalog.Tables);
+        string[] catalogs = [.. catalog.Sources.Select(s => s.Name).Where(s => who.IsAdmin || readable.Any(t => t.Table.Source == s)).Order(StringComparer.Ordinal)];
         bool Wanted(string source, string schema) =>
             (filter.Catalog is null || source == filter.Catalog) && (filter.SchemaPattern is null || Like(filter.SchemaPattern, schema));
-        (string, string)[] schemas = [.. catalog.Tables.Select(t => (t.Table.Source, t.Table.Schema)).Distinct()
+        (string, string)[] schemas = [.. readable.Select(t => (t.Table.Source, t.Table.Schema)).Distinct()
             .Concat(catalogs.Select(c => (c, SystemSchema))).Where(p => Wanted(p.Item1, p.Item2)).Order()];
-        IEnumerable<CatalogEntry> tables = catalog.Tables
+        IEnumerable<CatalogEntry> tables = readable
             .Where(t => Wanted(t.Table.Source, t.Table.Schema))
             .Select(t => new CatalogEntry(
                 t.Table.Source, t.Table.Schema, t.Table.Name, "TABLE", filter.IncludeSchemas ? t.Newest?.Schema : null, t.Newest?.PrimaryKey ?? []));

@@ -152,10 +152,10 @@ public sealed class CatalogService
     /// <summary>Finds a table by name, without regard to case. Missing parts are filled from the defaults; a name without a schema is also taken when
     /// only one table has it.</summary>
     /// <exception cref="LakeException">NotFound or QueryInvalid (ambiguous), naming candidates.</exception>
-    public CatalogTable Resolve(string catalog, string schema, string name, string? defaultCatalog, string? defaultSchema)
+    public CatalogTable Resolve(string catalog, string schema, string name, string? defaultCatalog, string? defaultSchema, Func<CatalogTable, bool>? visible = null)
     {
         static bool Same(string a, string b) => string.Equals(a, b, StringComparison.OrdinalIgnoreCase);
-        CatalogTable[] named = [.. _tables.Where(t => Same(t.Table.Name, name))];
+        CatalogTable[] named = [.. _tables.Where(t => Same(t.Table.Name, name) && visible?.Invoke(t) != false)];
         CatalogTable[] hits = [.. named.Where(t => (schema.Length == 0 || Same(t.Table.Schema, schema)) && (catalog.Length == 0 || Same(t.Table.Source, catalog)))];
         if (hits.Length > 1 && schema.Length == 0 && defaultSchema is not null)
         {
@@ -171,7 +171,7 @@ public sealed class CatalogService
         return hits.Length switch
         {
             1 => hits[0],
-            0 => throw LakeException.NotFound($"There is no table {display}{Suggest(name, named)}"),
+            0 => throw LakeException.NotFound($"There is no table {display}{Suggest(name, named, visible)}"),
             _ => throw LakeException.QueryInvalid($"{display} is ambiguous: {string.Join(", ", hits.Select(h => h.Table.FullName))}"),
         };
     }
@@ -202,11 +202,11 @@ public sealed class CatalogService
         return narrowed.Length == 0 ? hits : narrowed;
     }
 
-    private string Suggest(string name, CatalogTable[] named)
+    private string Suggest(string name, CatalogTable[] named, Func<CatalogTable, bool>? visible)
     {
         IEnumerable<CatalogTable> near = named.Length > 0
             ? named
-            : _tables.Where(t => NameDistance.Between(t.Table.Name, name) <= Math.Max(1, name.Length / 4));
+            : _tables.Where(t => NameDistance.Between(t.Table.Name, name) <= Math.Max(1, name.Length / 4) && visible?.Invoke(t) != false);
         string[] names = [.. near.Select(t => $"{t.Table.Schema}.{t.Table.Name}").Take(3)];
         return names.Length > 0 ? $"; did you mean {string.Join(" or ", names)}?" : "; SELECT * FROM lakeholo.tables lists them";
     }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Apache.Arrow;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.Accelerator.Sources;
@@ -20,22 +21,22 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
     public static IReadOnlyList<string> TableSuffixes { get; } = ["snapshots", "files", "partitions", "schemas", "options", "tags", "branches", "consumers"];
 
     /// <summary>A table of the schema <c>lakeholo</c> or <c>information_schema</c>; null if it has no such table.</summary>
-    public async ValueTask<RowRelation?> TryGetAsync(string schema, string name, CancellationToken cancellationToken)
+    public async ValueTask<RowRelation?> TryGetAsync(UserAccess who, string schema, string name, CancellationToken cancellationToken)
     {
         return (schema.ToLowerInvariant(), name.ToLowerInvariant()) switch
         {
-            ("lakeholo", "tables") => Tables(),
-            ("lakeholo", "columns") => Columns(),
-            ("lakeholo", "snapshots") => await SnapshotsAsync(cancellationToken),
-            ("lakeholo", "features") => Features(),
-            ("lakeholo", "sync_runs") => SyncRuns(),
-            ("lakeholo", "hot_tables") => HotTables(),
-            ("lakeholo", "query_log") => log.ToRelation(),
-            ("lakeholo", "sessions") => Sessions(),
-            ("lakeholo", "advice") => Advice.Of(log.Entries, catalog.Tables, tier?.List() ?? []),
-            ("information_schema", "tables") => InformationTables(),
-            ("information_schema", "columns") => InformationColumns(),
-            ("information_schema", "schemata") => InformationSchemata(),
+            ("lakeholo", "tables") => Tables(who),
+            ("lakeholo", "columns") => Columns(who),
+            ("lakeholo", "snapshots") => await SnapshotsAsync(who, cancellationToken),
+            ("lakeholo", "features") => Features(who),
+            ("lakeholo", "sync_runs") => SyncRuns(who),
+            ("lakeholo", "hot_tables") => HotTables(who),
+            ("lakeholo", "query_log") => log.ToRelation(who),
+            ("lakeholo", "sessions") => Sessions(who),
+            ("lakeholo", "advice") => Advice.Of(log.EntriesFor(who), who.Readable(catalog.Tables), Hot(who)),
+            ("information_schema", "tables") => InformationTables(who),
+            ("information_schema", "columns") => InformationColumns(who),
+            ("information_schema", "schemata") => InformationSchemata(who),
             _ => null,
         };
     }
@@ -123,30 +124,31 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
 
     private static string PartitionText(DataFileInfo file) => JsonSerializer.Serialize(file.Partition);
 
-    private RowRelation Tables()
+    private RowRelation Tables(UserAccess who)
     {
         var tables = new RowRelation(
             ("source", "VARCHAR"), ("schema", "VARCHAR"), ("name", "VARCHAR"), ("layer", "VARCHAR"), ("format", "VARCHAR"), ("location", "VARCHAR"),
             ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("checked_at", "TIMESTAMPTZ"), ("row_count", "BIGINT"), ("file_count", "BIGINT"),
             ("size_bytes", "BIGINT"), ("partition_columns", "VARCHAR"), ("primary_key", "VARCHAR"), ("features", "VARCHAR"), ("note", "VARCHAR"), ("last_error", "VARCHAR"));
-        foreach (CatalogTable t in catalog.Tables)
+        foreach (CatalogTable t in who.Readable(catalog.Tables))
         {
             Snapshot? s = t.Newest;
+            bool whole = who.CanReadAll(t);
             tables.Add(
                 t.Table.Source, t.Table.Schema, t.Table.Name, t.Layer, t.Table.Format, t.Table.Root.Location, s?.Id.Text, s?.CommittedAt, t.CheckedAt,
-                s?.RowCount, s?.FileCount, s?.SizeBytes, s is null ? null : string.Join(", ", s.PartitionColumns), s is null ? null : string.Join(", ", s.PrimaryKey),
+                whole ? s?.RowCount : null, whole ? s?.FileCount : null, whole ? s?.SizeBytes : null, s is null ? null : string.Join(", ", s.PartitionColumns), s is null ? null : string.Join(", ", s.PrimaryKey),
                 s is null ? null : string.Join(", ", s.Features.Select(f => f.Name)), t.Note, t.LastError);
         }
 
         return tables;
     }
 
-    private RowRelation Columns()
+    private RowRelation Columns(UserAccess who)
     {
         var columns = new RowRelation(
             ("source", "VARCHAR"), ("schema", "VARCHAR"), ("table", "VARCHAR"), ("position", "INTEGER"), ("name", "VARCHAR"), ("data_type", "VARCHAR"),
             ("is_nullable", "BOOLEAN"), ("is_partition_column", "BOOLEAN"), ("is_primary_key", "BOOLEAN"), ("comment", "VARCHAR"));
-        foreach ((CatalogTable t, Snapshot s, int i, Field f) in EveryColumn())
+        foreach ((CatalogTable t, Snapshot s, int i, Field f) in EveryColumn(who))
         {
             string? comment = f.HasMetadata && f.Metadata.TryGetValue("comment", out string? text) ? text : null;
             columns.Add(
@@ -157,17 +159,17 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return columns;
     }
 
-    private IEnumerable<(CatalogTable Table, Snapshot Snapshot, int Position, Field Field)> EveryColumn() =>
-        from t in catalog.Tables
+    private IEnumerable<(CatalogTable Table, Snapshot Snapshot, int Position, Field Field)> EveryColumn(UserAccess who) =>
+        from t in who.Readable(catalog.Tables)
         where t.Newest is not null
         from c in t.Newest!.Schema.FieldsList.Select((f, i) => (Field: f, Position: i))
         select (t, t.Newest!, c.Position, c.Field);
 
-    private async ValueTask<RowRelation> SnapshotsAsync(CancellationToken cancellationToken)
+    private async ValueTask<RowRelation> SnapshotsAsync(UserAccess who, CancellationToken cancellationToken)
     {
         var all = new RowRelation(
             ("source", "VARCHAR"), ("schema", "VARCHAR"), ("table", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("operation", "VARCHAR"), ("details", "VARCHAR"));
-        foreach (CatalogTable t in catalog.Tables.Where(t => t.Newest is not null && t.LastError is null))
+        foreach (CatalogTable t in who.Readable(catalog.Tables).Where(t => t.Newest is not null && t.LastError is null))
         {
             foreach (SnapshotInfo info in await t.Format.ListSnapshotsAsync(t.Table, cancellationToken))
             {
@@ -178,10 +180,10 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return all;
     }
 
-    private RowRelation Features()
+    private RowRelation Features(UserAccess who)
     {
         var features = new RowRelation(("source", "VARCHAR"), ("schema", "VARCHAR"), ("table", "VARCHAR"), ("feature", "VARCHAR"), ("handling", "VARCHAR"));
-        foreach (CatalogTable t in catalog.Tables)
+        foreach (CatalogTable t in who.Readable(catalog.Tables))
         {
             foreach (TableFeature feature in t.Newest?.Features ?? [])
             {
@@ -192,17 +194,17 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return features;
     }
 
-    private RowRelation SyncRuns()
+    private RowRelation SyncRuns(UserAccess who)
     {
         var runs = new RowRelation(
             ("source", "VARCHAR"), ("started_at", "TIMESTAMPTZ"), ("duration_ms", "DOUBLE"), ("tables", "INTEGER"), ("added", "INTEGER"), ("removed", "INTEGER"),
             ("changed", "INTEGER"), ("faults", "VARCHAR"), ("state", "VARCHAR"), ("progress", "VARCHAR"));
-        foreach (SyncRun r in catalog.Runs)
+        foreach (SyncRun r in who.IsAdmin ? catalog.Runs : [])
         {
             runs.Add(r.Source, r.StartedAt, r.DurationMs, r.Tables, r.Added, r.Removed, r.Changed, r.Faults.Count == 0 ? null : string.Join("\n", r.Faults), "done", null);
         }
 
-        foreach (SyncProgress p in catalog.RunningSyncs)
+        foreach (SyncProgress p in who.IsAdmin ? catalog.RunningSyncs : [])
         {
             runs.Add(p.Source, p.StartedAt, p.Elapsed.TotalMilliseconds, p.Tables, null, null, null, null, "running", p.ToString());
         }
@@ -210,7 +212,7 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return runs;
     }
 
-    private RowRelation HotTables()
+    private RowRelation HotTables(UserAccess who)
     {
         var hot = new RowRelation(
             ("table", "VARCHAR"), ("state", "VARCHAR"), ("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("known_newest_at", "TIMESTAMPTZ"), ("built_at", "TIMESTAMPTZ"),
@@ -218,7 +220,7 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
             ("part", "VARCHAR"), ("hits", "BIGINT"), ("last_used_at", "TIMESTAMPTZ"), ("last_error", "VARCHAR"), ("progress_files", "BIGINT"), ("progress_bytes", "BIGINT"),
             ("verified_at", "TIMESTAMPTZ"), ("speed_up", "DOUBLE"));
         IReadOnlyList<QueryLogEntry> statements = log.Entries;
-        foreach (HotTableStatus s in tier?.List() ?? [])
+        foreach (HotTableStatus s in Hot(who))
         {
             hot.Add(
                 s.Table, s.State, s.Snapshot, s.CommittedAt, s.KnownNewestAt, s.BuiltAt, s.Rows, s.Bytes, s.ProgressPercent, s.LastRefresh, s.LastRefreshRows, s.LastRefreshMs, s.Part, s.Hits,
@@ -228,13 +230,13 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return hot;
     }
 
-    private RowRelation Sessions()
+    private RowRelation Sessions(UserAccess who)
     {
         var rows = new RowRelation(
             ("id", "VARCHAR"), ("user", "VARCHAR"), ("client_address", "VARCHAR"), ("client_name", "VARCHAR"), ("opened_at", "TIMESTAMPTZ"), ("last_used_at", "TIMESTAMPTZ"),
             ("running_statements", "BIGINT"), ("statements", "BIGINT"), ("options", "VARCHAR"));
         ILookup<string, QueryLogEntry> statements = log.Entries.ToLookup(e => e.Session, StringComparer.Ordinal);
-        foreach (QuerySession s in sessions().OrderBy(s => s.OpenedAt))
+        foreach (QuerySession s in sessions().Where(s => who.IsAdmin || s.Identity.User == who.User).OrderBy(s => s.OpenedAt))
         {
             rows.Add(
                 s.Id, s.Identity.User, s.Identity.ClientAddress, s.Identity.ClientName, s.OpenedAt, s.LastUsedAt, statements[s.Id].LongCount(e => e.State is "running" or "queued"),
@@ -244,10 +246,10 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return rows;
     }
 
-    private RowRelation InformationTables()
+    private RowRelation InformationTables(UserAccess who)
     {
         var tables = new RowRelation(("table_catalog", "VARCHAR"), ("table_schema", "VARCHAR"), ("table_name", "VARCHAR"), ("table_type", "VARCHAR"));
-        foreach (CatalogTable t in catalog.Tables)
+        foreach (CatalogTable t in who.Readable(catalog.Tables))
         {
             tables.Add(t.Table.Source, t.Table.Schema, t.Table.Name, "BASE TABLE");
         }
@@ -255,12 +257,12 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return tables;
     }
 
-    private RowRelation InformationColumns()
+    private RowRelation InformationColumns(UserAccess who)
     {
         var columns = new RowRelation(
             ("table_catalog", "VARCHAR"), ("table_schema", "VARCHAR"), ("table_name", "VARCHAR"), ("column_name", "VARCHAR"), ("ordinal_position", "INTEGER"),
             ("is_nullable", "VARCHAR"), ("data_type", "VARCHAR"));
-        foreach ((CatalogTable t, Snapshot _, int i, Field f) in EveryColumn())
+        foreach ((CatalogTable t, Snapshot _, int i, Field f) in EveryColumn(who))
         {
             columns.Add(t.Table.Source, t.Table.Schema, t.Table.Name, f.Name, i + 1, f.IsNullable ? "YES" : "NO", SqlText.TypeOf(f));
         }
@@ -268,14 +270,27 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         return columns;
     }
 
-    private RowRelation InformationSchemata()
+    private RowRelation InformationSchemata(UserAccess who)
     {
         var schemata = new RowRelation(("catalog_name", "VARCHAR"), ("schema_name", "VARCHAR"));
-        foreach ((string source, string schema) in catalog.Tables.Select(t => (t.Table.Source, t.Table.Schema)).Distinct())
+        foreach ((string source, string schema) in who.Readable(catalog.Tables).Select(t => (t.Table.Source, t.Table.Schema)).Distinct())
         {
             schemata.Add(source, schema);
         }
 
         return schemata;
+    }
+
+    private IReadOnlyList<HotTableStatus> Hot(UserAccess who)
+    {
+        IReadOnlyList<HotTableStatus> all = tier?.List() ?? [];
+        if (who.IsAdmin)
+        {
+            return all;
+        }
+
+        // Of a table that is readable in part, counts and texts of queries would tell of the rest.
+        HashSet<string> names = new(catalog.Tables.Where(t => who.CanRead(t) && who.CanReadAll(t)).Select(t => t.Table.FullName), StringComparer.OrdinalIgnoreCase);
+        return [.. all.Where(h => names.Contains(h.Table)).Select(h => h with { LastError = null })];
     }
 }

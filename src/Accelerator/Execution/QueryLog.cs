@@ -104,7 +104,7 @@ public sealed record QueryLogEntry
     /// <summary>Bytes given out, as Arrow buffers.</summary>
     public long Bytes { get; init; }
 
-    /// <summary>queued, running, done, failed, cancelled.</summary>
+    /// <summary>queued, running, done, failed, cancelled, denied.</summary>
     public required string State { get; init; }
 
     /// <summary>Why it failed.</summary>
@@ -114,6 +114,9 @@ public sealed record QueryLogEntry
 /// <summary>The last statements, in memory.</summary>
 public sealed class QueryLog
 {
+    /// <summary>State of a statement that was refused for want of a right; only administrators see such entries.</summary>
+    internal const string DeniedState = "denied";
+
     private const int Kept = 10_000;
 
     private readonly ConcurrentDictionary<long, QueryLogEntry> _entries = new();
@@ -130,14 +133,17 @@ public sealed class QueryLog
         _entries.TryRemove(entry.Id - Kept, out _);
     }
 
-    internal RowRelation ToRelation()
+    /// <summary>The entries that a user may see.</summary>
+    internal IReadOnlyList<QueryLogEntry> EntriesFor(Access.UserAccess who) => who.IsAdmin ? Entries : [.. Entries.Where(e => e.User == who.User && e.State != DeniedState)];
+
+    internal RowRelation ToRelation(Access.UserAccess who)
     {
         var relation = new RowRelation(
             ("id", "BIGINT"), ("user", "VARCHAR"), ("client", "VARCHAR"), ("client_name", "VARCHAR"), ("session", "VARCHAR"), ("started_at", "TIMESTAMPTZ"), ("state", "VARCHAR"), ("plan_ms", "DOUBLE"),
             ("duration_ms", "DOUBLE"), ("rows", "BIGINT"), ("bytes", "BIGINT"), ("tier", "VARCHAR"), ("tables", "VARCHAR"), ("sql", "VARCHAR"), ("error", "VARCHAR"),
             ("metadata_ms", "DOUBLE"), ("planning_ms", "DOUBLE"), ("fetching_ms", "DOUBLE"), ("merging_ms", "DOUBLE"), ("engine_ms", "DOUBLE"), ("sending_ms", "DOUBLE"),
             ("requests", "BIGINT"), ("fetched_bytes", "BIGINT"), ("cached_bytes", "BIGINT"));
-        foreach (QueryLogEntry e in Entries)
+        foreach (QueryLogEntry e in EntriesFor(who))
         {
             string[] tiers = [.. e.Tables.Select(t => t.Tier).Distinct()];
             relation.Add(

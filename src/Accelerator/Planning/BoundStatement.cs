@@ -73,7 +73,14 @@ internal sealed class StatementTemplate
 }
 
 /// <summary>One reference: a version of a lake table, or a system table's relation.</summary>
-internal sealed record BoundTable(Schema Schema, ITableVersion? Version, string? SystemSql);
+/// <param name="Schema">Columns of what is read.</param>
+/// <param name="Version">The version, for a lake table.</param>
+/// <param name="SystemSql">The relation, for a system table.</param>
+internal sealed record BoundTable(Schema Schema, ITableVersion? Version, string? SystemSql)
+{
+    /// <summary>What the user may see of it, over <see cref="Access.TablePolicy.Placeholder"/>; null for all.</summary>
+    public string? Policy { get; init; }
+}
 
 /// <summary>A statement ready to run, and what must stay in place while it does.</summary>
 internal sealed class PlannedStatement(string sql, IReadOnlyList<PlannedScan> scans) : IAsyncDisposable

@@ -4,7 +4,7 @@ using LakeHolo.Accelerator.Sql;
 namespace LakeHolo.Accelerator.Planning;
 
 /// <summary>A text that was parsed before, and what it was bound to, by the names of the empty tables (which stand for schemas).</summary>
-internal sealed record KnownText(IReadOnlyList<SyntaxTree.TableReference> Tables)
+internal sealed record KnownText(IReadOnlyList<SyntaxTree.TableReference> Tables, bool UsesSession)
 {
     public ConcurrentDictionary<string, StatementTemplate> Templates { get; } = new(StringComparer.Ordinal);
 }
@@ -20,7 +20,7 @@ internal sealed class KnownTexts
 
     public KnownText? Find(string sql) => _texts.GetValueOrDefault(sql);
 
-    public void Add(string sql, IReadOnlyList<SyntaxTree.TableReference> tables, string schemas, StatementTemplate template)
+    public void Add(string sql, IReadOnlyList<SyntaxTree.TableReference> tables, bool usesSession, string schemas, StatementTemplate template)
     {
         if (sql.Length > MaxTextLength)
         {
@@ -32,7 +32,7 @@ internal sealed class KnownTexts
             _texts.Clear();
         }
 
-        KnownText text = _texts.GetOrAdd(sql, _ => new KnownText(tables));
+        KnownText text = _texts.GetOrAdd(sql, _ => new KnownText(tables, usesSession));
         if (text.Templates.Count >= MaxTemplates)
         {
             text.Templates.Clear();

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Sessions;
@@ -19,7 +20,7 @@ namespace LakeHolo.Accelerator.Planning;
 
 /// <summary>From a query's text to a statement for the engine: parse, resolve and pin tables, learn from the engine's optimiser what each scan needs,
 /// plan the scans, and put their relations in the place of the names.</summary>
-internal sealed class StatementPlanner(PlanningEngine planning, CatalogService catalog, IReadOnlyList<ITableSource> sources, SystemTables system)
+internal sealed class StatementPlanner(PlanningEngine planning, CatalogService catalog, IReadOnlyList<ITableSource> sources, SystemTables system, AccessControl access)
 {
     private readonly KnownTexts _texts = new();
 
@@ -46,19 +47,20 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
 
         bool jdbc = SessionOptions.WantsJdbcTypes(session.Options);
         IReadOnlyList<SyntaxTree.TableReference> references = known?.Tables ?? tree!.Tables;
-        BoundTable[] tables = await Task.WhenAll(references.Select(t => ResolveAsync(session, t, pins, options, cancellationToken)));
+        BoundTable[] tables = await ResolveAllAsync(session, sql, references, pins, options, cancellationToken);
         return planning.With(connection =>
         {
             string[] names = [.. tables.Select((t, i) => planning.EmptyTable(connection, t.Schema, i))];
-            string key = $"{string.Join(' ', names)} {(jdbc ? "jdbc" : string.Empty)} {TypesOf(parameters)}";
+            string key = $"{string.Join(' ', names.Select((n, i) => n + tables[i].Policy))} {((known?.UsesSession ?? tree!.UsesSession) ? session.Identity.User : string.Empty)} {(jdbc ? "jdbc" : string.Empty)} {TypesOf(parameters)}";
             if (known?.Templates.TryGetValue(key, out StatementTemplate? template) != true)
             {
                 tree ??= SyntaxTree.Parse(connection, sql);
                 bool isConstant = references.All(r => r.At is null && r.ChangeArguments is null);
-                template = Bind(connection, tree, names, parameters, jdbc);
+                tree.SetSessionValues(SessionValues.Of(session), tables.SelectMany(t => t.Schema.FieldsList.Select(f => f.Name)).ToHashSet(StringComparer.OrdinalIgnoreCase));
+                template = Bind(connection, tree, names, [.. tables.Select(t => t.Policy)], parameters, jdbc);
                 if (isConstant)
                 {
-                    _texts.Add(sql, references, key, template);
+                    _texts.Add(sql, references, tree.UsesSession, key, template);
                 }
             }
 
@@ -97,7 +99,13 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         }
 
         CatalogTable[] tables = [.. tree.Tables.Select(t => catalog.Resolve(
-            t.Catalog, t.Schema, t.Name, session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"))).Distinct()];
+            t.Catalog, t.Schema, t.Name, session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"), access.Of(session).CanRead)).Distinct()];
+        if (tables.FirstOrDefault(t => !access.Of(session).CanReadAll(t)) is { } partly)
+        {
+            access.Denied(session, sql, $"read all of {partly.Table.FullName}");
+            throw LakeException.PermissionDenied($"A promoted query keeps rows for all who may read it: {partly.Table.FullName} is yours in part only");
+        }
+
         return tables.FirstOrDefault(t => t.Query is not null) is { } query ? throw LakeException.FeatureUnsupported($"A promoted query cannot read another one: {query.Table.FullName}")
             : tables.Length == 0 ? throw LakeException.QueryInvalid("A promoted query has to read a table")
             : tables;
@@ -108,7 +116,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         parameters is null ? string.Empty : string.Join(',', parameters.Select(p => p is decimal d ? d.ToString(CultureInfo.InvariantCulture) : p?.GetType().Name ?? "null"));
 
     /// <summary>Puts names of empty tables into a statement, and has the engine bind it.</summary>
-    private StatementTemplate Bind(DuckDBConnection connection, SyntaxTree tree, string[] names, IReadOnlyList<object?>? parameters, bool jdbc)
+    private StatementTemplate Bind(DuckDBConnection connection, SyntaxTree tree, string[] names, string?[] policies, IReadOnlyList<object?>? parameters, bool jdbc)
     {
         // A random name cannot occur in the user's text, so putting relations in its place by text is safe.
         string nonce = "lh" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(10)) + "x";
@@ -128,7 +136,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         string planned = text;
         for (int i = 0; i < names.Length; i++)
         {
-            planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
+            planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", policies[i] is { } policy ? $"({Through(policy, names[i])})" : names[i], StringComparison.Ordinal);
         }
 
         IReadOnlyList<string> parameterTypes = ParameterTypes.Infer(connection, planned, tree.ParameterCount);
@@ -146,7 +154,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             ResultSchema = planning.ArrowSchema(connection, columns),
             ColumnTypes = [.. columns.Select(c => c.Type)],
             Names = tree.Names,
-            IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0,
+            IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0 && policies.All(p => p is null),
         };
     }
 
@@ -202,7 +210,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                     StorageUse? use = StorageUse.Current;
                     (long requestsBefore, long bytesBefore, long cachedBefore) = (use?.Requests ?? 0, use?.Bytes ?? 0, use?.CachedBytes ?? 0);
                     TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
-                    scans.Add(new PlannedScan(scan, version, requests[i], Use(version, scan.Statistics) with
+                    scans.Add(new PlannedScan(scan, version, requests[i], Use(version, table.Policy is null ? scan.Statistics : NotTold) with
                     {
                         Columns = requests[i].Columns,
                         FilteredBy = [.. Advice.ColumnsOf(requests[i].Filter).Distinct()],
@@ -210,7 +218,11 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                         FetchedBytes = (use?.Bytes ?? 0) - bytesBefore,
                         CachedBytes = (use?.CachedBytes ?? 0) - cachedBefore,
                     }));
-                    relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns, bound.Shape.Names);
+                    relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns, table.Policy is null ? bound.Shape.Names : MentionedNames.All);
+                    if (table.Policy is { } policy)
+                    {
+                        relation = Through(policy, $"({relation}) AS t");
+                    }
                 }
                 else
                 {
@@ -276,6 +288,36 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         };
     }
 
+    private static readonly ScanStatistics NotTold = new() { FilesTotal = 0, FilesRead = 0, BytesRead = 0 };
+
+    private static string Through(string policy, string relation) => policy.Replace(TablePolicy.Placeholder, relation, StringComparison.Ordinal);
+
+    private BoundTable Bound(QuerySession session, CatalogTable table, ITableVersion version) => new(version.Schema, version, null)
+    {
+        Policy = access.Of(session).PolicyOf(table) is { } policy ? planning.With(connection => policy.Sql(connection, version.Schema)) : null,
+    };
+
+    // A table that may not be read is as unknown as one that is not there; that it was asked for is noted.
+    private async Task<BoundTable[]> ResolveAllAsync(
+        QuerySession session, string sql, IReadOnlyList<SyntaxTree.TableReference> references, StatementPins pins, ReadOptions options, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await Task.WhenAll(references.Select(t => ResolveAsync(session, t, pins, options, cancellationToken)));
+        }
+        catch (LakeException e) when (e.Kind is LakeErrorKind.NotFound or LakeErrorKind.QueryInvalid)
+        {
+            UserAccess who = access.Of(session);
+            string[] names = [.. references.Select(r => r.ChangeArguments is [var changed, ..] ? changed.Split('.')[^1] : r.Name.Split('$')[0])];
+            if (catalog.Tables.FirstOrDefault(t => !who.CanRead(t) && names.Contains(t.Table.Name, StringComparer.OrdinalIgnoreCase)) is { } hidden)
+            {
+                access.Denied(session, sql, $"read {hidden.Table.FullName}");
+            }
+
+            throw;
+        }
+    }
+
     private TableUse Use(ITableVersion version, ScanStatistics statistics) => new(
         version.Table.FullName, version.Tier, version.Id.Text, version.CommittedAt,
         version.KnownNewestAt is { } at ? Math.Max(0, (catalog.Now - at).TotalMilliseconds) : null,
@@ -294,7 +336,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             return await ChangesAsync(session, arguments, pins, options, cancellationToken);
         }
 
-        if (await system.TryGetAsync(reference.Schema, reference.Name, cancellationToken) is { } relation)
+        if (await system.TryGetAsync(access.Of(session), reference.Schema, reference.Name, cancellationToken) is { } relation)
         {
             return new BoundTable(relation.Schema, null, relation.ToSql());
         }
@@ -310,9 +352,16 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         int dollar = reference.Name.LastIndexOf('$');
         string? suffix = dollar > 0 ? reference.Name[(dollar + 1)..] : null;
         string name = dollar > 0 ? reference.Name[..dollar] : reference.Name;
-        CatalogTable table = catalog.Resolve(reference.Catalog, reference.Schema, name, defaultCatalog, defaultSchema);
+        UserAccess who = access.Of(session);
+        CatalogTable table = catalog.Resolve(reference.Catalog, reference.Schema, name, defaultCatalog, defaultSchema, who.CanRead);
         if (suffix is not null && SystemTables.TableSuffixes.Contains(suffix))
         {
+            if (!who.CanReadAll(table) && suffix is not ("snapshots" or "schemas"))
+            {
+                access.Denied(session, reference.DisplayName, $"read all of {table.Table.FullName}");
+                throw LakeException.PermissionDenied($"{reference.DisplayName} is for those who may read all rows and columns of the table");
+            }
+
             RowRelation rows = await system.OfTableAsync(table, suffix, at, cancellationToken);
             return new BoundTable(rows.Schema, null, rows.ToSql());
         }
@@ -328,7 +377,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         {
             if (await source.TryResolveAsync(request, cancellationToken) is { } version)
             {
-                return new BoundTable(version.Schema, version, null);
+                return Bound(session, table, version);
             }
         }
 
@@ -347,13 +396,13 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         string[] name = arguments[0].Split('.');
         CatalogTable table = catalog.Resolve(
             name.Length > 2 ? name[^3] : string.Empty, name.Length > 1 ? name[^2] : string.Empty, name[^1],
-            session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"));
+            session.Options.GetValueOrDefault("catalog"), session.Options.GetValueOrDefault("schema"), access.Of(session).CanRead);
         var request = new TableRequest(table, SnapshotSelector.Latest, null, pins, options);
         foreach (ITableSource source in sources)
         {
             if (await source.TryResolveChangesAsync(request, arguments[1], arguments[2], cancellationToken) is { } version)
             {
-                return new BoundTable(version.Schema, version, null);
+                return Bound(session, table, version);
             }
         }
 

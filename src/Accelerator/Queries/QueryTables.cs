@@ -16,7 +16,7 @@ namespace LakeHolo.Accelerator.Queries;
 /// <remarks>Reading one runs its text; hot copies of it are kept by the hot tier as those of any table.</remarks>
 public sealed class QueryTables : ITableFormat, ITableReader
 {
-    private static readonly SessionIdentity Internal = new("lakeholo", string.Empty, "promoted query");
+    internal static readonly SessionIdentity Internal = new("lakeholo", string.Empty, "promoted query");
 
     private readonly StatementPlanner _planner;
     private readonly CatalogService _catalog;

@@ -71,7 +71,11 @@ public interface IQueryResult : IAsyncDisposable
 }
 
 /// <summary>Who asks.</summary>
-public sealed record SessionIdentity(string User, string ClientAddress, string ClientName);
+public sealed record SessionIdentity(string User, string ClientAddress, string ClientName)
+{
+    /// <summary>Roles that the login brings (a token's claims), besides those that the configuration gives the user.</summary>
+    public IReadOnlyList<string> Roles { get; init; } = [];
+}
 
 /// <summary>Which tables a metadata command wants; patterns as in SQL LIKE.</summary>
 public sealed record CatalogFilter(string? Catalog, string? SchemaPattern, string? TablePattern, IReadOnlyList<string> TableTypes, bool IncludeSchemas);

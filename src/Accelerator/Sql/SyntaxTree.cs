@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.Accelerator.Sql;
@@ -44,6 +45,9 @@ internal sealed partial class SyntaxTree
     /// <summary>Whether the optimiser comes to the same filters each time: nothing in the text depends on the clock, on chance or on who asks.</summary>
     public bool IsRepeatable { get; private set; }
 
+    /// <summary>Whether values of the session may be in it.</summary>
+    public bool UsesSession { get; private set; }
+
     /// <summary>Parses one statement and checks that it calls nothing but allowed functions.</summary>
     /// <exception cref="LakeException">QueryInvalid: syntax, several statements, something other than a SELECT, a function that is not allowed.</exception>
     public static SyntaxTree Parse(DuckDBConnection connection, string sql)
@@ -70,6 +74,7 @@ internal sealed partial class SyntaxTree
         tree.Tables = visit.Tables;
         tree.ParameterCount = visit.Parameters.Count;
         tree.Names = MentionedNames.Of(document, tree.Tables);
+        tree.UsesSession = visit.Functions.Overlaps(SessionValues.Names);
         tree.IsRepeatable = !visit.Functions.Overlaps(Unrepeatable);
         return tree;
     }

@@ -58,7 +58,7 @@ internal static class ServeCommand
         var options = new FlightServerOptions
         {
             Listen = configuration.Listen,
-            Users = configuration.Users.ToDictionary(u => u.Name, u => u.PasswordHash),
+            Users = configuration.Users.Where(u => u.PasswordHash.Length > 0).ToDictionary(u => u.Name, u => u.PasswordHash),
             Insecure = configuration.Insecure,
             Monitoring = configuration.Monitoring,
             CertificatePath = configuration.TlsCertificate,

@@ -1,3 +1,4 @@
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Sessions;
 using YamlDotNet.Core;
@@ -8,7 +9,7 @@ namespace LakeHolo.Cli.Configuration;
 /// <summary>Reads lakeholo.yaml into a configuration, noting faults with their line.</summary>
 internal sealed class ConfigurationFile(string path, LakeConfiguration configuration, List<string> faults)
 {
-    private static readonly string[] Lists = ["sources", "users", "layers", "folder_columns"];
+    private static readonly string[] Lists = ["sources", "users", "roles", "layers", "folder_columns"];
 
     public void Read()
     {
@@ -56,7 +57,11 @@ internal sealed class ConfigurationFile(string path, LakeConfiguration configura
                 Each(value, "name", ["name", "location", "sync_interval", "sync_cron"], Source);
                 break;
             case "users":
-                Each(value, "name", ["name", "password_hash"], (m, n) => configuration.Users.Add(new UserConfiguration(Required(m, "name", n), Required(m, "password_hash", n))));
+                Each(value, "name", ["name", "password_hash", "roles"], (m, n) => configuration.Users.Add(
+                    new UserConfiguration(Required(m, "name", n), Optional(m, "password_hash") ?? string.Empty) { Roles = Names(m, "roles") }));
+                break;
+            case "roles":
+                Each(value, "name", ["name", "admin", "tables"], (m, n) => configuration.Roles.Add(Role(m, n)));
                 break;
             case "layers":
                 Each(value, "schema", ["schema", "layer"], (m, n) => configuration.Layers.Add(new LayerRule(Required(m, "schema", n), Required(m, "layer", n))));
@@ -146,6 +151,53 @@ internal sealed class ConfigurationFile(string path, LakeConfiguration configura
 
         configuration.Sources.Add(new SourceConfiguration(Required(mapping, "name", node), Required(mapping, "location", node), interval, cron));
     }
+
+    private AccessRole Role(YamlMappingNode mapping, YamlNode node)
+    {
+        string name = Required(mapping, "name", node);
+        var grants = new List<TableGrant>();
+        if (mapping.Children.FirstOrDefault(c => Text(c.Key) == "tables").Value is { } tables)
+        {
+            Each(tables, "name", ["name", "layer", "filter", "masks"], (m, n) =>
+            {
+                var masks = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+                YamlNode? given = m.Children.FirstOrDefault(c => Text(c.Key) == "masks").Value;
+                if (given is not (null or YamlMappingNode))
+                {
+                    faults.Add($"{Where(given)}: masks: expected column: expression");
+                }
+
+                foreach ((YamlNode column, YamlNode expression) in (given as YamlMappingNode)?.Children ?? [])
+                {
+                    masks[Text(column)] = Text(expression);
+                }
+
+                string? table = Optional(m, "name");
+                string? layer = Optional(m, "layer");
+                if (table is null == layer is null)
+                {
+                    faults.Add($"{Where(n)}: either name (a glob of schema.table) or layer is expected");
+                }
+
+                grants.Add(new TableGrant($"{Where(n)}: roles, {name}, {table ?? layer}") { Tables = table, Layer = layer, Filter = Optional(m, "filter"), Masks = masks });
+            });
+        }
+
+        string admin = Optional(mapping, "admin") ?? "false";
+        if (admin is not ("true" or "false"))
+        {
+            faults.Add($"{Where(node)}: admin: expected true or false, not '{admin}'");
+        }
+
+        return new AccessRole(name) { IsAdmin = admin == "true", Grants = grants };
+    }
+
+    private static IReadOnlyList<string> Names(YamlMappingNode mapping, string key) => mapping.Children.FirstOrDefault(c => Text(c.Key) == key).Value switch
+    {
+        YamlSequenceNode list => [.. list.Children.Select(Text)],
+        YamlScalarNode { Value: { Length: > 0 } text } => [.. text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)],
+        _ => [],
+    };
 
     private string Required(YamlMappingNode mapping, string key, YamlNode node)
     {

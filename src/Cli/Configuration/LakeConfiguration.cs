@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using LakeHolo.Accelerator;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.LakeCatalog.Storage;
@@ -11,7 +12,10 @@ namespace LakeHolo.Cli.Configuration;
 internal sealed record SourceConfiguration(string Name, string Location, TimeSpan? SyncInterval, string? SyncCron);
 
 /// <summary>A user of the server, with a hashed password (<c>lakeholo hash-password</c>).</summary>
-internal sealed record UserConfiguration(string Name, string PasswordHash);
+internal sealed record UserConfiguration(string Name, string PasswordHash)
+{
+    public IReadOnlyList<string> Roles { get; init; } = [];
+}
 
 /// <summary>Everything that can be set: from lakeholo.yaml, environment variables and flags, later ones over earlier ones.</summary>
 internal sealed partial class LakeConfiguration
@@ -66,6 +70,8 @@ internal sealed partial class LakeConfiguration
     public List<SourceConfiguration> Sources { get; } = [];
 
     public List<UserConfiguration> Users { get; } = [];
+
+    public List<AccessRole> Roles { get; } = [];
 
     public List<LayerRule> Layers { get; } = [];
 
@@ -140,6 +146,7 @@ internal sealed partial class LakeConfiguration
                 SyncCron = s.SyncCron ?? (s.SyncInterval is null ? SyncCron : null),
             })],
             Layers = Layers,
+            Access = Roles.Count == 0 ? null : new AccessOptions { Roles = Roles, Users = Users.ToDictionary(u => u.Name, u => u.Roles) },
             FolderColumns = FolderColumns,
             DataDirectory = Path.GetFullPath(DataDirectory.StartsWith("~/", StringComparison.Ordinal)
                 ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), DataDirectory[2..])
@@ -202,6 +209,24 @@ internal sealed partial class LakeConfiguration
         if (Listen.Scheme == "grpc+tls" && TlsCertificate is null)
         {
             faults.Add("listen: grpc+tls needs tls.certificate and tls.key");
+        }
+
+        foreach (string name in Roles.GroupBy(r => r.Name, StringComparer.OrdinalIgnoreCase).Where(g => g.Count() > 1).Select(g => g.Key))
+        {
+            faults.Add($"roles: the name {name} is given twice");
+        }
+
+        foreach (UserConfiguration user in Users)
+        {
+            if (user.PasswordHash.Length == 0 && TlsClientAuthority is null)
+            {
+                faults.Add($"users: {user.Name} has no password_hash");
+            }
+
+            foreach (string role in user.Roles.Where(r => !Roles.Any(known => known.Name.Equals(r, StringComparison.OrdinalIgnoreCase))))
+            {
+                faults.Add($"users: {user.Name}: there is no role {role}{Nearest(role, Roles.Select(r => r.Name))}");
+            }
         }
 
         foreach (IGrouping<string, SourceConfiguration> twice in Sources.GroupBy(s => s.Name, StringComparer.OrdinalIgnoreCase).Where(g => g.Count() > 1))

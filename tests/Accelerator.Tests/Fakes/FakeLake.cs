@@ -46,13 +46,17 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
         _schemas[$"{schema}/{name}/"] = stream.Schema;
     }
 
+    public Accelerator.Access.AccessOptions? Access { get; set; }
+
+    public List<Accelerator.Access.AccessDenial> Denials { get; } = [];
+
     public async Task<FakeLake> StartAsync(ExecutionLimits? limits = null, params LayerRule[] layers)
     {
         _engine = new EngineDatabase(new EngineOptions { AllowedDirectories = [_directory] });
         TableRoot root = new(new LocalFolderStore(_directory), string.Empty);
         Catalog = new CatalogService([new LakeSource { Name = "lake", Root = root }], [this], layers, TimeProvider.System);
         await Catalog.SyncAsync(Catalog.Sources[0]);
-        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, limits ?? new ExecutionLimits(), Time);
+        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, limits ?? new ExecutionLimits(), Time, Access, Denials.Add);
         return this;
     }
 
@@ -62,10 +66,13 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
     public QuerySession Session { get; } = new("test", new SessionIdentity("tester", "here", "xunit"));
 
     /// <summary>Runs a statement and gives its rows as text, columns apart by '|'.</summary>
-    public async Task<List<string>> QueryAsync(string sql, RecordBatch? parameters = null)
+    public Task<List<string>> QueryAsync(string sql, RecordBatch? parameters = null) => QueryAsync(Session, sql, parameters);
+
+    /// <summary>The same for another session.</summary>
+    public async Task<List<string>> QueryAsync(QuerySession session, string sql, RecordBatch? parameters = null)
     {
-        IPreparedQuery prepared = await Engine.PrepareAsync(Session, sql, default);
-        await using IQueryResult result = await prepared.ExecuteAsync(Session, parameters, 0, default);
+        IPreparedQuery prepared = await Engine.PrepareAsync(session, sql, default);
+        await using IQueryResult result = await prepared.ExecuteAsync(session, parameters, 0, default);
         Assert.Equal(prepared.ResultSchema.FieldsList.Select(f => (f.Name, f.DataType.TypeId)), result.Schema.FieldsList.Select(f => (f.Name, f.DataType.TypeId)));
         var rows = new List<string>();
         await foreach (RecordBatch batch in result.ReadBatchesAsync(default))

@@ -32,6 +32,7 @@ internal static partial class PgErrors
             LakeErrorKind.StorageUnavailable => "58030",
             LakeErrorKind.ResourcesExhausted => OfLimit(message),
             LakeErrorKind.QueryInvalid => OfQuery(message),
+            LakeErrorKind.PermissionDenied => "42501",
             _ => "XX000",
         };
         return new PgError(state, Shortened(message), error) { Position = Place(message, sql) is var at and > 0 ? offset + at : 0 };
