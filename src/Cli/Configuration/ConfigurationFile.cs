@@ -167,7 +167,7 @@ internal sealed class ConfigurationFile(string path, LakeConfiguration configura
                     faults.Add($"{Where(given)}: masks: expected column: expression");
                 }
 
-                foreach ((YamlNode column, YamlNode expression) in (given as YamlMappingNode)?.Children ?? [])
+                foreach ((YamlNode column, YamlNode expression) in (given as YamlMappingNode ?? new YamlMappingNode()).Children)
                 {
                     masks[Text(column)] = Text(expression);
                 }
