@@ -4,11 +4,11 @@ namespace LakeHolo.FlightServer.Tests.Postgres;
 
 public sealed class CatalogReplayTests
 {
-    /// <summary>What does not have PostgreSQL's shape yet. The list is closed: a number on it that comes right fails the test, as a new failure does.</summary>
+    /// <summary>What does not have PostgreSQL's shape yet: text where it has name (or name where it has text), names of columns of CASE, and 104 and 113, which are several
+    /// statements and so no statement to prepare. The list is closed: a number on it that comes right fails the test, as a new failure does.</summary>
     private static readonly HashSet<int> NotYet =
     [
-        12, 13, 15, 19, 20, 21, 23, 25, 38, 40, 48, 49, 50, 53, 54, 55, 57, 65, 95, 101, 102, 104, 111, 113, 118, 119, 121, 122,
-        123, 124, 125, 126, 129, 130, 132, 150, 153, 154, 156, 157, 159, 160, 161, 167, 171, 185, 186, 204, 211, 220, 236, 243, 256, 263, 268,
+        12, 20, 40, 48, 49, 53, 54, 65, 95, 101, 104, 111, 113, 129, 150, 153, 154, 156, 157, 159, 160, 161, 185, 186, 204, 211, 220, 236, 243, 256, 263,
     ];
 
     [Fact]

@@ -29,6 +29,7 @@ internal static class CatalogDetector
             Token t = tokens[i];
             if (t.IsName && i + 1 < tokens.Count && (t.Value is "pg_catalog" or "information_schema") && tokens[i + 1].Is("."))
             {
+                calls |= tokens[i + 2].Value is "regclass" or "regtype" or "regproc" or "regprocedure";
                 bool function = i + 3 < tokens.Count && tokens[i + 3].Is("(");
                 calls |= function && IsOwn(tokens[i + 2].Value);
                 namesCatalog |= !function && (t.Value == "information_schema" || Relations.Contains(tokens[i + 2].Value));
@@ -37,6 +38,7 @@ internal static class CatalogDetector
                 continue;
             }
 
+            calls |= i > 0 && (tokens[i - 1].Is("::") || tokens[i - 1].Is("as")) && t.Value is "regclass" or "regtype" or "regproc" or "regprocedure";
             calls |= t.Kind == TokenKind.Word && (i == 0 || !tokens[i - 1].Is(".")) && (SessionValues.IsKeyword(t.Value) || (i + 1 < tokens.Count && tokens[i + 1].Is("(") && IsOwn(t.Value)));
             if (t.Is("from") || t.Is("join"))
             {

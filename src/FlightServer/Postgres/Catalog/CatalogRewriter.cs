@@ -30,7 +30,7 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
         return string.Join(' ', _out);
     }
 
-    private bool Is(int at, string word) => at < _tokens.Count && _tokens[at].Is(word);
+    private bool Is(int at, string word) => at >= 0 && at < _tokens.Count && _tokens[at].Is(word);
 
     private string Raw(int at) => statement.Text[_tokens[at].Start.._tokens[at].End];
 
@@ -62,6 +62,14 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
         if (token.Kind == TokenKind.Symbol && token.Value is "~*" or "!~*" or "~~" or "!~~" or "~~*" or "!~~*")
         {
             return Operator(at, at + 1);
+        }
+
+        if (token.Is("null") && (Is(at - 1, "select") || Is(at - 1, ",")) && (at + 1 == _tokens.Count || Is(at + 1, ",") || Is(at + 1, "as") || Is(at + 1, "from"))
+            && _tokens.Take(at).Sum(t => t.Is("(") ? 1 : t.Is(")") ? -1 : 0) == 0)
+        {
+            // A column of nothing is one of text.
+            _out.Add("CAST(NULL AS VARCHAR)");
+            return at + 1;
         }
 
         if (token.Is("collate"))
@@ -98,6 +106,17 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
             return TableFunction(at);
         }
 
+        if (token.Kind == TokenKind.Word && token.Value is "generate_series" && Is(at + 1, "("))
+        {
+            // Outside of FROM the engine's gives a list.
+            return Wrapped(at, "unnest");
+        }
+
+        if (token.Is("any") && Is(at - 1, "=") && Is(at + 1, "(") && at + 2 < _tokens.Count && _tokens[at + 2].IsName && !Is(at + 2, "select") && !Is(at + 2, "array"))
+        {
+            return Any(at);
+        }
+
         if (token.Kind == TokenKind.Word && SessionFunction(at) is var (end, text) && end > at)
         {
             _out.Add(text);
@@ -112,6 +131,43 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
     {
         int before = at >= 2 && Is(at - 1, ".") ? at - 3 : at - 1;
         return before >= 0 && (Is(before, "from") || Is(before, "join") || Is(before, "lateral") || (Is(before, ",") && !_out.Contains("select", StringComparer.OrdinalIgnoreCase)));
+    }
+
+    /// <summary>A call inside another one.</summary>
+    private int Wrapped(int at, string outer)
+    {
+        int close = Close(at + 1);
+        _out.Add(outer);
+        _out.Add("(");
+        _out.Add(Raw(at));
+        for (int i = at + 1; i <= close;)
+        {
+            i = Step(i);
+        }
+
+        _out.Add(")");
+        return close + 1;
+    }
+
+    /// <summary><c>x = ANY (list)</c>, which the engine makes a subquery of, where an outer join's condition cannot have one.</summary>
+    private int Any(int at)
+    {
+        _out.RemoveAt(_out.Count - 1);
+        int start = OperandStart();
+        string operand = string.Join(' ', _out.Skip(start));
+        _out.RemoveRange(start, _out.Count - start);
+        _out.Add("list_contains");
+        int close = Close(at + 1);
+        _out.Add("(");
+        for (int i = at + 2; i < close;)
+        {
+            i = Step(i);
+        }
+
+        _out.Add(",");
+        _out.Add(operand);
+        _out.Add(")");
+        return close + 1;
     }
 
     /// <summary>A function in FROM: its alias is the name of its column too.</summary>

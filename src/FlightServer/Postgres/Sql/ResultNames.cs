@@ -8,6 +8,6 @@ internal static class ResultNames
     public static IReadOnlyList<PgColumn> Apply(SqlStatement statement, IReadOnlyList<PgColumn> columns)
     {
         IReadOnlyList<SelectItem?> items = SelectItems.Align(statement, columns.Count);
-        return [.. columns.Select((c, i) => items[i] is { HasAlias: false, Column: null } item ? c with { Name = item.Name } : c)];
+        return [.. columns.Select((c, i) => items[i] is { HasAlias: false } item && !item.Name.Equals(c.Name, StringComparison.OrdinalIgnoreCase) ? c with { Name = item.Name } : c)];
     }
 }

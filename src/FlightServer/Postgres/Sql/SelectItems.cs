@@ -15,7 +15,7 @@ internal static class SelectItems
     public static IReadOnlyList<SelectItem?> Align(SqlStatement statement, int count)
     {
         var result = new SelectItem?[count];
-        List<SelectItem?> items = Read(statement);
+        List<SelectItem?> items = Read(statement.Tokens);
         int star = items.IndexOf(null);
         if (star < 0)
         {
@@ -36,10 +36,9 @@ internal static class SelectItems
         return result;
     }
 
-    private static List<SelectItem?> Read(SqlStatement statement)
+    private static List<SelectItem?> Read(IReadOnlyList<Token> tokens)
     {
         var items = new List<SelectItem?>();
-        IReadOnlyList<Token> tokens = statement.Tokens;
         int at = Start(tokens);
         if (at < 0)
         {
@@ -139,16 +138,22 @@ internal static class SelectItems
                     return ("?column?", null, null, null);
                 }
 
-                (string inner, string? column, string? function, _) = Kind(tokens.GetRange(0, i));
+                (string inner, _, _, string? innerCast) = Kind(tokens.GetRange(0, i));
                 string type = string.Concat(tokens.Skip(i + 1).Where(t => !t.Is("pg_catalog") && !t.Is(".")).TakeWhile(t => !t.Is("(")).Select(t => t.Value))
                     + (tokens[^1].Is("]") && tokens.Any(t => t.Is("(")) ? "[]" : string.Empty);
-                return (inner != "?column?" ? inner : TypeName(type), null, null, type);
+                bool isNamed = inner is not ("?column?" or "case") && !(innerCast is not null && inner == TypeName(innerCast));
+                return (isNamed ? inner : TypeName(type), null, null, type);
             }
         }
 
         if (tokens[0].Is("case") && tokens[^1].Is("end"))
         {
-            return ("case", null, null, null);
+            return Case(tokens);
+        }
+
+        if (tokens[0].Is("(") && tokens.Count > 2 && tokens[1].Is("select") && Closes(tokens, 0) && tokens[^1].Is(")"))
+        {
+            return Read(tokens.GetRange(1, tokens.Count - 2)).FirstOrDefault() is { } inner ? (inner.Name, inner.Column, inner.Function, inner.Cast) : ("?column?", null, null, null);
         }
 
         if (tokens[0].Is("("))
@@ -185,7 +190,8 @@ internal static class SelectItems
 
             if (tokens[at + 1].Is("(") && Closes(tokens, at + 1))
             {
-                return tokens[at].Is("cast") ? Cast(tokens, at) : tokens[at].Is("exists") ? ("exists", null, null, null) : (tokens[at].Value, null, tokens[at].Value, null);
+                return tokens[at].Is("cast") ? Cast(tokens, at) : tokens[at].Is("exists") ? ("exists", null, null, null)
+                    : tokens[at].Is("trim") ? (TrimName(tokens[at + 2]), null, null, null) : (tokens[at].Value, null, tokens[at].Value, null);
             }
 
             break;
@@ -193,6 +199,33 @@ internal static class SelectItems
 
         return ("?column?", null, null, null);
     }
+
+    /// <summary>A CASE has the name of its ELSE, where that is a column or a call, and the type of what its first THEN gives.</summary>
+    private static (string, string?, string?, string?) Case(List<Token> tokens)
+    {
+        int depth = 0;
+        int last = -1;
+        int then = -1;
+        int end = -1;
+        for (int i = 1; i < tokens.Count - 1; i++)
+        {
+            depth += tokens[i].Is("(") || tokens[i].Is("case") ? 1 : tokens[i].Is(")") || tokens[i].Is("end") ? -1 : 0;
+            last = depth == 0 && tokens[i].Is("else") ? i : last;
+            end = depth == 0 && end < 0 && then > 0 && (tokens[i].Is("when") || tokens[i].Is("else")) ? i : end;
+            then = depth == 0 && then < 0 && tokens[i].Is("then") ? i : then;
+        }
+
+        (_, string? column, string? function, string? type) = then < 0 ? default : Kind(tokens.GetRange(then + 1, (end < 0 ? tokens.Count - 1 : end) - then - 1));
+        if (last < 0)
+        {
+            return ("case", column, function, type);
+        }
+
+        (string name, _, _, string? cast) = Kind(tokens.GetRange(last + 1, tokens.Count - last - 2));
+        return (name is "?column?" or "bool" || (cast is not null && name == TypeName(cast)) ? "case" : name, column, function, type);
+    }
+
+    private static string TrimName(Token first) => first.Is("trailing") ? "rtrim" : first.Is("leading") ? "ltrim" : "btrim";
 
     private static (string, string?, string?, string?) Cast(List<Token> tokens, int at)
     {
