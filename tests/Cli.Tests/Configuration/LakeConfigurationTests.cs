@@ -29,6 +29,42 @@ public sealed class LakeConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Roles_and_their_grants_are_read()
+    {
+        string file = Write("""
+            users:
+              - { name: ana, password_hash: "x", roles: [analyst, operator] }
+            roles:
+              - name: analyst
+                tables:
+                  - { name: dwd.people, filter: "region = 'EU'", masks: { ssn: "'***'" } }
+                  - { layer: dws }
+              - { name: operator, admin: true }
+            """);
+        LakeConfiguration configuration = LakeConfiguration.Load(file, None, None, []);
+        Assert.Equal(["analyst", "operator"], configuration.Users.Single().Roles);
+        Assert.Equal([("analyst", false), ("operator", true)], configuration.Roles.Select(r => (r.Name, r.IsAdmin)));
+        Assert.Equal(
+            [("dwd.people", null, "region = 'EU'", "'***'"), (null, "dws", null, null)],
+            configuration.Roles[0].Grants.Select(g => (g.Tables, g.Layer, g.Filter, g.Masks.GetValueOrDefault("ssn"))));
+    }
+
+    [Fact]
+    public void Roles_that_are_not_there_and_grants_of_nothing_are_faults()
+    {
+        string file = Write("""
+            users:
+              - { name: ana, password_hash: "x", roles: [analist] }
+            roles:
+              - { name: analyst, admin: perhaps, tables: [{ filter: "true" }] }
+            """);
+        IReadOnlyList<string> faults = Assert.Throws<ConfigurationException>(() => LakeConfiguration.Load(file, None, None, [])).Faults;
+        Assert.Contains(faults, f => f.Contains("there is no role analist; did you mean analyst?", StringComparison.Ordinal));
+        Assert.Contains(faults, f => f.Contains("admin: expected true or false", StringComparison.Ordinal));
+        Assert.Contains(faults, f => f.Contains("either name", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Lists_and_every_kind_of_value_are_read()
     {
         string file = Write("""
