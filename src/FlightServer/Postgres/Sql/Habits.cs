@@ -1,11 +1,19 @@
 using System.Text;
 using LakeHolo.FlightServer.Postgres.Sessions;
+using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.FlightServer.Postgres.Sql;
 
 /// <summary>What PostgreSQL's clients write by habit, in the engine's words.</summary>
 internal static class Habits
 {
+    private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
+    {
+        ["jsonb"] = "JSON",
+        ["name"] = "VARCHAR",
+        ["oid"] = "BIGINT",
+    };
+
     public static SqlStatement Rewrite(SqlStatement statement, PgSession session)
     {
         var text = new StringBuilder();
@@ -43,6 +51,50 @@ internal static class Habits
             return (at + 2, string.Empty);
         }
 
+        // Types that the engine knows by other names.
+        if (at > 0 && (tokens[at - 1].Is("::") || tokens[at - 1].Is("as")) && Types.TryGetValue(token.Value, out string? type) && (tokens[at - 1].Is("::") || Is(at + 1, ")") || Is(at + 1, "[")))
+        {
+            return (at + 1, type);
+        }
+
+        if (token.Kind == TokenKind.Word && token.Value is "to_char" or "to_date" or "to_timestamp" && Is(at + 1, "(") && (at == 0 || !tokens[at - 1].Is(".") || tokens[at - 2].Is("pg_catalog")))
+        {
+            return Formatted(statement, at, session);
+        }
+
         return null;
+    }
+
+    /// <summary>A call with an expression and a constant template; null for others.</summary>
+    private static (int End, string Text)? Formatted(SqlStatement statement, int at, PgSession session)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        int depth = 0;
+        int comma = -1;
+        int close = at + 1;
+        for (; close < tokens.Count; close++)
+        {
+            depth += tokens[close].Is("(") ? 1 : tokens[close].Is(")") ? -1 : 0;
+            comma = depth == 1 && tokens[close].Is(",") ? close : comma;
+            if (depth == 0)
+            {
+                break;
+            }
+        }
+
+        if (close >= tokens.Count || comma < 0 || comma + 2 != close || comma <= at + 2 || tokens[comma + 1].Kind != TokenKind.Text)
+        {
+            return null;
+        }
+
+        string inner = statement.Text[tokens[at + 2].Start..tokens[comma - 1].End];
+        string expression = SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner;
+        string template = tokens[comma + 1].Value;
+        return (close + 1, tokens[at].Value switch
+        {
+            "to_char" => TimeFormats.ToChar(expression, template),
+            "to_date" => $"CAST(strptime({expression}, {SqlText.Literal(TimeFormats.ToParse(template))}) AS DATE)",
+            _ => $"CAST(strptime({expression}, {SqlText.Literal(TimeFormats.ToParse(template))}) AS TIMESTAMPTZ)",
+        });
     }
 }

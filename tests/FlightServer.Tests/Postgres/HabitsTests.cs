@@ -1,0 +1,67 @@
+using System.Net;
+using LakeHolo.FlightServer.Tests.Harness;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace LakeHolo.FlightServer.Tests.Postgres;
+
+/// <summary>What PostgreSQL's clients write by habit gives what it gives there (PostgreSQL 15).</summary>
+public sealed class HabitsTests : IAsyncLifetime
+{
+    private ShopServer _shop = null!;
+    private PostgresHost _host = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _shop = await ShopServer.StartAsync();
+        _host = PostgresHost.Start(
+            _shop.Instance.Engine, new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") }, new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) }, NullLoggerFactory.Instance);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.DisposeAsync();
+        await _shop.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Statements_give_what_PostgreSQL_gives()
+    {
+        using PgWire wire = await PgWire.LoginAsync(_host.Address);
+        var wrong = new List<string>();
+        foreach ((string sql, string expected) in new[]
+        {
+            ("select '1'::int, 'x'::varchar(3), 2::numeric(6,2), '2024-01-02'::date", "1|x|2.00|2024-01-02"),
+            ("select 'Abc' ILIKE 'a%', 'abc' LIKE '_b%'", "t|t"),
+            ("select * from generate_series(1, 3)", "1\n2\n3"),
+            ("select now() > timestamptz '2024-01-01', now()::date = current_date", "t|t"),
+            ("select to_char(timestamp '2024-02-03 14:05:06.007', 'YYYY-MM-DD HH24:MI:SS.MS')", "2024-02-03 14:05:06.007"),
+            ("select to_char(date '2024-02-03', 'FMDD. Mon YYYY'), to_char(date '2024-02-03', 'FMMonth \"in\" YY')", "3. Feb 2024|February in 24"),
+            ("select to_char(date '2024-05-04', 'Month') || '|', to_char(timestamp '2024-02-03 14:05', 'HH12:MI AM')", "May      ||02:05 PM"),
+            ("select to_date('03/02/2024', 'DD/MM/YYYY'), to_timestamp('2024-02-03 04:05', 'YYYY-MM-DD HH24:MI')", "2024-02-03|2024-02-03 04:05:00+00"),
+            ("select to_timestamp(0)", "1970-01-01 00:00:00+00"),
+            ("select date_trunc('month', timestamp '2024-02-03 10:00')", "2024-02-01 00:00:00"),
+            ("select extract(year from order_date) from dwd.orders order by order_id limit 1 offset 1", "2024"),
+            ("select \"order_id\" as \"Order\" from \"dwd\".\"orders\" where order_id = 7", "7"),
+            ("select '{\"a\": [1]}'::jsonb, 'n'::name, 5::oid", "{\"a\": [1]}|n|5"),
+            ("select current_schema(), current_database(), current_user", "public|lake|ana"),
+            ("select string_agg(name, ',' order by product_id) from dwd.products where product_id < 3", "p0,p1,p2"),
+            ("select count(*) filter (where paid), array_agg(small order by small) from dwd.orders where order_id < 3", "2|{0,1,2}"),
+            ("select distinct on (paid) paid, order_id from dwd.orders order by paid, order_id", "f|1\nt|0"),
+            ("select date '2024-01-03' - date '2024-01-01', timestamp '2024-01-31' + interval '1 month'", "2|2024-02-29 00:00:00"),
+            ("select split_part('a,b', ',', 2), position('b' in 'abc'), substring('abc' from 2 for 1), trim(both ' ' from ' a ')", "b|2|b|a"),
+            ("values (1, 'a')", "1|a"),
+        })
+        {
+            string actual = await wire.TextAsync(sql);
+            if (actual != expected)
+            {
+                wrong.Add($"{sql}\n  {actual}\n  {expected}");
+            }
+        }
+
+        Assert.True(wrong.Count == 0, string.Join('\n', wrong));
+        Assert.StartsWith("PostgreSQL 15.0", await wire.TextAsync("select version()"), StringComparison.Ordinal);
+        Assert.Equal("25006", (await wire.QueryAsync("select * from dwd.orders for update"))[0].Field('C'));
+        Assert.Equal("0A000", (await wire.QueryAsync("select to_char(12.5, '999.99')"))[0].Field('C'));
+    }
+}
