@@ -123,6 +123,14 @@ internal sealed class LakeServer : IAsyncDisposable
         _folder.Dispose();
     }
 
+    /// <summary>A port that nobody listens on.</summary>
+    internal static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
     private void Read(string? line, TaskCompletionSource ready)
     {
         if (line is null)
@@ -139,12 +147,5 @@ internal sealed class LakeServer : IAsyncDisposable
         {
             ready.TrySetResult();
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

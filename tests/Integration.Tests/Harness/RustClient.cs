@@ -51,5 +51,5 @@ internal static class RustClient
         await rows.EndAsync();
     }
 
-    private static string ClientsFolder() => Path.Combine(Path.GetDirectoryName(SampleLake.Home)!, "tests", "clients");
+    internal static string ClientsFolder() => Path.Combine(Path.GetDirectoryName(SampleLake.Home)!, "tests", "clients");
 }

@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using System.Globalization;
+using LakeHolo.Integration.Tests.Harness;
+using LakeHolo.Tests.Shared;
+
+namespace LakeHolo.Integration.Tests;
+
+/// <summary>PostgreSQL's own and other makers' clients against the server as a process: psql, psqlODBC through unixODBC, and three of Node.js.</summary>
+public sealed class PostgresClients : IAsyncLifetime
+{
+    private const string User = "ana";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _port = LakeServer.FreePort().ToString(CultureInfo.InvariantCulture);
+    private LakeServer _server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = new LakeServer(SampleLake.Lake, $"postgres.listen: \"127.0.0.1:{_port}\"");
+        await _server.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _server.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public async Task Psql_lists_describes_queries_and_copies()
+    {
+        Assert.Contains("dwd|ana", await PsqlAsync(@"\dn"), StringComparison.Ordinal);
+        Assert.Contains("dwd|orders|table|ana", await PsqlAsync(@"\dt dwd.*"), StringComparison.Ordinal);
+        Assert.Contains("paimon table, layer dwd", await PsqlAsync(@"\dt+ dwd.*"), StringComparison.Ordinal);
+        string orders = await PsqlAsync(@"\d dwd.orders");
+        Assert.Contains("amount_eur|numeric(12,2)", orders, StringComparison.Ordinal);
+        Assert.Contains("PRIMARY KEY, btree (order_id)", await PsqlAsync(@"\d dwd.orders", "-P", "tuples_only=off"), StringComparison.Ordinal);
+        Assert.StartsWith("shop|", await PsqlAsync(@"\l"), StringComparison.Ordinal);
+        Assert.Equal("240\n", await PsqlAsync("SELECT count(*) FROM dwd.products"));
+        Assert.Equal("product_id,price_eur\n1001,34.20\n", await PsqlAsync(@"\copy (SELECT product_id, price_eur FROM dwd.products ORDER BY 1 LIMIT 1) TO STDOUT CSV HEADER"));
+        Assert.Equal(240, (await PsqlAsync("SELECT product_id FROM dwd.products", "-v", "FETCH_COUNT=50")).Count(c => c == '\n'));
+        Assert.Equal("a|integer\nb|text\n", await PsqlAsync(@"SELECT 1 AS a, 'x' AS b \gdesc", viaInput: true));
+        Assert.Equal("BEGIN\n240\nROLLBACK\n", await PsqlAsync("BEGIN; SELECT count(*) FROM dwd.products; ROLLBACK"));
+
+        Outcome wrong = await RunPsqlAsync("SELECT nothing FROM dwd.products", viaInput: false);
+        Assert.Equal(1, wrong.ExitCode);
+        Assert.Contains("LINE 1: SELECT nothing", wrong.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Odbc_reads_rows_in_portions_and_lists_tables()
+    {
+        string drivers = await File.ReadAllTextAsync("/etc/odbcinst.ini");
+        Assert.Contains("PostgreSQL Unicode", drivers, StringComparison.Ordinal);
+        await File.WriteAllLinesAsync(
+            _folder.File("odbc.ini"),
+            ["[lake]", "Driver=PostgreSQL Unicode", "Servername=127.0.0.1", $"Port={_port}", "Database=shop", $"UID={User}", "UseDeclareFetch=1", "Fetch=100"]);
+        string[] rows = (await IsqlAsync("SELECT product_id, name, price_eur, valid_from FROM dwd.products ORDER BY product_id")).TrimEnd('\n').Split('\n');
+        Assert.Equal(240, rows.Length);
+        Assert.Equal("1001|Garden chair no-name S|34.20|2026-10-12", rows[0]);
+        string tables = await IsqlAsync("help");
+        Assert.Contains("shop|dwd|orders|TABLE|", tables, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Node_clients_bind_prepare_and_read_by_cursor()
+    {
+        ProcessStartInfo start = Start("node", Path.Combine(RustClient.ClientsFolder(), "postgres.js"), _port, User, "shop");
+        Outcome outcome = await CommandLine.RunAsync(start, null);
+        Assert.True(outcome.ExitCode == 0, outcome.Errors);
+        Assert.Equal(
+            """
+            {"name":"pg parameters","value":[{"product_id":1001,"price_eur":"34.20","tags":["garden","sale"]}]}
+            {"name":"pg values","value":[{"a":"","b":{"x":1},"c":[1,2],"d":true,"e":"1.50","f":"1970-01-01T00:00:00.000Z","g":{"type":"Buffer","data":[97,98]}}]}
+            {"name":"pg prepared 1001","value":240}
+            {"name":"pg prepared 1239","value":2}
+            {"name":"pg error","value":"42P01"}
+            {"name":"pg several","value":[{"x":1},{"y":2}]}
+            {"name":"postgres.js list","value":2}
+            {"name":"postgres.js cursor","value":40225}
+            {"name":"knex count","value":210}
+            {"name":"knex table","value":true}
+
+            """,
+            outcome.Output);
+    }
+
+    private async Task<string> PsqlAsync(string text, params string[] arguments) => Answer(await RunPsqlAsync(text, viaInput: false, arguments));
+
+    private async Task<string> PsqlAsync(string text, bool viaInput) => Answer(await RunPsqlAsync(text, viaInput));
+
+    private async Task<Outcome> RunPsqlAsync(string text, bool viaInput, params string[] arguments)
+    {
+        string[] all = ["-X", "-A", "-t", "-h", "127.0.0.1", "-p", _port, "-U", User, "-d", "shop", .. arguments, .. viaInput ? [] : new[] { "-c", text }];
+        return await CommandLine.RunAsync(Start("psql", all), viaInput ? text + "\n" : null);
+    }
+
+    private async Task<string> IsqlAsync(string statement)
+    {
+        ProcessStartInfo start = Start("isql", "lake", User, "x", "-b", "-d|");
+        start.Environment["ODBCINI"] = _folder.File("odbc.ini");
+        return Answer(await CommandLine.RunAsync(start, statement + "\n"));
+    }
+
+    private static string Answer(Outcome outcome)
+    {
+        Assert.True(outcome.ExitCode == 0, outcome.Output + outcome.Errors);
+        return outcome.Output;
+    }
+
+    private static ProcessStartInfo Start(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        return start;
+    }
+}
