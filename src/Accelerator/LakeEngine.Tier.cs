@@ -51,7 +51,7 @@ public sealed partial class LakeEngine
         }
 
         // Bound as the user's own statement: who may not read the tables may not promote the query either.
-        BoundStatement bound = await _planner.BindAsync(session, statement.Query, null, cancellationToken);
+        BoundStatement bound = await BindWholeAsync(session, statement.Query, cancellationToken, "PROMOTE QUERY");
         string[] columns = [.. bound.ResultSchema.FieldsList.Select(f => f.Name)];
         if (columns.Distinct(StringComparer.OrdinalIgnoreCase).Count() < columns.Length)
         {

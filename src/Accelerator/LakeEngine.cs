@@ -112,14 +112,14 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     /// <exception cref="LakeException">QueryInvalid, with all faults by the names of their settings.</exception>
     public void CheckAccess() => _access.Check(_planning, _catalog);
 
-    // How a statement runs (filters, counts of rows and files) tells of rows that are hidden.
-    private async ValueTask<BoundStatement> BindWholeAsync(QuerySession session, string query, CancellationToken cancellationToken)
+    // How a statement runs (filters, counts of rows and files) tells of rows that are hidden; a promoted query gives its rows to others.
+    private async ValueTask<BoundStatement> BindWholeAsync(QuerySession session, string query, CancellationToken cancellationToken, string verb = "EXPLAIN")
     {
         BoundStatement bound = await _planner.BindAsync(session, query, null, cancellationToken);
         if (bound.Tables.Any(t => t.Policy is not null))
         {
-            _access.Denied(session, "EXPLAIN " + query, "read all of its tables");
-            throw LakeException.PermissionDenied("EXPLAIN is for those who may read all rows and columns of its tables");
+            _access.Denied(session, $"{verb} {query}", "read all of its tables");
+            throw LakeException.PermissionDenied($"{verb} is for those who may read all rows and columns of its tables");
         }
 
         return bound;

@@ -14,11 +14,11 @@ public sealed class AccessOverPostgresTests
         var grant = new TableGrant("roles, reader") { Tables = "dwd.orders", Filter = "order_id < 10", Masks = new Dictionary<string, string> { ["customer"] = "'***'" } };
         var access = new AccessOptions
         {
-            Roles = [new AccessRole("reader") { Grants = [grant] }, new AccessRole("admin") { IsAdmin = true, Grants = [new TableGrant("roles, admin") { Tables = "*" }] }],
-            Users = new Dictionary<string, IReadOnlyList<string>> { ["ann"] = ["reader"], ["root"] = ["admin"] },
+            Roles = [new AccessRole("reader") { Grants = [grant] }, new AccessRole("admin") { IsAdmin = true, Grants = [new TableGrant("roles, admin") { Tables = "*" }] }, new AccessRole("half") { IsAdmin = true, Grants = [grant] }],
+            Users = new Dictionary<string, IReadOnlyList<string>> { ["ann"] = ["reader"], ["root"] = ["admin"], ["mia"] = ["half"] },
         };
         await using ShopServer shop = await ShopServer.StartAsync(null, o => o with { Access = access });
-        var users = new Dictionary<string, string> { ["ann"] = PasswordHash.Create("a"), ["root"] = PasswordHash.Create("r") };
+        var users = new Dictionary<string, string> { ["ann"] = PasswordHash.Create("a"), ["root"] = PasswordHash.Create("r"), ["mia"] = PasswordHash.Create("m") };
         await using PostgresHost host = PostgresHost.Start(
             shop.Instance.Engine, new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0"), Users = users }, new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) },
             NullLoggerFactory.Instance);
@@ -59,6 +59,14 @@ public sealed class AccessOverPostgresTests
         {
             Assert.Equal("42501", (await ann.QueryAsync(sql)).FirstOrDefault(m => m.Type == 'E')?.Field('C'));
         }
+
+        // A promoted query is a table of its own: who sees a part of what it reads cannot make one, and who has no grant on it does not see it.
+        const string Promote = "PROMOTE QUERY totals AS SELECT customer, count(*) AS n FROM dwd.orders GROUP BY customer";
+        using PgWire mia = await PgWire.LoginAsync(host.Address, "mia", "m");
+        Assert.Equal("42501", (await mia.QueryAsync(Promote)).First(m => m.Type == 'E').Field('C'));
+        Assert.Contains("promoted", await root.TextAsync(Promote), StringComparison.Ordinal);
+        Assert.Equal("100", await root.TextAsync("SELECT sum(n) FROM hot.totals"));
+        Assert.Contains("There is no table hot.totals", await ann.TextAsync("SELECT sum(n) FROM hot.totals"), StringComparison.Ordinal);
 
         // By a hot copy, and what others asked is not hers to see.
         Assert.Contains("promoted", await root.TextAsync("PROMOTE TABLE dwd.orders"), StringComparison.Ordinal);
