@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using LakeHolo.FlightServer.Tests.Harness;
@@ -46,9 +45,9 @@ internal static partial class RecordedCatalog
         }
     }
 
-    private static string Read(string name, [CallerFilePath] string here = "")
+    private static string Read(string name)
     {
-        using ZipArchive zip = ZipFile.OpenRead(Path.Combine(Path.GetDirectoryName(here)!, "recorded", "catalog.zip"));
+        using ZipArchive zip = ZipFile.OpenRead(Path.Combine(AppContext.BaseDirectory, "Postgres", "recorded", "catalog.zip"));
         using var reader = new StreamReader(zip.GetEntry(name)!.Open());
         return reader.ReadToEnd();
     }

@@ -378,24 +378,13 @@ internal sealed class PgConnection(WireReader reader, WireWriter writer, PgSessi
             "csv" => new CopyCsv(copy.Options, rows.Columns),
             _ => new CopyText(copy.Options),
         };
-        if (binary)
-        {
-            writer.Begin('d');
-            writer.Raw(CopyBinary.Header);
-            writer.End();
-        }
-        else if (copy.Options.Header)
+        if (copy.Options.Header && !binary)
         {
             CopyHeader.Write(writer, copy.Options, rows.Columns);
         }
 
         long written = await rows.WriteAsync(writer, format, long.MaxValue, cancellationToken);
-        if (binary)
-        {
-            writer.Begin('d');
-            writer.Int16(-1);
-            writer.End();
-        }
+        (format as CopyBinary)?.End(writer);
 
         writer.Empty('c');
         Messages.Complete(writer, copy.Tag(written));

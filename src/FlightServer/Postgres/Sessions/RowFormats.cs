@@ -46,12 +46,14 @@ internal sealed record CopyOptions
 /// <summary>Rows as binary COPY.</summary>
 internal sealed class CopyBinary : IRowFormat
 {
+    private bool _hasHeader;
+
     /// <summary>Signature, flags and extension length.</summary>
-    public static ReadOnlySpan<byte> Header => [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00, 0, 0, 0, 0, 0, 0, 0, 0];
+    private static ReadOnlySpan<byte> Header => [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00, 0, 0, 0, 0, 0, 0, 0, 0];
 
     public void Write(WireWriter writer, ColumnWriter[] columns, int row)
     {
-        writer.Begin('d');
+        Begin(writer);
         writer.Int16((short)columns.Length);
         foreach (ColumnWriter column in columns)
         {
@@ -59,6 +61,25 @@ internal sealed class CopyBinary : IRowFormat
         }
 
         writer.End();
+    }
+
+    /// <summary>The trailer.</summary>
+    public void End(WireWriter writer)
+    {
+        Begin(writer);
+        writer.Int16(-1);
+        writer.End();
+    }
+
+    // A message a row; the header comes in that of the first, as PostgreSQL sends it: Npgsql looks for both there.
+    private void Begin(WireWriter writer)
+    {
+        writer.Begin('d');
+        if (!_hasHeader)
+        {
+            writer.Raw(Header);
+            _hasHeader = true;
+        }
     }
 }
 
