@@ -2,10 +2,11 @@ using System.Diagnostics;
 using System.Globalization;
 using LakeHolo.Integration.Tests.Harness;
 using LakeHolo.Tests.Shared;
+using Npgsql;
 
 namespace LakeHolo.Integration.Tests;
 
-/// <summary>PostgreSQL's own and other makers' clients against the server as a process: psql, psqlODBC through unixODBC, and three of Node.js.</summary>
+/// <summary>PostgreSQL's own and other makers' clients against the server as a process: psql, psqlODBC through unixODBC, and three of Node.js, and Npgsql, which Power BI uses.</summary>
 public sealed class PostgresClients : IAsyncLifetime
 {
     private const string User = "ana";
@@ -83,6 +84,62 @@ public sealed class PostgresClients : IAsyncLifetime
 
             """,
             outcome.Output);
+    }
+
+    [Fact]
+    public async Task Npgsql_reads_the_schema_binds_every_type_prepares_copies_and_cancels()
+    {
+        await using var source = NpgsqlDataSource.Create($"Host=127.0.0.1;Port={_port};Username={User};Database=shop;Timeout=120;Command Timeout=120");
+        await using NpgsqlConnection connection = await source.OpenConnectionAsync();
+        Assert.Equal(new Version(15, 0), connection.PostgreSqlVersion);
+        Assert.Equal(18, (await connection.GetSchemaAsync("Tables")).Rows.Count);
+        Assert.Equal(19, (await connection.GetSchemaAsync("Columns", [null, "dwd", "orders"])).Rows.Count);
+
+        object[] values =
+        [
+            41, 42L, string.Empty, new DateOnly(2024, 1, 2), new DateTime(1969, 12, 31, 23, 59, 59, 500, DateTimeKind.Unspecified), new DateTime(2024, 1, 2, 3, 4, 5, DateTimeKind.Utc), true,
+            12.345m, 1.5, Guid.Parse("00000000-0000-0000-0000-000000000007"), new byte[] { 0, 255 }, new[] { 1, 2, 3 }, TimeSpan.FromMinutes(90),
+        ];
+        await using (var echo = new NpgsqlCommand("SELECT " + string.Join(", ", values.Select((_, i) => $"${i + 1} AS v{i}")), connection))
+        {
+            echo.Parameters.AddRange(values.Select(v => new NpgsqlParameter { Value = v }).ToArray());
+            await using NpgsqlDataReader reader = await echo.ExecuteReaderAsync();
+            Assert.True(await reader.ReadAsync());
+            for (int i = 0; i < values.Length; i++)
+            {
+                Assert.Equal(values[i], values[i] is DateOnly ? reader.GetFieldValue<DateOnly>(i) : reader.GetValue(i));
+            }
+        }
+
+        await using (var prepared = new NpgsqlCommand("SELECT count(*) FROM dwd.products WHERE product_id = ANY($1)", connection))
+        {
+            NpgsqlParameter ids = prepared.Parameters.Add(new NpgsqlParameter { Value = new[] { 1001, 1002, 7 } });
+            await prepared.PrepareAsync();
+            Assert.Equal(2L, await prepared.ExecuteScalarAsync());
+            ids.Value = new[] { 1003 };
+            Assert.Equal(1L, await prepared.ExecuteScalarAsync());
+        }
+
+        await using (NpgsqlBinaryExporter export = await connection.BeginBinaryExportAsync("COPY (SELECT product_id, name FROM dwd.products ORDER BY 1 LIMIT 2) TO STDOUT (FORMAT BINARY)"))
+        {
+            Assert.Equal(2, await export.StartRowAsync());
+            Assert.Equal(1001, await export.ReadAsync<int>());
+            Assert.Equal("Garden chair no-name S", await export.ReadAsync<string>());
+            Assert.Equal(2, await export.StartRowAsync());
+            await export.SkipAsync();
+            await export.SkipAsync();
+            Assert.Equal(-1, await export.StartRowAsync());
+        }
+
+        await using (var endless = new NpgsqlCommand("SELECT count(*) FROM range(100000000000) a, range(1000) b", connection))
+        {
+            using var soon = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => endless.ExecuteScalarAsync(soon.Token));
+        }
+
+        await using var after = new NpgsqlBatch(connection) { BatchCommands = { new NpgsqlBatchCommand("SELECT 7"), new NpgsqlBatchCommand("SELECT count(*) FROM dwd.products") } };
+        await using NpgsqlDataReader both = await after.ExecuteReaderAsync();
+        Assert.True(await both.ReadAsync() && both.GetInt32(0) == 7 && await both.NextResultAsync() && await both.ReadAsync() && both.GetInt64(0) == 240);
     }
 
     private async Task<string> PsqlAsync(string text, params string[] arguments) => Answer(await RunPsqlAsync(text, viaInput: false, arguments));
