@@ -63,6 +63,8 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
         Assert.Equal("|0|3|2024-01-04", Row(rows));
         rows = await wire.Parse("SELECT $1 || 'x'").Bind([Encoding.UTF8.GetBytes(" a ")]).Execute().Sync().RoundTripAsync();
         Assert.Equal(" a x", Row(rows));
+        rows = await wire.Parse("SELECT $1 IS NULL AS a, $2 IS NULL AS b, $3 IS NULL AS c", "", TextOid, TextOid, Int8Oid).Bind([null, [], null]).Execute().Sync().RoundTripAsync();
+        Assert.Equal("t|f|t", rows.Single(m => m.Type == 'D').Row); // null is not an empty value
         rows = await wire.Parse("SELECT count(*) FROM dwd.orders WHERE order_id = ANY($1)").Bind(["{1,2,300}"u8.ToArray()]).Execute().Sync().RoundTripAsync();
         Assert.Equal("2", Row(rows));
     }

@@ -66,7 +66,7 @@ internal struct MessageBody(ReadOnlyMemory<byte> body)
     public ReadOnlyMemory<byte>? Value()
     {
         int length = Int32();
-        return length == -1 ? null : Bytes(length);
+        return length == -1 ? default(ReadOnlyMemory<byte>?) : Bytes(length); // a plain null would become empty memory, by way of an array
     }
 
     public ReadOnlyMemory<byte> Bytes(int length)
