@@ -67,12 +67,7 @@ internal sealed class AccessControl(AccessOptions? options, QueryLog log, Action
             {
                 try
                 {
-                    planning.With(connection =>
-                    {
-                        Apache.Arrow.Schema schema = table.Newest!.Schema;
-                        string sql = new TablePolicy(table.Table, "nobody", [grant]).Sql(connection, schema);
-                        return PlanningEngine.Describe(connection, sql.Replace(TablePolicy.Placeholder, planning.EmptyTable(connection, schema, 0), StringComparison.Ordinal), []);
-                    });
+                    planning.With(connection => new TablePolicy(table.Table, "nobody", [grant]).Sql(planning, connection, table.Newest!.Schema));
                 }
                 catch (LakeException e)
                 {

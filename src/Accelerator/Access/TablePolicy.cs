@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Apache.Arrow;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Planning;
 using LakeHolo.Accelerator.Sql;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -18,7 +19,7 @@ internal sealed class TablePolicy(LakeTable table, string user, IReadOnlyList<Ta
     public const string Placeholder = "lh_policy_table_7f3c1d";
 
     // The engine pushes no condition through a sample: what a statement asks sees only rows that passed the filter, so that no error and no order of
-    // evaluation tells of others.
+    // evaluation tells of others. A sample in the filter's own SELECT would be taken before the filter.
     private const string Barrier = " USING SAMPLE 100 PERCENT (system)";
 
     private const int MaxKnown = 1_000;
@@ -26,15 +27,17 @@ internal sealed class TablePolicy(LakeTable table, string user, IReadOnlyList<Ta
     private static readonly ConcurrentDictionary<string, string> Known = new(StringComparer.Ordinal);
 
     /// <summary>The relation that takes the table's place, over <see cref="Placeholder"/>.</summary>
-    /// <param name="connection">Parses.</param>
+    /// <param name="planning">Binds it to the table alone: in a statement, a name that the version lacks could be taken for a column of the query around.</param>
+    /// <param name="connection">A connection of it.</param>
     /// <param name="schema">The columns of the version that is read.</param>
     /// <exception cref="LakeException">PermissionDenied: this version lacks a column that is masked. QueryInvalid: an expression is wrong.</exception>
-    public string Sql(DuckDBConnection connection, Schema schema)
+    public string Sql(PlanningEngine planning, DuckDBConnection connection, Schema schema)
     {
         string? filter = grants.Any(g => g.Filter is null) ? null : string.Join(" OR ", grants.Select(g => $"({g.Filter}\n)"));
         string[] masks = [.. grants.SelectMany(g => g.Masks.Keys).Distinct(StringComparer.OrdinalIgnoreCase).Select(c => Mask(c, schema)).OfType<string>()];
         string text = $"SELECT *{(masks.Length == 0 ? string.Empty : $" REPLACE ({string.Join(", ", masks)})")} FROM {Placeholder}{(filter is null ? string.Empty : $" WHERE {filter}")}";
-        string key = user + "\0" + text;
+        string empty = planning.EmptyTable(connection, schema, 0);
+        string key = $"{user}\0{empty}\0{text}";
         if (Known.TryGetValue(key, out string? known))
         {
             return known;
@@ -47,7 +50,8 @@ internal sealed class TablePolicy(LakeTable table, string user, IReadOnlyList<Ta
         }
 
         tree.SetSessionValues(SessionValues.Of(user), new HashSet<string>());
-        string sql = tree.ToSql(connection) + (filter is null ? string.Empty : Barrier);
+        string sql = filter is null ? tree.ToSql(connection) : $"SELECT * FROM ({tree.ToSql(connection)}){Barrier}";
+        PlanningEngine.Describe(connection, sql.Replace(Placeholder, empty, StringComparison.Ordinal), []);
         if (Known.Count >= MaxKnown)
         {
             Known.Clear();

@@ -134,13 +134,20 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         }
 
         string planned = text;
+        string plain = text;
         for (int i = 0; i < names.Length; i++)
         {
+            plain = plain.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", names[i], StringComparison.Ordinal);
             planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", policies[i] is { } policy ? $"({Through(policy, names[i])})" : names[i], StringComparison.Ordinal);
         }
 
         IReadOnlyList<string> parameterTypes = ParameterTypes.Infer(connection, planned, tree.ParameterCount);
         IReadOnlyList<(string Name, string Type)> columns = Describe(connection, planned, parameters, parameterTypes);
+        if (policies.Any(p => p is not null))
+        {
+            columns = Named(connection, columns, plain, names, parameters, parameterTypes);
+        }
+
         (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))], jdbc);
         return new StatementTemplate
         {
@@ -156,6 +163,27 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             Names = tree.Names,
             IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0 && policies.All(p => p is null),
         };
+    }
+
+    /// <summary>An unnamed expression is called by its text, in which filters and masks do not belong.</summary>
+    private static IReadOnlyList<(string Name, string Type)> Named(
+        DuckDBConnection connection, IReadOnlyList<(string Name, string Type)> columns, string plain, string[] names, IReadOnlyList<object?>? parameters, IReadOnlyList<string> parameterTypes)
+    {
+        bool Tells(string name) => names.Any(n => name.Contains(n, StringComparison.Ordinal));
+        if (!columns.Any(c => Tells(c.Name)))
+        {
+            return columns;
+        }
+
+        try
+        {
+            IReadOnlyList<(string Name, string Type)> own = Describe(connection, plain, parameters, parameterTypes);
+            return [.. columns.Select((c, i) => (Tells(c.Name) ? own[i].Name : c.Name, c.Type))];
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
+        {
+            throw LakeException.QueryInvalid("A column without a name needs one here: a mask gives its table another type", e);
+        }
     }
 
     /// <summary>The result's columns. While values are not known, examples of the inferred types stand for them: of NULLs the engine would make the type of a NULL.</summary>
@@ -292,10 +320,21 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
 
     private static string Through(string policy, string relation) => policy.Replace(TablePolicy.Placeholder, relation, StringComparison.Ordinal);
 
-    private BoundTable Bound(QuerySession session, CatalogTable table, ITableVersion version) => new(version.Schema, version, null)
+    private BoundTable Bound(QuerySession session, CatalogTable table, ITableVersion version)
     {
-        Policy = access.Of(session).PolicyOf(table) is { } policy ? planning.With(connection => policy.Sql(connection, version.Schema)) : null,
-    };
+        try
+        {
+            return new BoundTable(version.Schema, version, null)
+            {
+                Policy = access.Of(session).PolicyOf(table) is { } policy ? planning.With(connection => policy.Sql(planning, connection, version.Schema)) : null,
+            };
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
+        {
+            access.Denied(session, table.Table.FullName, $"a filter or mask does not fit the version: {e.Message}");
+            throw LakeException.PermissionDenied($"{table.Table.FullName} cannot be read here: a column that its filter or masks need is not in this version");
+        }
+    }
 
     // A table that may not be read is as unknown as one that is not there; that it was asked for is noted.
     private async Task<BoundTable[]> ResolveAllAsync(

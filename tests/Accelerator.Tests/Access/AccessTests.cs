@@ -103,6 +103,37 @@ public sealed class AccessTests : IAsyncLifetime
         }
     }
 
+    [Theory]
+    [InlineData("SELECT (SELECT max(ssn) FROM dwd.people AT (VERSION => 'old')) FROM (SELECT 'EU' AS region)")]
+    [InlineData("SELECT * FROM (SELECT 'EU' AS region) AS x, dwd.people AT (VERSION => 'old')")]
+    [InlineData("SELECT * FROM (SELECT 'EU' AS region) AS x, LATERAL (SELECT ssn FROM dwd.people AT (VERSION => 'old')) AS p")]
+    [InlineData("SELECT count(*) FROM dwd.people AT (VERSION => 'old')")]
+    public async Task A_version_without_the_filters_column_is_refused_whatever_the_query_around_calls_so(string sql)
+    {
+        _lake.OldSchemas["dwd/people/"] = ["id", "ssn", "salary", "name"];
+        Assert.Equal(["5|***"], await _lake.QueryAsync(_ann, "SELECT count(*), min(ssn) FROM dwd.people"));
+        Assert.Equal(LakeErrorKind.PermissionDenied, (await RefusedAsync(_ann, sql)).Kind);
+        Assert.Contains(_lake.Denials, d => d.User == "ann");
+        Assert.Equal(["10"], await _lake.QueryAsync(_root, "SELECT count(ssn) FROM dwd.people AT (VERSION => 'old')"));
+    }
+
+    [Fact]
+    public async Task Names_of_columns_do_not_tell_the_filter()
+    {
+        IPreparedQuery prepared = await _lake.Engine.PrepareAsync(_ann, "SELECT (SELECT max(ssn) FROM dwd.people)", default);
+        Assert.Equal("(SELECT max(ssn) FROM dwd.people)", Assert.Single(prepared.ResultSchema.FieldsList).Name);
+        Assert.Equal(["***"], await _lake.QueryAsync(_ann, "SELECT (SELECT max(ssn) FROM dwd.people)"));
+    }
+
+    [Fact]
+    public async Task A_filtered_table_is_pruned_by_its_filter_and_not_by_what_a_statement_asks()
+    {
+        Assert.Equal(["1"], await _lake.QueryAsync(_ann, "SELECT count(*) FROM dwd.people WHERE id > 7 AND length(region) = 2"));
+        string filter = _lake.Requests[^1].Request.Filter?.ToString() ?? string.Empty;
+        Assert.Contains("EU", filter, StringComparison.Ordinal);
+        Assert.DoesNotContain("7", filter, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task What_is_pruned_by_masked_columns_is_not_pruned_by_what_they_hide()
     {

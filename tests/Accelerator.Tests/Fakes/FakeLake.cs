@@ -24,6 +24,9 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
 
     public int Loads { get; private set; }
 
+    /// <summary>The columns that tables had at the version <c>old</c>.</summary>
+    public Dictionary<string, string[]> OldSchemas { get; } = [];
+
     public ManualTime Time { get; } = new();
 
     public LakeEngine Engine { get; private set; } = null!;
@@ -98,7 +101,9 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
             Table = table,
             Id = new SnapshotId(at is SnapshotSelector.VersionSelector v ? v.Text : "1"),
             CommittedAt = DateTimeOffset.UnixEpoch,
-            Schema = _schemas[table.Root.Prefix],
+            Schema = at is SnapshotSelector.VersionSelector { Text: "old" } && OldSchemas.TryGetValue(table.Root.Prefix, out string[]? old)
+                ? new Schema(_schemas[table.Root.Prefix].FieldsList.Where(f => old.Contains(f.Name)), null)
+                : _schemas[table.Root.Prefix],
             PartitionColumns = [],
         };
     }
