@@ -42,7 +42,7 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
     }
 
     /// <summary>A system table of one table.</summary>
-    public async ValueTask<RowRelation> OfTableAsync(CatalogTable table, string suffix, SnapshotSelector at, CancellationToken cancellationToken)
+    public async ValueTask<RowRelation> OfTableAsync(UserAccess who, CatalogTable table, string suffix, SnapshotSelector at, CancellationToken cancellationToken)
     {
         switch (suffix)
         {
@@ -50,7 +50,8 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
                 var history = new RowRelation(("snapshot", "VARCHAR"), ("committed_at", "TIMESTAMPTZ"), ("operation", "VARCHAR"), ("schema_id", "VARCHAR"), ("details", "VARCHAR"));
                 foreach (SnapshotInfo info in await table.Format.ListSnapshotsAsync(table.Table, cancellationToken))
                 {
-                    history.Add(info.Id.Text, info.CommittedAt, info.Operation, info.SchemaId, info.Details);
+                    // Commits tell counts of rows, and the values of the conditions by which rows were deleted.
+                    history.Add(info.Id.Text, info.CommittedAt, info.Operation, info.SchemaId, who.CanReadAll(table) ? info.Details : null);
                 }
 
                 return history;
@@ -173,7 +174,7 @@ internal sealed class SystemTables(CatalogService catalog, ITierController? tier
         {
             foreach (SnapshotInfo info in await t.Format.ListSnapshotsAsync(t.Table, cancellationToken))
             {
-                all.Add(t.Table.Source, t.Table.Schema, t.Table.Name, info.Id.Text, info.CommittedAt, info.Operation, info.Details);
+                all.Add(t.Table.Source, t.Table.Schema, t.Table.Name, info.Id.Text, info.CommittedAt, info.Operation, who.CanReadAll(t) ? info.Details : null);
             }
         }
 

@@ -401,7 +401,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 throw LakeException.PermissionDenied($"{reference.DisplayName} is for those who may read all rows and columns of the table");
             }
 
-            RowRelation rows = await system.OfTableAsync(table, suffix, at, cancellationToken);
+            RowRelation rows = await system.OfTableAsync(who, table, suffix, at, cancellationToken);
             return new BoundTable(rows.Schema, null, rows.ToSql());
         }
 

@@ -117,6 +117,15 @@ public sealed class AccessTests : IAsyncLifetime
         Assert.Equal(["10"], await _lake.QueryAsync(_root, "SELECT count(ssn) FROM dwd.people AT (VERSION => 'old')"));
     }
 
+    [Theory]
+    [InlineData("SELECT count(*), count(details) FROM dwd.\"people$snapshots\"", "1|0", "1|1")]
+    [InlineData("SELECT count(*), count(details) FROM lakeholo.snapshots WHERE \"table\" = 'people'", "1|0", "1|1")]
+    public async Task What_commits_tell_is_for_those_who_read_the_whole_table(string sql, string part, string whole)
+    {
+        Assert.Equal([part], await _lake.QueryAsync(_ann, sql));
+        Assert.Equal([whole], await _lake.QueryAsync(_root, sql));
+    }
+
     [Fact]
     public async Task Names_of_columns_do_not_tell_the_filter()
     {

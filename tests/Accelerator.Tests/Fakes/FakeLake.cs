@@ -111,7 +111,7 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
     public ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default) => ValueTask.FromResult(false);
 
     public ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default)
-        => ValueTask.FromResult<IReadOnlyList<SnapshotInfo>>([new SnapshotInfo(new SnapshotId("1"), DateTimeOffset.UnixEpoch, "WRITE", null, null)]);
+        => ValueTask.FromResult<IReadOnlyList<SnapshotInfo>>([new SnapshotInfo(new SnapshotId("1"), DateTimeOffset.UnixEpoch, "WRITE", null, "{\"predicate\":\"ssn = 'secret3'\"}")]);
 
     public ValueTask<SnapshotDiff> DiffAsync(Snapshot from, Snapshot to, CancellationToken cancellationToken = default)
         => ValueTask.FromResult(new SnapshotDiff { From = from.Id, To = to.Id });
