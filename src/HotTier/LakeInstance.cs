@@ -153,9 +153,9 @@ public sealed class LakeInstance : IAsyncDisposable
                     await Catalog.SyncAsync(source, cancellationToken);
                     await _tier.FollowAsync(null, cancellationToken);
                 }
-                catch (LakeException e)
+                catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
                 {
-                    // The catalog keeps what it knows; hot copies go on within what their readers accept.
+                    // Whatever went wrong (a folder may go while it is listed), the next run tries again. The catalog keeps what it knows; hot copies go on within what their readers accept.
                     Log.SyncFailed(_logger, source.Name, e.Message);
                 }
             }
@@ -191,7 +191,7 @@ public sealed class LakeInstance : IAsyncDisposable
                     {
                         await _tier.FollowAsync(changed, cancellationToken);
                     }
-                    catch (LakeException e)
+                    catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
                     {
                         Log.SyncFailed(_logger, source.Name, e.Message);
                     }

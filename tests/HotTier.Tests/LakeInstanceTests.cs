@@ -42,6 +42,31 @@ public sealed class LakeInstanceTests : IDisposable
     }
 
     [Fact]
+    public async Task A_sync_that_fails_in_whatever_way_is_followed_by_the_next()
+    {
+        WriteTable("dwd", "old");
+        var time = new FakeTimeProvider(DateTimeOffset.Parse("2026-01-01T00:00:01Z"));
+        var store = new VanishingStore(new LocalFolderStore(_folder.File("lake")));
+        await using LakeInstance instance = await LakeInstance.StartAsync(
+            new LakeOptions
+            {
+                Sources = [new LakeSource { Name = "lake", Root = new TableRoot(store, string.Empty) }],
+                DataDirectory = _folder.File("data"),
+                Engine = new EngineOptions { Threads = 1 },
+            },
+            NullLoggerFactory.Instance, time);
+        store.FailingListings = 2;
+        instance.StartSync();
+        while (instance.Catalog.Runs.Count == 1)
+        {
+            time.Advance(TimeSpan.FromSeconds(10));
+            await Task.Yield();
+        }
+
+        Assert.Equal(0, store.FailingListings);
+    }
+
+    [Fact]
     public async Task A_query_that_needs_more_memory_than_there_is_spills_to_its_folder_and_leaves_it_clean()
     {
         await using LakeInstance instance = await StartAsync(TimeProvider.System, memory: 100 << 20);
@@ -118,5 +143,44 @@ public sealed class LakeInstanceTests : IDisposable
         using var connection = new DuckDBConnection("DataSource=:memory:");
         connection.Open();
         EngineDatabase.Execute(connection, $"COPY (SELECT 1 AS x) TO '{folder}/data.parquet'");
+    }
+
+    /// <summary>A folder that is removed while it is listed.</summary>
+    private sealed class VanishingStore(IObjectStore inner) : IObjectStore
+    {
+        private int _failing;
+
+        public int FailingListings
+        {
+            get => Volatile.Read(ref _failing);
+            set => Volatile.Write(ref _failing, value);
+        }
+
+        public Uri Root => inner.Root;
+
+        public IAsyncEnumerable<ObjectEntry> ListAsync(string prefix, bool recursive, string? startAfter = null, CancellationToken cancellationToken = default)
+        {
+            if (FailingListings > 0)
+            {
+                Interlocked.Decrement(ref _failing);
+                throw new DirectoryNotFoundException(prefix);
+            }
+
+            return inner.ListAsync(prefix, recursive, startAfter, cancellationToken);
+        }
+
+        public ValueTask<ObjectEntry?> HeadAsync(string key, CancellationToken cancellationToken = default) => inner.HeadAsync(key, cancellationToken);
+
+        public ValueTask<byte[]> ReadAsync(string key, long maxSizeBytes = 1L << 30, CancellationToken cancellationToken = default) => inner.ReadAsync(key, maxSizeBytes, cancellationToken);
+
+        public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>> ReadRangesAsync(
+            string key, IReadOnlyList<ByteRange> ranges, string? ifMatch = null, CancellationToken cancellationToken = default) => inner.ReadRangesAsync(key, ranges, ifMatch, cancellationToken);
+
+        public ValueTask<bool> PutAsync(string key, ReadOnlyMemory<byte> content, PutCondition condition, CancellationToken cancellationToken = default)
+            => inner.PutAsync(key, content, condition, cancellationToken);
+
+        public string? TryGetLocalPath(string key) => inner.TryGetLocalPath(key);
+
+        public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }

@@ -8,7 +8,7 @@ namespace LakeHolo.Integration.Tests;
 /// <summary>What writers do to the lake shows in a running server.</summary>
 public sealed class FollowingTheLake(LocalLake lake) : IClassFixture<LocalLake>
 {
-    private const int MaxSyncRuns = 60;
+    private const int MaxSyncRuns = 400;
 
     [Fact]
     public async Task The_first_query_after_each_step_sees_it_whether_a_table_is_hot_or_not()
