@@ -1,11 +1,12 @@
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Queries;
 using LakeHolo.LakeCatalog.Snapshots;
+using Microsoft.Extensions.Logging;
 
 namespace LakeHolo.HotTier;
 
 /// <summary>Verifies copies in the background, those first that were verified longest ago, within a budget of bytes of the lake.</summary>
-internal sealed class HotPatrol(HotTierController tier, HotStore store, CatalogService catalog, long bytesPerHour, TimeProvider time)
+internal sealed class HotPatrol(HotTierController tier, HotStore store, CatalogService catalog, long bytesPerHour, TimeProvider time, ILogger logger)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan SoonestAgain = TimeSpan.FromHours(1);
@@ -23,7 +24,16 @@ internal sealed class HotPatrol(HotTierController tier, HotStore store, CatalogS
             while (Next() is var (table, bytes) && (bytes <= budget || budget >= bytesPerHour))
             {
                 budget -= bytes;
-                await tier.VerifyAsync([table], cancellationToken);
+                try
+                {
+                    await tier.VerifyAsync([table], cancellationToken);
+                }
+                catch (Exception e) when (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+                {
+                    // The copy may have been dropped meanwhile; whatever it was, the others are looked at.
+                    Log.VerifyFailed(logger, table.Table.FullName, e.Message);
+                }
+
                 if (store.Find(table.Table) is { } copy)
                 {
                     copy.TriedAt = time.GetUtcNow();

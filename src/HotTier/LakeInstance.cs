@@ -170,7 +170,7 @@ public sealed class LakeInstance : IAsyncDisposable
     {
         try
         {
-            await new HotPatrol(_tier, _store, Catalog, _options.HotVerifyBytes, _time).RunAsync(cancellationToken);
+            await new HotPatrol(_tier, _store, Catalog, _options.HotVerifyBytes, _time, _logger).RunAsync(cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

@@ -25,6 +25,9 @@ internal static partial class Log
     [LoggerMessage(4007, LogLevel.Warning, "Upkeep of the hot copy of {Table} failed: {Error}")]
     public static partial void UpkeepFailed(ILogger logger, string table, string error);
 
+    [LoggerMessage(4009, LogLevel.Warning, "Hot copy of {Table} was not verified: {Error}")]
+    public static partial void VerifyFailed(ILogger logger, string table, string error);
+
     [LoggerMessage(4008, LogLevel.Warning, "Denied to {User} at {Client}: {Reason}, for {Statement}")]
     public static partial void AccessDenied(ILogger logger, string user, string client, string reason, string statement);
 

@@ -41,7 +41,7 @@ internal static class CountedRows
             }
 
             string?[] values = [.. partitions.Select(p => block.Partitions[p].Value(row))];
-            string key = string.Join('\0', values.Select(v => v is null ? "n" : "v" + v));
+            string key = string.Concat(values.Select(v => v is null ? "-" : string.Create(CultureInfo.InvariantCulture, $"{v.Length}:{v}")));
             long known = counts.TryGetValue(key, out (string?[] Values, long Rows) group) ? group.Rows : 0;
             counts[key] = (values, known + rows);
             if (counts.Count > MaxCombinations || known + rows > MaxRows)

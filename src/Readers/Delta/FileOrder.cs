@@ -21,8 +21,10 @@ internal static class FileOrder
         int partition = snapshot.PartitionIndex(column);
         if (partition >= 0)
         {
-            var values = files.Select(f => f.Block.Partitions[partition].Value(f.Row)).Distinct().ToDictionary(v => v ?? string.Empty, v => PartitionText.Parse(v, column));
-            return [.. sorted.OrderBy(f => values[f.Block.Partitions[partition].Value(f.Row) ?? string.Empty], Comparer<object?>.Create((a, b) => Compare(a, b, order.Descending)))];
+            // An empty text is NULL, too.
+            string Value((FileBlock Block, int Row) file) => file.Block.Partitions[partition].Value(file.Row) ?? string.Empty;
+            var values = files.Select(Value).Distinct().ToDictionary(v => v, v => PartitionText.Parse(v, column));
+            return [.. sorted.OrderBy(f => values[Value(f)], Comparer<object?>.Create((a, b) => Compare(a, b, order.Descending)))];
         }
 
         if (ColumnBounds.KindOf(column.Type) == BoundKind.None)

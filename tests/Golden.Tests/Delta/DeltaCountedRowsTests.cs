@@ -86,6 +86,28 @@ public class DeltaCountedRowsTests
         }
     }
 
+    [Fact]
+    public async Task Partition_values_are_told_apart_and_ordered_whatever_they_hold()
+    {
+        using var table = new HandMadeTable();
+        List<string> actions = [.. HandMadeTable.Create(["id long", "a string", "b string"], ["a", "b"])];
+        (string? A, string? B)[] values = [("x1:y", "z"), ("x", "y1:z"), (null, "1:x"), ("", "n"), ("n", null), ("1:", "x"), ("z", "")];
+        for (int i = 0; i < values.Length; i++)
+        {
+            long size = table.WriteFile($"{i}.parquet", $"SELECT range AS id FROM range({i + 1})");
+            actions.Add(HandMadeTable.Add($"{i}.parquet", size, $"{{\"numRecords\":{i + 1}}}", new() { ["a"] = values[i].A, ["b"] = values[i].B }));
+        }
+
+        table.Commit(0, [.. actions]);
+        DeltaSnapshot snapshot = await table.LoadAsync();
+        await using TableScan counted = await table.Reader.PlanAsync(snapshot, new ScanRequest { Columns = ["a", "b"] });
+        await using TableScan read = await table.Reader.PlanAsync(snapshot, ScanRequest.All);
+        Assert.Equal((0, values.Length), (counted.Statistics.FilesRead, counted.Statistics.FilesCounted));
+        Assert.Equal(table.Rows($"SELECT a, b, count(*) FROM ({read.Sql}) GROUP BY ALL"), table.Rows($"SELECT a, b, count(*) FROM ({counted.Sql}) GROUP BY ALL"));
+        await using TableScan ordered = await table.Reader.PlanAsync(snapshot, new ScanRequest { Order = new ScanOrder("a", true) });
+        Assert.Equal(28, table.Rows(ordered.Sql).Length);
+    }
+
     [Theory]
     [InlineData("{\"numRecords\":-5}")]
     [InlineData("{\"numRecords\":9000000000000000000}")]
