@@ -98,7 +98,7 @@ internal sealed partial class HotStore
             database.Attach(path);
             using DuckDBCommand command = connection.CreateCommand();
             command.CommandText = $"CREATE TABLE {database.Rows} AS {rowsSql}";
-            using (cancellationToken.UnsafeRegister(static c => ((DuckDBCommand)c!).Cancel(), command))
+            using (new EngineInterrupt(command, cancellationToken))
             {
                 progress(connection, path);
                 try

@@ -13,6 +13,10 @@ public sealed class PostgresHost : IAsyncDisposable
 {
     private const int Backlog = 512;
 
+    // Beyond the connections that there may be: room to be told so, and for cancel requests.
+    private const int MostWaiting = 200;
+
+    private static readonly TimeSpan AcceptPause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
     private readonly Socket _listener;
@@ -106,7 +110,16 @@ public sealed class PostgresHost : IAsyncDisposable
             }
             catch (SocketException)
             {
-                continue; // the client left before it was there
+                // The client left before it was there, or the process has no descriptor left: that passes, and must not keep a core busy until then.
+                await Task.Delay(AcceptPause, CancellationToken.None);
+                continue;
+            }
+
+            if (_connections.Count >= _services.Options.MaxConnections + MostWaiting)
+            {
+                // Clients that never say who they are would hold descriptors and memory without a bound.
+                socket.Dispose();
+                continue;
             }
 
             int connection = id;

@@ -180,7 +180,7 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
             using DuckDBConnection connection = engine.OpenConnection();
             using DuckDBCommand command = connection.CreateCommand();
             command.CommandText = $"COPY ({sql}) TO {SqlText.Literal(path)} (FORMAT parquet)";
-            using CancellationTokenRegistration interrupt = cancellationToken.Register(command.Cancel);
+            using var interrupt = new EngineInterrupt(command, cancellationToken);
             await Task.Run(command.ExecuteNonQuery, cancellationToken);
         }
         finally

@@ -2,6 +2,7 @@ using Apache.Arrow;
 using Apache.Arrow.Types;
 using LakeHolo.Accelerator.Tests.Fakes;
 using LakeHolo.LakeCatalog;
+using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Accelerator.Tests.Planning;
@@ -183,6 +184,25 @@ public sealed class StatementPlannerTests : IAsyncLifetime
         ScanRequest request = Assert.Single(_lake.Requests).Request;
         Assert.Equal(column is null ? null : new ScanOrder(column, descending), request.Order);
         Assert.InRange(request.Columns!.Count, 1, 3);
+    }
+
+    [Fact]
+    public async Task Constants_with_quotes_and_commas_reach_the_reader_as_they_are()
+    {
+        string[] odd = ["it's, '", ", x='y", "'", "a' AND 'b", "'',", ") OR (1=1", "\"q\"", "--", "/*"];
+        foreach ((string low, string high) in odd.SelectMany(a => odd.Select(b => (a, b))))
+        {
+            _lake.Requests.Clear();
+            await _lake.QueryAsync($"SELECT id FROM dwd.orders WHERE customer > {SqlText.Literal(low)} AND customer <> {SqlText.Literal(high)} AND id > 3");
+            ScanFilter[] filters = [.. Flatten(Assert.Single(_lake.Requests).Request.Filter!)];
+            Assert.Contains(new ScanFilter.Compare("id", ScanComparison.Greater, new ScanLiteral(3L)), filters);
+            Assert.All(filters.OfType<ScanFilter.Compare>().Where(f => f.Column == "customer"), f => Assert.Contains((string)f.Value.Value, new[] { low, high }));
+        }
+
+        // The plan's text breaks at a line end: what cannot be told from it prunes nothing.
+        _lake.Requests.Clear();
+        await _lake.QueryAsync("SELECT id FROM dwd.orders WHERE customer = E'a\\n'', id=''4' AND id > 3");
+        Assert.Null(Assert.Single(_lake.Requests).Request.Filter);
     }
 
     [Fact]

@@ -1,7 +1,4 @@
-using System.Net;
 using LakeHolo.Accelerator.Access;
-using LakeHolo.FlightServer.Tests.Harness;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
 
@@ -17,13 +14,10 @@ public sealed class AccessOverPostgresTests
             Roles = [new AccessRole("reader") { Grants = [grant] }, new AccessRole("admin") { IsAdmin = true, Grants = [new TableGrant("roles, admin") { Tables = "*" }] }, new AccessRole("half") { IsAdmin = true, Grants = [grant] }],
             Users = new Dictionary<string, IReadOnlyList<string>> { ["ann"] = ["reader"], ["root"] = ["admin"], ["mia"] = ["half"] },
         };
-        await using ShopServer shop = await ShopServer.StartAsync(null, o => o with { Access = access });
         var users = new Dictionary<string, string> { ["ann"] = PasswordHash.Create("a"), ["root"] = PasswordHash.Create("r"), ["mia"] = PasswordHash.Create("m") };
-        await using PostgresHost host = PostgresHost.Start(
-            shop.Instance.Engine, new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0"), Users = users }, new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) },
-            NullLoggerFactory.Instance);
-        using PgWire root = await PgWire.LoginAsync(host.Address, "root", "r");
-        using PgWire ann = await PgWire.LoginAsync(host.Address, "ann", "a");
+        await using PgShop shop = await PgShop.StartAsync(o => o with { Users = users }, o => o with { Access = access });
+        using PgWire root = await shop.LoginAsync("root", "r");
+        using PgWire ann = await shop.LoginAsync("ann", "a");
 
         // The same texts first by who may see all.
         Assert.Equal("100", await root.TextAsync("SELECT count(*) FROM dwd.orders"));
@@ -62,7 +56,7 @@ public sealed class AccessOverPostgresTests
 
         // A promoted query is a table of its own: who sees a part of what it reads cannot make one, and who has no grant on it does not see it.
         const string Promote = "PROMOTE QUERY totals AS SELECT customer, count(*) AS n FROM dwd.orders GROUP BY customer";
-        using PgWire mia = await PgWire.LoginAsync(host.Address, "mia", "m");
+        using PgWire mia = await shop.LoginAsync("mia", "m");
         Assert.Equal("42501", (await mia.QueryAsync(Promote)).First(m => m.Type == 'E').Field('C'));
         Assert.Contains("promoted", await root.TextAsync(Promote), StringComparison.Ordinal);
         Assert.Equal("100", await root.TextAsync("SELECT sum(n) FROM hot.totals"));

@@ -1,32 +1,18 @@
-using System.Net;
-using LakeHolo.FlightServer.Tests.Harness;
-using Microsoft.Extensions.Logging.Abstractions;
-
 namespace LakeHolo.FlightServer.Tests.Postgres;
 
 /// <summary>What PostgreSQL's clients write by habit gives what it gives there (PostgreSQL 15).</summary>
 public sealed class HabitsTests : IAsyncLifetime
 {
-    private ShopServer _shop = null!;
-    private PostgresHost _host = null!;
+    private PgShop _shop = null!;
 
-    public async ValueTask InitializeAsync()
-    {
-        _shop = await ShopServer.StartAsync();
-        _host = PostgresHost.Start(
-            _shop.Instance.Engine, new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") }, new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) }, NullLoggerFactory.Instance);
-    }
+    public async ValueTask InitializeAsync() => _shop = await PgShop.StartAsync();
 
-    public async ValueTask DisposeAsync()
-    {
-        await _host.DisposeAsync();
-        await _shop.DisposeAsync();
-    }
+    public async ValueTask DisposeAsync() => await _shop.DisposeAsync();
 
     [Fact]
     public async Task Statements_give_what_PostgreSQL_gives()
     {
-        using PgWire wire = await PgWire.LoginAsync(_host.Address);
+        using PgWire wire = await _shop.LoginAsync();
         var wrong = new List<string>();
         foreach ((string sql, string expected) in new[]
         {
@@ -44,6 +30,9 @@ public sealed class HabitsTests : IAsyncLifetime
             ("select \"order_id\" as \"Order\" from \"dwd\".\"orders\" where order_id = 7", "7"),
             ("select '{\"a\": [1]}'::jsonb, 'n'::name, 5::oid", "{\"a\": [1]}|n|5"),
             ("select current_schema(), current_database(), current_user", "public|lake|ana"),
+            ("select name from (select customer as name from dwd.orders where order_id = 3) t", "customer 3"),
+            ("with x as (select order_id as oid, customer as name from dwd.orders) select oid, max(name) from x where oid = 3 group by oid", "3|customer 3"),
+            ("select cast(order_id as name), cast(7 as oid) from dwd.orders where order_id = 3", "3|7"),
             ("select string_agg(name, ',' order by product_id) from dwd.products where product_id < 3", "p0,p1,p2"),
             ("select count(*) filter (where paid), array_agg(small order by small) from dwd.orders where order_id < 3", "2|{0,1,2}"),
             ("select distinct on (paid) paid, order_id from dwd.orders order by paid, order_id", "f|1\nt|0"),

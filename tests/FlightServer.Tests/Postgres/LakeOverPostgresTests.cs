@@ -1,8 +1,6 @@
 using System.Buffers.Binary;
-using System.Net;
 using System.Text;
 using LakeHolo.FlightServer.Tests.Harness;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
 
@@ -13,34 +11,24 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     private const int Int8Oid = 20;
     private const int DateOid = 1082;
 
-    private ShopServer _shop = null!;
-    private PostgresHost _host = null!;
+    private PgShop _shop = null!;
 
-    public async ValueTask InitializeAsync()
-    {
-        _shop = await ShopServer.StartAsync();
-        _host = PostgresHost.Start(
-            _shop.Instance.Engine, new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") }, new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) }, NullLoggerFactory.Instance);
-    }
+    public async ValueTask InitializeAsync() => _shop = await PgShop.StartAsync();
 
-    public async ValueTask DisposeAsync()
-    {
-        await _host.DisposeAsync();
-        await _shop.DisposeAsync();
-    }
+    public async ValueTask DisposeAsync() => await _shop.DisposeAsync();
 
     [Fact]
     public async Task In_a_transaction_a_table_stays_at_the_snapshot_of_its_first_read()
     {
-        using PgWire wire = await LoginAsync();
+        using PgWire wire = await _shop.LoginAsync();
         List<PgMessage> prepared = await wire.Parse("SELECT count(*) FROM dwd.products", "count").Sync().RoundTripAsync();
         Assert.Equal("1Z", PgWire.Types(prepared));
         await wire.QueryAsync("BEGIN");
         Assert.Equal("10", await wire.TextAsync("SELECT count(*) FROM dwd.products"));
-        _shop.Write("dwd", "products", "SELECT 100 + range::INTEGER AS product_id, 'q' AS name FROM range(5)", "more");
+        _shop.Shop.Write("dwd", "products", "SELECT 100 + range::INTEGER AS product_id, 'q' AS name FROM range(5)", "more");
         Assert.Equal("10", await wire.TextAsync("SELECT count(*) FROM dwd.products p"));
         Assert.Equal("10", await CountAsync(wire));
-        using (PgWire other = await LoginAsync())
+        using (PgWire other = await _shop.LoginAsync())
         {
             Assert.Equal("15", await other.TextAsync("SELECT count(*) FROM dwd.products"));
         }
@@ -53,7 +41,7 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     [Fact]
     public async Task Parameters_keep_their_values_empty_texts_too()
     {
-        using PgWire wire = await LoginAsync();
+        using PgWire wire = await _shop.LoginAsync();
         byte[] day = new byte[4];
         BinaryPrimitives.WriteInt32BigEndian(day, 8766 + 3); // days since 2000-01-01
         byte[] id = new byte[8];
@@ -72,7 +60,7 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     [Fact]
     public async Task Every_column_of_a_lake_table_is_written_as_PostgreSQL_writes_it()
     {
-        using PgWire wire = await LoginAsync();
+        using PgWire wire = await _shop.LoginAsync();
         Assert.Equal(
             "5|customer 5|6.25|f|1.6666666666666667|2024-01-06|2024-01-01 15:00:00|2024-01-01 10:05:00+00|5|5|{a,NULL}|{\"city\":\"B\",\"zip\":5}|\\x0035",
             await wire.TextAsync("SELECT * FROM dwd.orders WHERE order_id = 5"));
@@ -81,7 +69,7 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     [Fact]
     public async Task The_lake_is_governed_as_through_the_other_door()
     {
-        using PgWire wire = await LoginAsync();
+        using PgWire wire = await _shop.LoginAsync();
         Assert.Contains("promoted", await wire.TextAsync("PROMOTE TABLE dwd.orders"), StringComparison.Ordinal);
         Assert.Equal("100", await wire.TextAsync("SELECT count(*) FROM dwd.orders"));
         Assert.Equal("t", await wire.TextAsync("SELECT tables LIKE '%hot%' FROM lakeholo.query_log WHERE sql = 'SELECT count(*) FROM dwd.orders' ORDER BY id DESC LIMIT 1"));
@@ -92,7 +80,22 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
         Assert.Contains("orders", unknown[0].Field('M')!, StringComparison.Ordinal);
     }
 
-    private Task<PgWire> LoginAsync() => PgWire.LoginAsync(_host.Address);
+    [Fact]
+    public async Task A_session_is_gone_when_its_connection_is()
+    {
+        using PgWire wire = await _shop.LoginAsync();
+        for (int i = 0; i < 3; i++)
+        {
+            using PgWire other = await _shop.LoginAsync("bob");
+            Assert.Equal("1", await other.TextAsync("SELECT 1"));
+        }
+
+        using PgWire lost = await PgWire.OpenAsync(_shop.Host.Address);
+        await lost.StartAsync("bob", "database", "nowhere");
+        Assert.Equal("3D000", (await lost.ReadAsync()).Field('C'));
+        await Eventually.TrueAsync(() => _shop.Host.ConnectionCount == 1);
+        Assert.Equal("ana", await wire.TextAsync("SELECT string_agg(\"user\", ',') FROM lakeholo.sessions"));
+    }
 
     private static async Task<string> CountAsync(PgWire wire) => Row(await wire.Bind(statement: "count").Execute().Sync().RoundTripAsync());
 

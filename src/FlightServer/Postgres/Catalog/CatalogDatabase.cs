@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
@@ -18,6 +19,9 @@ internal sealed class CatalogDatabase : IDisposable
     private const int OidRange = 1 << 30;
 
     private const int Owner = 10;
+
+    // What it holds is small: who needs longer asks for something else.
+    private static readonly TimeSpan MaxDuration = TimeSpan.FromMinutes(1);
 
     private readonly EngineDatabase _engine = new(new EngineOptions { Threads = 1, MemoryLimitBytes = 256L << 20 });
     private readonly HashSet<int> _oids = [];
@@ -74,12 +78,16 @@ internal sealed class CatalogDatabase : IDisposable
     }
 
     /// <summary>Runs a statement.</summary>
-    public async IAsyncEnumerable<RecordBatch> ReadAsync(string sql, IReadOnlyList<object?> parameters)
+    /// <exception cref="DuckDBException">Also when it was interrupted, by the token or because it took too long.</exception>
+    public async IAsyncEnumerable<RecordBatch> ReadAsync(string sql, IReadOnlyList<object?> parameters, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(MaxDuration);
         using DuckDBConnection connection = _engine.OpenConnection();
         using DuckDBCommand command = Command(connection, sql, parameters);
+        using var interrupt = new EngineInterrupt(command, limit.Token);
         using IArrowArrayStream stream = await Task.Run(command.ExecuteArrowStream);
-        while (await stream.ReadNextRecordBatchAsync() is { } batch)
+        while (await stream.ReadNextRecordBatchAsync(cancellationToken) is { } batch)
         {
             yield return batch;
         }

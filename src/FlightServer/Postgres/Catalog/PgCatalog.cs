@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.FlightServer.Postgres.Sessions;
@@ -101,12 +102,13 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
                 session.Settings.Set(name, value, isLocal);
             }
 
-            return new(new RowSource(Columns!, Translated(database.ReadAsync(sql, parameters)), null, session.WriterContext with { Names = database.NameOf }));
+            return new(new RowSource(Columns!, Translated(database.ReadAsync(sql, parameters, CancellationToken.None), CancellationToken.None), null, session.WriterContext with { Names = database.NameOf }));
         }
 
-        private static async IAsyncEnumerable<Apache.Arrow.RecordBatch> Translated(IAsyncEnumerable<Apache.Arrow.RecordBatch> batches)
+        private static async IAsyncEnumerable<Apache.Arrow.RecordBatch> Translated(
+            IAsyncEnumerable<Apache.Arrow.RecordBatch> batches, [EnumeratorCancellation] CancellationToken cancellationToken = default)
         {
-            await using IAsyncEnumerator<Apache.Arrow.RecordBatch> each = batches.GetAsyncEnumerator();
+            await using IAsyncEnumerator<Apache.Arrow.RecordBatch> each = batches.GetAsyncEnumerator(cancellationToken);
             while (true)
             {
                 bool more;
@@ -116,6 +118,7 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
                 }
                 catch (DuckDBException e)
                 {
+                    cancellationToken.ThrowIfCancellationRequested();
                     throw LakeException.QueryInvalid(e.Message, e);
                 }
 

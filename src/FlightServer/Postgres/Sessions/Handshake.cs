@@ -84,6 +84,7 @@ internal sealed class Handshake(PostgresServices services, Socket socket, int pr
         finally
         {
             services.Running.TryRemove(processId, out _);
+            services.Queries.CloseSession(session.Query);
         }
     }
 
@@ -196,12 +197,20 @@ internal sealed class Handshake(PostgresServices services, Socket socket, int pr
             string address = (socket.RemoteEndPoint as IPEndPoint)?.Address.ToString() ?? string.Empty;
             string client = settings.GetValueOrDefault("application_name", "postgresql");
             QuerySession query = services.Queries.OpenSession(new SessionIdentity(owner, address, client));
-            string source = await Databases.FindAsync(services.Queries, query, asked, user, cancellationToken);
-            query.Options["catalog"] = source;
-            Log.SessionOpened(services.Logger, query.Id, owner, address, client);
-            var session = new PgSession(query, services.Builder, processId, source, services.Options, services.Time);
-            StartupSettings.Apply(session.Settings, settings, owner);
-            return session;
+            try
+            {
+                string source = await Databases.FindAsync(services.Queries, query, asked, user, cancellationToken);
+                query.Options["catalog"] = source;
+                Log.SessionOpened(services.Logger, query.Id, owner, address, client);
+                var session = new PgSession(query, services.Builder, processId, source, services.Options, services.Time);
+                StartupSettings.Apply(session.Settings, settings, owner);
+                return session;
+            }
+            catch
+            {
+                services.Queries.CloseSession(query);
+                throw;
+            }
         }
         catch (PgError e) when (e.SqlState is "28P01" or "28000")
         {

@@ -51,8 +51,8 @@ internal static class Habits
             return (at + 2, string.Empty);
         }
 
-        // Types that the engine knows by other names.
-        if (at > 0 && (tokens[at - 1].Is("::") || tokens[at - 1].Is("as")) && Types.TryGetValue(token.Value, out string? type) && (tokens[at - 1].Is("::") || Is(at + 1, ")") || Is(at + 1, "[")))
+        // Types that the engine knows by other names, after :: and in CAST(… AS …); an alias may be called the same.
+        if (at > 0 && Types.TryGetValue(token.Value, out string? type) && (tokens[at - 1].Is("::") || (tokens[at - 1].Is("as") && IsInCast(tokens, at - 1))))
         {
             return (at + 1, type);
         }
@@ -63,6 +63,21 @@ internal static class Habits
         }
 
         return null;
+    }
+
+    private static bool IsInCast(IReadOnlyList<Token> tokens, int at)
+    {
+        int depth = 0;
+        for (int i = at - 1; i > 0; i--)
+        {
+            depth += tokens[i].Is(")") ? 1 : tokens[i].Is("(") ? -1 : 0;
+            if (depth < 0)
+            {
+                return tokens[i - 1].Is("cast") || tokens[i - 1].Is("try_cast");
+            }
+        }
+
+        return false;
     }
 
     /// <summary>A call with an expression and a constant template; null for others.</summary>
