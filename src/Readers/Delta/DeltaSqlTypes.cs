@@ -14,6 +14,13 @@ internal static class DeltaSqlTypes
     /// <summary>Type text with physical field names.</summary>
     public static string Physical(DeltaType type) => Text(type, f => f.PhysicalName);
 
+    /// <summary>An interval of months.</summary>
+    public static string Months(string expression) => $"to_months(CAST({expression} AS INTEGER))";
+
+    /// <summary>An interval of microseconds, as days of 24 hours and the rest: Arrow counts the rest in nanoseconds, which end at 292 years.</summary>
+    public static string Microseconds(string expression) =>
+        $"(to_days(CAST({expression} // 86400000000 AS INTEGER)) + to_microseconds({expression} % 86400000000))";
+
     private static string Text(DeltaType type, Func<DeltaField, string> name) => type switch
     {
         DeltaDecimal d => string.Create(CultureInfo.InvariantCulture, $"DECIMAL({d.Precision},{d.Scale})"),
@@ -34,6 +41,7 @@ internal static class DeltaSqlTypes
             DeltaPrimitiveKind.Timestamp => "TIMESTAMPTZ",
             DeltaPrimitiveKind.TimestampNtz => "TIMESTAMP",
             DeltaPrimitiveKind.Variant => "JSON",
+            DeltaPrimitiveKind.YearMonthInterval or DeltaPrimitiveKind.DayTimeInterval => "INTERVAL",
             _ => "VARCHAR",
         },
         _ => throw new ArgumentException($"Unknown type {type}", nameof(type)),

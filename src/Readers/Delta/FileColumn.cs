@@ -28,6 +28,8 @@ internal sealed record FileColumn
         DeltaArray => Parts[0].FileType() + "[]",
         DeltaMap => $"MAP({Parts[0].FileType()}, {Parts[1].FileType()})",
         DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => Variant!.FileType(),
+        DeltaPrimitive { Kind: DeltaPrimitiveKind.YearMonthInterval } => "INTEGER",
+        DeltaPrimitive { Kind: DeltaPrimitiveKind.DayTimeInterval } => "BIGINT",
         _ => IsUnmarkedText ? "BLOB" : IsNanos ? "TIMESTAMP_NS" : DeltaSqlTypes.Logical(Type),
     };
 
@@ -63,6 +65,10 @@ internal sealed record FileColumn
                 return $"CASE WHEN {expression} IS NULL THEN NULL ELSE map_from_entries(list_transform(map_entries({expression}), lambda {parameter}: {entry})) END";
             case DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant }:
                 return Variant!.ToJson(expression, depth);
+            case DeltaPrimitive { Kind: DeltaPrimitiveKind.YearMonthInterval }:
+                return DeltaSqlTypes.Months(expression);
+            case DeltaPrimitive { Kind: DeltaPrimitiveKind.DayTimeInterval }:
+                return DeltaSqlTypes.Microseconds(expression);
             case DeltaPrimitive { Kind: var kind } when IsNanos:
                 string nanos = $"epoch_ns({expression})";
                 string make = kind == DeltaPrimitiveKind.Timestamp ? "make_timestamptz" : "make_timestamp";
@@ -76,7 +82,7 @@ internal sealed record FileColumn
 
     private bool NeedsProjection() => IsUnmarkedText || IsNanos || (Type switch
     {
-        DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } => true,
+        DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant or DeltaPrimitiveKind.YearMonthInterval or DeltaPrimitiveKind.DayTimeInterval } => true,
         DeltaStruct s => s.Fields.Zip(Parts).Any(p => p.First.Name != p.Second.FileName || p.Second.NeedsProjection()),
         _ => Parts.Any(p => p.FileName is null || p.NeedsProjection()),
     });

@@ -102,6 +102,8 @@ internal sealed record ParquetNode
             {
                 DeltaPrimitiveKind.Long => isInt,
                 DeltaPrimitiveKind.Integer or DeltaPrimitiveKind.Short or DeltaPrimitiveKind.Byte => isInt && Physical == ParquetPhysical.Int32,
+                DeltaPrimitiveKind.YearMonthInterval => isInt && Physical == ParquetPhysical.Int32,
+                DeltaPrimitiveKind.DayTimeInterval => isInt && Physical == ParquetPhysical.Int64,
                 DeltaPrimitiveKind.Float => Physical == ParquetPhysical.Float,
                 DeltaPrimitiveKind.Double => Physical is ParquetPhysical.Double or ParquetPhysical.Float
                     || (isInt && Physical == ParquetPhysical.Int32),

@@ -33,6 +33,10 @@ internal static class PartitionText
                 string.Create(CultureInfo.InvariantCulture, $"make_timestamptz({micros})"),
             (DeltaPrimitive { Kind: DeltaPrimitiveKind.TimestampNtz }, long micros) =>
                 string.Create(CultureInfo.InvariantCulture, $"make_timestamp({micros})"),
+            (DeltaPrimitive { Kind: DeltaPrimitiveKind.YearMonthInterval }, long months) =>
+                DeltaSqlTypes.Months(months.ToString(CultureInfo.InvariantCulture)),
+            (DeltaPrimitive { Kind: DeltaPrimitiveKind.DayTimeInterval }, long micros) =>
+                DeltaSqlTypes.Microseconds($"CAST('{micros.ToString(CultureInfo.InvariantCulture)}' AS BIGINT)"),
             (DeltaPrimitive { Kind: DeltaPrimitiveKind.Boolean }, long flag) => flag != 0 ? "true" : "false",
             (DeltaPrimitive { Kind: DeltaPrimitiveKind.Binary }, byte[] bytes) => $"unhex('{Convert.ToHexString(bytes)}')",
             (_, byte[] utf8) => SqlText.Literal(Encoding.UTF8.GetString(utf8)),
@@ -78,6 +82,8 @@ internal static class PartitionText
                 return DeltaText.TryParseDate(text, out int days) ? (long)days : null;
             case DeltaPrimitive { Kind: DeltaPrimitiveKind.Timestamp or DeltaPrimitiveKind.TimestampNtz }:
                 return DeltaText.TryParseTimestamp(text, out long micros) ? micros : null;
+            case DeltaPrimitive { Kind: DeltaPrimitiveKind.YearMonthInterval or DeltaPrimitiveKind.DayTimeInterval } interval:
+                return DeltaInterval.TryParse(text, interval.Kind, out long length) ? length : null;
             case DeltaPrimitive { Kind: DeltaPrimitiveKind.Float }:
                 return DeltaText.TryParseDouble(text, out double single) ? (double)(float)single : null;
             case DeltaPrimitive { Kind: DeltaPrimitiveKind.Double }:

@@ -55,6 +55,7 @@ public static class SqlText
         MapType m => $"MAP({TypeOf(m.KeyField)}, {TypeOf(m.ValueField)})",
         ListType l => TypeOf(l.ValueField) + "[]",
         FixedSizeListType l => string.Create(CultureInfo.InvariantCulture, $"{TypeOf(l.ValueField)}[{l.ListSize}]"),
+        IntervalType { Unit: IntervalUnit.MonthDayNanosecond } => "INTERVAL",
         _ => throw LakeCatalog.LakeException.FeatureUnsupported($"The type {type.Name} is not supported"),
     };
 

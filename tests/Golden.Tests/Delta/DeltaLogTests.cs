@@ -67,9 +67,9 @@ public class DeltaLogTests
     }
 
     [Theory]
-    [InlineData("interval year to month")]
-    [InlineData("interval day to second")]
-    [InlineData("interval month")]
+    [InlineData("interval month to second")]
+    [InlineData("interval second to day")]
+    [InlineData("interval week")]
     [InlineData("geometry(OGC:CRS84)")]
     [InlineData("geography(OGC:CRS84, spherical)")]
     [InlineData("timestamp_nanos")]

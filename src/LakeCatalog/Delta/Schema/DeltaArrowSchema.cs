@@ -45,6 +45,7 @@ internal static class DeltaArrowSchema
             DeltaPrimitiveKind.Date => Date32Type.Default,
             DeltaPrimitiveKind.Timestamp => Instant,
             DeltaPrimitiveKind.TimestampNtz => WallClock,
+            DeltaPrimitiveKind.YearMonthInterval or DeltaPrimitiveKind.DayTimeInterval => IntervalType.MonthDayNanosecond,
 
             // A void column is null in every row; text is a type that every client knows. A variant is given as JSON text.
             _ => StringType.Default,

@@ -146,8 +146,12 @@ internal static partial class DeltaSchemaParser
             return new DeltaPrimitive(DeltaPrimitiveKind.String);
         }
 
-        string what = name.StartsWith("interval", StringComparison.Ordinal) || name.StartsWith("geo", StringComparison.Ordinal)
-            ? "unsupported" : "unknown";
+        if (DeltaInterval.KindOf(name) is { } interval)
+        {
+            return new DeltaPrimitive(interval);
+        }
+
+        string what = name.StartsWith("geo", StringComparison.Ordinal) ? "unsupported" : "unknown";
         throw LakeException.FeatureUnsupported($"The schema has the {what} type {name}", path);
     }
 

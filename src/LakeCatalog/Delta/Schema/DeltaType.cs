@@ -49,6 +49,12 @@ public enum DeltaPrimitiveKind
 
     /// <summary>Semi-structured value.</summary>
     Variant,
+
+    /// <summary>Months, signed, 32 bits.</summary>
+    YearMonthInterval,
+
+    /// <summary>Microseconds, signed, 64 bits.</summary>
+    DayTimeInterval,
 }
 
 /// <summary>A type without parameters.</summary>
