@@ -8,19 +8,22 @@ internal static class PaimonFeatures
     /// <summary>Names the branch that gives the partitions which the table has not.</summary>
     public const string FallbackBranch = "scan.fallback-branch";
 
-    private static readonly string[] RefusedFlags = ["chain-table.enabled", "postpone.merge-on-read", "query-auth.enabled"];
+    private static readonly string[] RefusedFlags = ["chain-table.enabled", "postpone.merge-on-read", "query-auth.enabled", "read.changelog", "key-value.sequence_number.enabled"];
 
     private static readonly string[] RefusedOptions =
     [
         "scan.primary-branch", "scan.snapshot-id", "scan.tag-name", "scan.timestamp-millis", "scan.timestamp", "scan.version", "scan.watermark",
-        "scan.file-creation-time-millis", "scan.creation-time-millis", "incremental-between", "incremental-between-timestamp", "incremental-to-auto-tag",
+        "scan.file-creation-time-millis", "scan.creation-time-millis", "scan.bucket", "scan.partitions", "incremental-between", "incremental-between-timestamp", "incremental-to-auto-tag",
     ];
 
     private static readonly string[] MergeEngines = ["deduplicate", "partial-update", "aggregation", "first-row"];
 
     /// <summary>Refuses a table of a kind or with an option that this reader does not know.</summary>
     /// <exception cref="LakeException">FeatureUnsupported, naming the option.</exception>
-    public static void Check(PaimonSchema schema, string location)
+    /// <param name="schema">The schema.</param>
+    /// <param name="branch">The branch that is read.</param>
+    /// <param name="location">Where the table lies.</param>
+    public static void Check(PaimonSchema schema, string branch, string location)
     {
         string type = schema.Option("type")?.Trim().ToLowerInvariant() ?? "table";
         if (type is not ("table" or "materialized-table"))
@@ -49,7 +52,37 @@ internal static class PaimonFeatures
             throw LakeException.FeatureUnsupported($"The Paimon option scan.mode={mode} is not supported (default, latest-full, full, latest are)", location);
         }
 
+        if (schema.Option("batch-scan-mode") is string batch && !batch.Trim().Equals("none", StringComparison.OrdinalIgnoreCase))
+        {
+            throw LakeException.FeatureUnsupported($"The Paimon option batch-scan-mode={batch} is not supported", location);
+        }
+
+        // The option sends every read to a branch; in the schema of a branch itself it names where it is.
+        if (schema.Option("branch") is string other && other != PaimonFolder.Main && other != branch)
+        {
+            throw LakeException.FeatureUnsupported($"The Paimon option branch={other}, stored in the table, is not supported", location);
+        }
+
+        string? unknown = schema.Options.Keys.Where(k => !IsRefusable(k) && PaimonOptions.IsUnknown(schema, k)).Order(StringComparer.Ordinal).FirstOrDefault();
+        if (unknown is not null)
+        {
+            throw LakeException.FeatureUnsupported($"The Paimon option {unknown}={schema.Option(unknown)} is not known, and might change what is read", location);
+        }
+
         CheckMerge(schema, location);
+        CheckNames(schema, location);
+    }
+
+    private static bool IsRefusable(string key) => RefusedFlags.Contains(key) || RefusedOptions.Contains(key) || key is "batch-scan-mode" or "branch";
+
+    // SQL knows no difference of case, and the engine gives rows of files these two names.
+    private static void CheckNames(PaimonSchema schema, string location)
+    {
+        var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase) { "file_index", "file_row_number" };
+        if (schema.Fields.FirstOrDefault(f => !names.Add(f.Name)) is PaimonField clash)
+        {
+            throw LakeException.FeatureUnsupported($"The column name '{clash.Name}' is not supported: it is taken, or differs from another one in case only", location);
+        }
     }
 
     /// <summary>The features a table uses, for <c>inspect</c>.</summary>
@@ -81,6 +114,12 @@ internal static class PaimonFeatures
 
     private static void CheckMerge(PaimonSchema schema, string location)
     {
+        if (schema.Option("write-mode")?.Trim().ToLowerInvariant() is string mode && mode == (schema.PrimaryKeys.Count == 0 ? "change-log" : "append-only"))
+        {
+            throw LakeException.FeatureUnsupported(
+                $"The Paimon option write-mode={mode} is not supported for a table with{(schema.PrimaryKeys.Count == 0 ? "out" : "")} a primary key", location);
+        }
+
         if (schema.PrimaryKeys.Count == 0)
         {
             return;

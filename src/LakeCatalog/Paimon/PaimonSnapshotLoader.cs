@@ -24,7 +24,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
                 : throw LakeException.FormatInvalid($"Snapshot {commit.Id} names schema {commit.SchemaId}, which is not there", table.Root.Location);
         }
 
-        PaimonFeatures.Check(schema, table.Root.Location);
+        PaimonFeatures.Check(schema, branch, table.Root.Location);
         var reader = new ManifestReader(table.Root, newest);
         var manifests = new Dictionary<string, IReadOnlyList<ManifestEntry>>();
         IReadOnlyList<PaimonDataFile> files = [];
@@ -32,6 +32,11 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
         if (commit is not null)
         {
             files = await ReadFilesAsync(reader, commit, known?.Manifests, manifests, cancellationToken);
+            if (schema.PrimaryKeys.Count == 0 && files.FirstOrDefault(f => BinaryRow.Arity(f.MinKey) > 0) is PaimonDataFile keyed)
+            {
+                throw LakeException.FeatureUnsupported("A table without a primary key whose rows were written as changes (write-mode=change-log) is not supported", keyed.Path);
+            }
+
             if (commit.IndexManifest is string index)
             {
                 vectors = known?.Commit?.IndexManifest == index ? known.DeletionVectors : await reader.ReadDeletionVectorsAsync(index, cancellationToken);

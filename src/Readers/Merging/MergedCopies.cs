@@ -179,9 +179,15 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
             string sql = await member.Write(leases, cancellationToken);
             using DuckDBConnection connection = engine.OpenConnection();
             using DuckDBCommand command = connection.CreateCommand();
-            command.CommandText = $"COPY ({sql}) TO {SqlText.Literal(path)} (FORMAT parquet)";
             using var interrupt = new EngineInterrupt(command, cancellationToken);
-            await Task.Run(command.ExecuteNonQuery, cancellationToken);
+            await Task.Run(
+                () =>
+                {
+                    string dictionary = HasNegativeZeros(command, sql) ? ", DICTIONARY_SIZE_LIMIT 0" : "";
+                    command.CommandText = $"COPY ({sql}) TO {SqlText.Literal(path)} (FORMAT parquet{dictionary})";
+                    command.ExecuteNonQuery();
+                },
+                cancellationToken);
         }
         finally
         {
@@ -190,6 +196,29 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
                 await lease.DisposeAsync();
             }
         }
+    }
+
+    // The engine's dictionaries hold one zero, −0.0 or +0.0, whichever came first.
+    private static bool HasNegativeZeros(DuckDBCommand command, string sql)
+    {
+        command.CommandText = $"DESCRIBE {sql}";
+        var columns = new List<(string Name, string Type)>();
+        using (DuckDBDataReader reader = command.ExecuteReader())
+        {
+            while (reader.Read())
+            {
+                columns.Add((SqlText.Identifier(reader.GetString(0)), reader.GetString(1)));
+            }
+        }
+
+        columns.RemoveAll(c => !c.Type.Contains("FLOAT", StringComparison.Ordinal) && !c.Type.Contains("DOUBLE", StringComparison.Ordinal));
+        if (columns.Count == 0 || columns.Exists(c => c.Type is not ("FLOAT" or "DOUBLE")))
+        {
+            return columns.Count > 0;
+        }
+
+        command.CommandText = $"SELECT EXISTS (SELECT 1 FROM ({sql}) WHERE {string.Join(" OR ", columns.Select(c => $"({c.Name} = 0 AND signbit({c.Name}))"))})";
+        return (bool)command.ExecuteScalar()!;
     }
 
     private sealed class CopyGoneException : Exception;

@@ -17,7 +17,7 @@ internal static class NewestVersions
         if (diff.NotFollowable is not null || diff.Removed.Count + diff.PositionsRemoved.Count > 0 || diff.SchemaChanged || diff.Added.Count == 0
             || options.Engine != "deduplicate" || options.SequenceFields.Count > 0 || options.SnapshotOrdering
             || from.TableSchema.Id != to.TableSchema.Id || to.TableSchema.Flag("pk-clustering-override")
-            || to.TableSchema.PrimaryKeys.Any(k => to.TableSchema.Field(k).Type.IsFloating))
+            || to.TableSchema.Flag("primary-key.nullable") || to.TableSchema.PrimaryKeys.Any(k => to.TableSchema.Field(k).Type.IsFloating))
         {
             return null;
         }

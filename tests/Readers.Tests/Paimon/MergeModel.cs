@@ -22,12 +22,17 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
     private readonly List<(string[] Sequence, string[] Protected)> _groups =
         [.. options.Where(o => o.Key.EndsWith(".sequence-group", StringComparison.Ordinal)).Select(o => (Split(o.Key["fields.".Length..^".sequence-group".Length]), Split(o.Value)))];
 
-    private bool IsLookup => _engine != "first-row" && (options.GetValueOrDefault("changelog-producer") == "lookup" || options.GetValueOrDefault("force-lookup") == "true");
+    private bool IsLookup => _engine != "first-row" && (options.GetValueOrDefault("changelog-producer") == "lookup" || options.GetValueOrDefault("force-lookup") == "true" || HasVectors);
+
+    private bool HasVectors => options.GetValueOrDefault("deletion-vectors.enabled") == "true";
+
+    // Level 0 is not there before it was compacted.
+    private bool SkipsLevelZero => _engine == "first-row" || (HasVectors && options.GetValueOrDefault("deletion-vectors.merge-on-read") != "true");
 
     /// <summary>The key's row, or null if it has none.</summary>
     public object?[]? Merge(IEnumerable<ModelRow> versions)
     {
-        List<ModelRow> rows = [.. versions.Where(v => _engine != "first-row" || v.Level > 0)];
+        List<ModelRow> rows = [.. versions.Where(v => !SkipsLevelZero || v.Level > 0)];
         rows.Sort(Compare);
         if (rows.Count == 0)
         {
@@ -308,6 +313,8 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
         (null, _) => -1,
         (_, null) => 1,
         (string x, string y) => string.CompareOrdinal(x, y),
+        (double x, double y) => double.IsNaN(x) || double.IsNaN(y) ? double.IsNaN(x).CompareTo(double.IsNaN(y))
+            : x == 0 && y == 0 ? double.IsNegative(y).CompareTo(double.IsNegative(x)) : x.CompareTo(y),
         _ => ((IComparable)a).CompareTo(b),
     };
 

@@ -56,7 +56,7 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
         return Name switch
         {
             "sum" => SumRetract(acc, x),
-            "product" when Column.Type.IsInteger => Skip(acc, acc, $"CASE WHEN {x} IS NULL THEN {acc} ELSE CAST({acc} // {x} AS {Type}) END"),
+            "product" when Column.Type.IsInteger => Skip(acc, acc, $"CASE WHEN {x} IS NULL THEN {acc} WHEN {x} = 0 THEN error('product retracts a zero') ELSE CAST({acc} // {x} AS {Type}) END"),
             "product" when Column.Type.IsFloating => $"CASE WHEN {x} IS NULL OR {acc} IS NULL THEN {acc} ELSE CAST({acc} / {x} AS {Type}) END",
             "last_value" => $"CAST(NULL AS {Type})",
             "last_non_null_value" => $"CASE WHEN {x} IS NULL THEN {acc} ELSE NULL END",

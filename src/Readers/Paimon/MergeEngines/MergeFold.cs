@@ -169,8 +169,16 @@ internal sealed class MergeFold
         foreach (string column in group.Sequence.Reverse())
         {
             int i = IndexOf(column);
-            string greater = $"(x.c{i} IS NOT NULL AND ({before[i]} IS NULL OR x.c{i} > {before[i]}))";
-            test = $"({greater} OR (x.c{i} IS NOT DISTINCT FROM {before[i]} AND {test}))";
+            string greater = $"x.c{i} > {before[i]}";
+            string equal = $"x.c{i} IS NOT DISTINCT FROM {before[i]}";
+            if (_fields[i].Type.IsFloating)
+            {
+                // −0.0 is below +0.0 for Paimon, equal for the engine.
+                greater += $" OR (x.c{i} = 0 AND {before[i]} = 0 AND signbit({before[i]}) AND NOT signbit(x.c{i}))";
+                equal += $" AND (x.c{i} IS NULL OR x.c{i} <> 0 OR signbit(x.c{i}) = signbit({before[i]}))";
+            }
+
+            test = $"((x.c{i} IS NOT NULL AND ({before[i]} IS NULL OR {greater})) OR ({equal} AND {test}))";
         }
 
         return test;
@@ -216,7 +224,7 @@ internal sealed class MergeFold
         {
             _refused[field.Name] = $"The aggregate function '{function.Name}' of the column '{field.Name}' is not supported for {field.Type.Text}";
         }
-        else if (hasRetracts && (_options.Engine == "aggregation" || grouped) && !_options.IgnoreDelete && function.Retract("a", "x") is null)
+        else if (hasRetracts && (_options.Engine == "aggregation" || (grouped && !_options.IgnoreDelete)) && function.Retract("a", "x") is null)
         {
             _refused[field.Name] = $"The table has delete rows, and the aggregate function '{function.Name}' of the column '{field.Name}' cannot retract "
                 + $"(option fields.{field.Name}.ignore-retract)";

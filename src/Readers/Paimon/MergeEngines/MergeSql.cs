@@ -6,7 +6,8 @@ using LakeHolo.LakeCatalog.Paimon;
 namespace LakeHolo.Readers.Paimon.MergeEngines;
 
 /// <summary>The SQL that finds versions of one key and puts them in order.</summary>
-/// <remarks>Columns of a keys relation: g bucket, f file, pos position, lvl level, v row kind, s sequence number, k0… key, u0… user sequence.</remarks>
+/// <remarks>Columns of a keys relation: g bucket, f file, pos position, lvl level, v row kind, s sequence number, k0… key, u0… user sequence; z0… and w0… tell the zeros
+/// of floating numbers apart in either, since −0.0 is equal to +0.0 for the engine, but smaller for Paimon.</remarks>
 internal sealed class MergeSql
 {
     private readonly IReadOnlyList<PaimonField> _keys;
@@ -51,7 +52,8 @@ internal sealed class MergeSql
         string ascending = newestFirst ? "DESC NULLS LAST" : "ASC NULLS FIRST";
         string user = Options.Descending ? (newestFirst ? "ASC NULLS LAST" : "DESC NULLS FIRST") : ascending;
         string plain = newestFirst ? "DESC" : "ASC";
-        IEnumerable<string> parts = _sequence.Select((_, i) => $"{prefix}u{i} {user}")
+        string zero = plain == (Options.Descending ? "DESC" : "ASC") ? "DESC" : "ASC";
+        IEnumerable<string> parts = _sequence.SelectMany((f, i) => (string[])(f.Type.IsFloating ? [$"{prefix}u{i} {user}", $"{prefix}w{i} {zero}"] : [$"{prefix}u{i} {user}"]))
             .Append($"{prefix}s {plain}").Append($"({prefix}v IN (0, 2)) {plain}").Append($"{prefix}f {plain}").Append($"{prefix}pos {plain}");
         return string.Join(", ", parts);
     }
@@ -93,7 +95,7 @@ internal sealed class MergeSql
         PaimonFileGroup part = group with { Files = [.. wanted.Select(i => group.Files[i])], LocalPaths = [.. wanted.Select(i => group.LocalPaths[i])] };
         IReadOnlyList<PaimonColumnSource> sources = part.Resolve(Snapshot, KeyColumns);
         IEnumerable<string> keys = _keys.SelectMany((k, i) => KeyExpressions(k, sources[i].Expression, i));
-        IEnumerable<string> sequence = _sequence.Select((_, i) => $"{sources[_keys.Count + i].Expression} AS u{i}");
+        IEnumerable<string> sequence = _sequence.SelectMany((f, i) => Floats(f, sources[_keys.Count + i].Expression, $"u{i}", $"w{i}"));
         string from = part.From(Snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), withSystemColumns: true, NeedsPartition(sources));
         string where = dead is null ? "" : $" WHERE NOT EXISTS (SELECT 1 FROM {dead} d WHERE d.f = m.f AND d.pos = r.file_row_number)";
         // Under the lookup rule an ignored row still hides the versions on the levels below it.
@@ -146,10 +148,11 @@ internal sealed class MergeSql
         ? $"CASE m.src WHEN 0 THEN m.mins WHEN 1 THEN r.{PaimonColumns.Sequence} ELSE error('sequence.snapshot-ordering needs the source of each file') END"
         : $"r.{PaimonColumns.Sequence}";
 
-    // −0.0 and +0.0 are equal to the engine but two keys to Paimon.
-    private static IEnumerable<string> KeyExpressions(PaimonField key, string expression, int index) => key.Type.IsFloating
-        ? [$"{expression} AS k{index}", $"(signbit({expression}) AND {expression} = 0) AS z{index}"]
-        : [$"{expression} AS k{index}"];
+    private static IEnumerable<string> KeyExpressions(PaimonField key, string expression, int index) => Floats(key, expression, $"k{index}", $"z{index}");
+
+    private static IEnumerable<string> Floats(PaimonField field, string expression, string name, string zero) => field.Type.IsFloating
+        ? [$"{expression} AS {name}", $"(signbit({expression}) AND {expression} = 0) AS {zero}"]
+        : [$"{expression} AS {name}"];
 
     private static string Numbers(PaimonFileGroup group, IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> buckets)
     {
