@@ -34,6 +34,9 @@ public sealed record LakeOptions
     /// <summary>Bound of the hot copies in bytes on disk; the one used longest ago makes room.</summary>
     public long HotBytes { get; init; } = 100L << 30;
 
+    /// <summary>Bytes of the lake that are copied at once while a hot copy is built; what was copied serves already.</summary>
+    public long HotPartBytes { get; init; } = 256L << 20;
+
     /// <summary>Bytes of the lake per hour that hot copies are compared with in the background; zero for none.</summary>
     public long HotVerifyBytes { get; init; } = 10L << 30;
 

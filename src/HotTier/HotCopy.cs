@@ -73,6 +73,14 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
         }
     }
 
+    /// <summary>What was built is to be the table's copy.</summary>
+    public void Enter(HotCopyRecord record, DateTimeOffset knownNewestAt)
+    {
+        Record = record;
+        TriedAt = record.BuiltAt;
+        KnownNewestAt = knownNewestAt;
+    }
+
     /// <summary>Takes it out of service.</summary>
     public void Quarantine() => Record = Record with { Quarantined = true };
 

@@ -174,4 +174,5 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
 /// <param name="Units">Units.</param>
 /// <param name="Snapshot">The snapshot itself; null after a restart until it is needed.</param>
 /// <param name="Schema">The columns as Arrow has them.</param>
-internal sealed record HotState(HotStamp Stamp, UnitMap Units, Snapshot? Snapshot, Schema Schema);
+/// <param name="IsPart">It is still being built: not all units that it is to hold are there.</param>
+internal sealed record HotState(HotStamp Stamp, UnitMap Units, Snapshot? Snapshot, Schema Schema, bool IsPart = false);

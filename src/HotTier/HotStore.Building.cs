@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Queries;
 using LakeHolo.Accelerator.Sources;
@@ -12,20 +13,29 @@ namespace LakeHolo.HotTier;
 /// <summary>Building of generations.</summary>
 internal sealed partial class HotStore
 {
-    /// <summary>Builds a database of a table's rows. Not visible before <see cref="Publish"/>.</summary>
-    /// <param name="snapshot">The snapshot that the scan gives.</param>
-    /// <param name="scan">The rows; with their origin where there are <paramref name="units"/>.</param>
-    /// <param name="units">What the units are; null if the scan does not tell.</param>
+    /// <summary>Builds a database of a table's rows. Not the table's copy before <see cref="Publish"/>; but where it is built in several parts, those that were
+    /// copied serve already: <see cref="FindBuilding"/>.</summary>
+    /// <param name="snapshot">The snapshot that the scans give.</param>
+    /// <param name="parts">Units that are copied together; one selection, or null for all, where the rows are to be in one order.</param>
+    /// <param name="plan">Plans the rows of some units; with their origin where there are <paramref name="units"/>.</param>
+    /// <param name="units">What the units are; null if the scans do not tell.</param>
     /// <param name="promotion">What is promoted.</param>
     /// <param name="how">Why it is built, for the report.</param>
-    /// <param name="progress">Called with the connection that builds and the file that it writes, for asking how far it is; with null once it may not be asked any more.</param>
+    /// <param name="work">Is told how far it is.</param>
     /// <param name="cancellationToken">Interrupts the engine.</param>
     public ValueTask<HotBuild> BuildAsync(
-        Snapshot snapshot, TableScan scan, UnitKind? units, PromotionSpec promotion, string how, Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
+        Snapshot snapshot, IReadOnlyList<UnitSelection?> parts, Func<UnitSelection?, CancellationToken, ValueTask<TableScan>> plan, UnitKind? units, PromotionSpec promotion, string how,
+        HotWork work, CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredColumn> columns = ColumnPlan.Initial(snapshot, promotion);
-        string origin = units is null ? "NULL::INTEGER AS u, NULL::BIGINT AS p" : $"{RowOrigin.Unit}::INTEGER AS u, {RowOrigin.Position}::BIGINT AS p";
-        string rows = $"SELECT {origin}, {string.Join(", ", columns.Select(c => $"{SqlText.Identifier(c.Name)} AS {c.Stored}"))} FROM ({scan.Sql}){OrderBy(columns, snapshot, promotion)}";
+        string list = string.Join(", ", columns.Select(c => $"{SqlText.Identifier(c.Name)} AS {c.Stored}"));
+        string order = OrderBy(columns, snapshot, promotion);
+        StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(columns, snapshot)] : [];
+        if (promotion.Lookup && keys.Length == 0)
+        {
+            throw LakeException.QueryInvalid($"{snapshot.Table.FullName} has no primary key among the promoted columns, which lookup = true needs");
+        }
+
         var stamp = new HotStamp
         {
             Snapshot = snapshot.Id.Text,
@@ -34,31 +44,34 @@ internal sealed partial class HotStore
             Units = units,
             Columns = columns,
             Rows = 0,
-            NextUnit = scan.Units.Count,
             NextColumn = columns.Count,
             LastRefresh = new RefreshReport(how, 0, 0, 0),
         };
-        UnitGroup[] groups = [.. scan.Units.Select(UnitGroup.Of)];
-        StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(columns, snapshot)] : [];
-        return promotion.Lookup && keys.Length == 0
-            ? throw LakeException.QueryInvalid($"{snapshot.Table.FullName} has no primary key among the promoted columns, which lookup = true needs")
-            : WriteAsync(snapshot.Table, rows, groups, stamp, snapshot, keys, progress, cancellationToken);
+        return WriteAsync(snapshot, promotion, stamp, keys, [.. parts.Select(p => (PlanPart)PlanAsync(p))], work, cancellationToken);
+
+        PlanPart PlanAsync(UnitSelection? part) => async (first, token) =>
+        {
+            TableScan scan = await plan(part, token);
+            string origin = units is null ? "NULL::INTEGER AS u, NULL::BIGINT AS p"
+                : string.Create(CultureInfo.InvariantCulture, $"({RowOrigin.Unit} + {first})::INTEGER AS u, {RowOrigin.Position}::BIGINT AS p");
+            return new BuildPart($"SELECT {origin}, {list} FROM ({scan.Sql}){order}", [.. scan.Units.Select((name, number) => UnitGroup.Of(name, first + number))], scan);
+        };
     }
 
     /// <summary>Builds a database of a roll-up's groups and their states.</summary>
     /// <param name="snapshot">The query at its table's snapshot.</param>
     /// <param name="rollUp">Its parts.</param>
-    /// <param name="states">The states of all groups.</param>
+    /// <param name="states">Plans the states of all groups.</param>
     /// <param name="promotion">What is promoted.</param>
     /// <param name="how">Why it is built, for the report.</param>
-    /// <param name="progress">As above.</param>
+    /// <param name="work">Is told how far it is.</param>
     /// <param name="cancellationToken">Interrupts the engine.</param>
     public ValueTask<HotBuild> BuildAsync(
-        QuerySnapshot snapshot, RollUp rollUp, TableScan states, PromotionSpec promotion, string how, Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
+        QuerySnapshot snapshot, RollUp rollUp, Func<CancellationToken, ValueTask<TableScan>> states, PromotionSpec promotion, string how, HotWork work, CancellationToken cancellationToken)
     {
         IReadOnlyList<StoredColumn> columns = ColumnPlan.Initial(snapshot, promotion);
         var stored = new StoredRollUp(rollUp, columns);
-        string rows = $"SELECT NULL::INTEGER AS u, NULL::BIGINT AS p, {stored.Visible}, {stored.States} FROM ({states.Sql}){OrderBy(columns, snapshot, promotion)}";
+        string order = OrderBy(columns, snapshot, promotion);
         var stamp = new HotStamp
         {
             Snapshot = snapshot.Id.Text,
@@ -71,7 +84,13 @@ internal sealed partial class HotStore
             Hidden = stored.HiddenNames,
             LastRefresh = new RefreshReport(how, 0, 0, 0),
         };
-        return WriteAsync(snapshot.Table, rows, [], stamp, snapshot, [], progress, cancellationToken);
+        return WriteAsync(snapshot, promotion, stamp, [], [PlanAsync], work, cancellationToken);
+
+        async ValueTask<BuildPart> PlanAsync(int first, CancellationToken token)
+        {
+            TableScan scan = await states(token);
+            return new BuildPart($"SELECT NULL::INTEGER AS u, NULL::BIGINT AS p, {stored.Visible}, {stored.States} FROM ({scan.Sql}){order}", [], scan);
+        }
     }
 
     /// <summary>Writes a copy anew, without the room of deleted rows and dropped columns.</summary>
@@ -81,62 +100,121 @@ internal sealed partial class HotStore
         HotState state = copy.State;
         string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}").Concat(state.Stamp.Hidden))} FROM {copy.Database.Rows}{OrderBy(state.Stamp.Columns, snapshot, promotion)}";
         StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(state.Stamp.Columns, snapshot)] : [];
-        return WriteAsync(snapshot.Table, rows, [.. state.Units.Groups], state.Stamp, snapshot, keys, (_, _) => { }, cancellationToken);
+        return WriteAsync(
+            snapshot, promotion, state.Stamp, keys, [(_, _) => ValueTask.FromResult(new BuildPart(rows, [.. state.Units.Groups], null))], new HotWork(), cancellationToken);
     }
 
     private async ValueTask<HotBuild> WriteAsync(
-        LakeTable table, string rowsSql, IReadOnlyCollection<UnitGroup> groups, HotStamp stamp, Snapshot snapshot, StoredColumn[] keys,
-        Action<DuckDBConnection?, string> progress, CancellationToken cancellationToken)
+        Snapshot snapshot, PromotionSpec promotion, HotStamp stamp, StoredColumn[] keys, IReadOnlyList<PlanPart> parts, HotWork work, CancellationToken cancellationToken)
     {
+        LakeTable table = snapshot.Table;
         string file = $"{FileStem(table)}.{Guid.NewGuid():N}.duckdb";
         string path = Path.Combine(_directory, file);
         var database = new HotDatabase(_engine, NextAlias());
         long started = Stopwatch.GetTimestamp();
+        HotCopy? copy = null;
         using DuckDBConnection connection = _engine.OpenWatchedConnection();
         try
         {
             database.Attach(path);
-            using DuckDBCommand command = connection.CreateCommand();
-            command.CommandText = $"CREATE TABLE {database.Rows} AS {rowsSql}";
-            using (new EngineInterrupt(command, cancellationToken))
+            for (int i = 0; i < parts.Count; i++)
             {
-                progress(connection, path);
-                try
+                BuildPart part = await parts[i](stamp.NextUnit, cancellationToken);
+                await using (part.Lease)
                 {
-                    await Task.Run(command.ExecuteNonQuery, CancellationToken.None);
-                }
-                finally
-                {
-                    progress(null, path);
+                    work.Begin(i, parts.Count, stamp.Rows, (part.Lease as TableScan)?.Statistics.FilesRead);
+                    (HotStamp before, UnitMap units) = (stamp, copy?.State.Units ?? UnitMap.Empty);
+                    EngineDatabase.Execute(connection, "BEGIN TRANSACTION");
+                    await RunAsync(connection, i == 0 ? $"CREATE TABLE {database.Rows} AS {part.Rows}" : $"INSERT INTO {database.Rows} {part.Rows}", path, work, cancellationToken);
+                    if (i == 0)
+                    {
+                        database.CreateTables(connection);
+                    }
+
+                    database.WriteUnits(connection, [], part.Groups);
+                    stamp = before with
+                    {
+                        Rows = (long)HotDatabase.Scalar(connection, $"SELECT count(*) FROM {database.Rows}")!,
+                        NextUnit = Math.Max(before.NextUnit, part.Groups.Select(g => g.Id + 1).DefaultIfEmpty().Max()),
+                    };
+                    var state = new HotState(stamp, units.With([], part.Groups), snapshot, snapshot.Schema, IsPart: true);
+                    if (copy is not null)
+                    {
+                        await copy.CommitAsync(connection, () => state, cancellationToken);
+                        continue;
+                    }
+
+                    EngineDatabase.Execute(connection, "COMMIT");
+                    copy = new HotCopy(RecordOf(table, file, promotion), database, state, DateTimeOffset.MinValue, Retired);
+                    if (parts.Count > 1)
+                    {
+                        Building(copy, isBuilding: true);
+                    }
                 }
             }
 
-            cancellationToken.ThrowIfCancellationRequested();
-            long rows = (long)HotDatabase.Scalar(connection, $"SELECT count(*) FROM {database.Rows}")!;
-            database.CreateTables(connection);
-            database.WriteUnits(connection, [], groups);
-            database.CreateIndexes(connection, keys);
-            EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
-            stamp = stamp with
-            {
-                Rows = rows,
-                CountsAgree = snapshot.RowCount == rows,
-                DeadRows = 0,
-                FreshRows = rows,
-                FreshBytes = new FileInfo(path).Length,
-                LastRefresh = stamp.LastRefresh! with { RowsInserted = rows, Milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds },
-            };
-            database.WriteStamp(connection, stamp);
-            EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
-            HotState state = database.Load();
-            return new HotBuild(file, database, state with { Snapshot = snapshot, Schema = snapshot.Schema }, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+            stamp = await FinishAsync(connection, copy!, stamp, snapshot, keys, started, cancellationToken);
+            copy!.State = new HotState(stamp, copy.State.Units, snapshot, snapshot.Schema);
+            return new HotBuild(copy, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
         }
         catch (Exception e)
         {
-            Discard(database, file);
+            connection.Dispose();
+            if (copy is null)
+            {
+                Discard(database, file);
+            }
+            else
+            {
+                Discard(copy);
+            }
+
             cancellationToken.ThrowIfCancellationRequested();
             throw e is DuckDBException ? new LakeException(LakeErrorKind.ResourcesExhausted, $"The hot copy cannot be written: {e.Message}", path, innerException: e) : e;
         }
+    }
+
+    private async ValueTask<HotStamp> FinishAsync(
+        DuckDBConnection connection, HotCopy copy, HotStamp stamp, Snapshot snapshot, StoredColumn[] keys, long started, CancellationToken cancellationToken)
+    {
+        await Task.Run(
+            () =>
+            {
+                copy.Database.CreateIndexes(connection, keys);
+                EngineDatabase.Execute(connection, $"CHECKPOINT {copy.Database.Alias}");
+            },
+            CancellationToken.None);
+        cancellationToken.ThrowIfCancellationRequested();
+        stamp = stamp with
+        {
+            CountsAgree = snapshot.RowCount == stamp.Rows,
+            DeadRows = 0,
+            FreshRows = stamp.Rows,
+            FreshBytes = BytesOf(copy),
+            LastRefresh = stamp.LastRefresh! with { RowsInserted = stamp.Rows, Milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds },
+        };
+        copy.Database.WriteStamp(connection, stamp);
+        return stamp;
+    }
+
+    private static async ValueTask RunAsync(DuckDBConnection connection, string sql, string path, HotWork work, CancellationToken cancellationToken)
+    {
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        using (new EngineInterrupt(command, cancellationToken))
+        {
+            work.Watch(connection, path);
+            try
+            {
+                await Task.Run(command.ExecuteNonQuery, CancellationToken.None);
+            }
+            finally
+            {
+                work.Watch(null, path);
+            }
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
     }
 
     private static string OrderBy(IReadOnlyList<StoredColumn> columns, Snapshot snapshot, PromotionSpec promotion)
@@ -159,8 +237,17 @@ internal sealed partial class HotStore
 }
 
 /// <summary>A database that was built and waits to be published.</summary>
-/// <param name="File">Its file name.</param>
-/// <param name="Database">The attached database.</param>
-/// <param name="State">What it holds.</param>
+/// <param name="Copy">What it will be.</param>
 /// <param name="Milliseconds">The time that it took.</param>
-internal sealed record HotBuild(string File, HotDatabase Database, HotState State, double Milliseconds);
+internal sealed record HotBuild(HotCopy Copy, double Milliseconds);
+
+/// <summary>Plans a part of a build.</summary>
+/// <param name="firstUnit">The number of its first unit.</param>
+/// <param name="cancellationToken">Ends the planning.</param>
+internal delegate ValueTask<BuildPart> PlanPart(int firstUnit, CancellationToken cancellationToken);
+
+/// <summary>Rows that are copied in one transaction.</summary>
+/// <param name="Rows">A SELECT of them, as they are stored.</param>
+/// <param name="Groups">Their units.</param>
+/// <param name="Lease">Held until they are copied.</param>
+internal sealed record BuildPart(string Rows, IReadOnlyCollection<UnitGroup> Groups, IAsyncDisposable? Lease);

@@ -20,6 +20,7 @@ internal sealed partial class HotStore : IDisposable
     private readonly FileStream _lock;
     private Dictionary<string, HotCopy> _copies = [];
     private Dictionary<string, HotCopyRecord> _absent = [];
+    private Dictionary<string, HotCopy> _building = [];
     private int _generation;
 
     /// <summary>Opens the folder: attaches the copies of the list, deletes what it does not name.</summary>
@@ -76,11 +77,10 @@ internal sealed partial class HotStore : IDisposable
     public EngineDatabase Engine => _engine;
 
     /// <summary>The copy of a table, if it has one.</summary>
-    public HotCopy? Find(LakeTable table)
-    {
-        HotCopy? copy = Volatile.Read(ref _copies).GetValueOrDefault(Key(table.Source, table.Schema, table.Name));
-        return copy?.Record.Location == table.Root.Location ? copy : null;
-    }
+    public HotCopy? Find(LakeTable table) => Find(Volatile.Read(ref _copies), table);
+
+    /// <summary>The copy that is being built of a table, once it holds a part of it: it holds the units that were copied.</summary>
+    public HotCopy? FindBuilding(LakeTable table) => Find(Volatile.Read(ref _building), table);
 
     /// <summary>Bytes that are free on the folder's disk; null where the system does not tell.</summary>
     public long? FreeBytes
@@ -105,21 +105,13 @@ internal sealed partial class HotStore : IDisposable
     public long BytesOf(HotCopy copy) => BytesOf(copy.Record.File);
 
     /// <summary>Makes a build the copy of its table: from here on it is what a restart finds.</summary>
-    public HotCopy Publish(HotBuild build, LakeTable table, PromotedQuery? query, PromotionSpec promotion, DateTimeOffset builtAt, DateTimeOffset knownNewestAt)
+    public HotCopy Publish(HotBuild build, PromotedQuery? query, DateTimeOffset builtAt, DateTimeOffset knownNewestAt)
     {
-        var record = new HotCopyRecord
-        {
-            Source = table.Source,
-            Schema = table.Schema,
-            Name = table.Name,
-            Location = table.Root.Location,
-            File = build.File,
-            BuiltAt = builtAt,
-            Promotion = promotion,
-            Query = query,
-        };
-        var copy = new HotCopy(record, build.Database, build.State, knownNewestAt, Retired);
+        HotCopy copy = build.Copy;
+        HotCopyRecord record = copy.Record with { BuiltAt = builtAt, Query = query };
+        copy.Enter(record, knownNewestAt);
         HotCopy? old = Swap(record, copy);
+        Building(copy, isBuilding: false);
         old?.Retire();
         return copy;
     }
@@ -135,7 +127,7 @@ internal sealed partial class HotStore : IDisposable
     }
 
     /// <summary>Drops a build that will not be published.</summary>
-    public void Discard(HotBuild build) => Discard(build.Database, build.File);
+    public void Discard(HotBuild build) => Discard(build.Copy);
 
     /// <summary>Drops the copy of a table, and the query if it is one; false if it has none.</summary>
     public bool Remove(LakeTable table)
@@ -153,6 +145,42 @@ internal sealed partial class HotStore : IDisposable
 
     /// <summary>Drops a copy to make room; a query is remembered. False if it was replaced meanwhile.</summary>
     public bool Evict(HotCopy copy) => Remove(copy, forget: false);
+
+    private static HotCopy? Find(Dictionary<string, HotCopy> copies, LakeTable table)
+    {
+        HotCopy? copy = copies.GetValueOrDefault(Key(table.Source, table.Schema, table.Name));
+        return copy?.Record.Location == table.Root.Location ? copy : null;
+    }
+
+    private static HotCopyRecord RecordOf(LakeTable table, string file, PromotionSpec promotion) => new()
+    {
+        Source = table.Source,
+        Schema = table.Schema,
+        Name = table.Name,
+        Location = table.Root.Location,
+        File = file,
+        BuiltAt = DateTimeOffset.MinValue,
+        Promotion = promotion,
+    };
+
+    private void Building(HotCopy copy, bool isBuilding)
+    {
+        lock (_gate)
+        {
+            string key = Key(copy.Record.Source, copy.Record.Schema, copy.Record.Name);
+            var building = new Dictionary<string, HotCopy>(_building);
+            if (isBuilding)
+            {
+                building[key] = copy;
+            }
+            else if (building.GetValueOrDefault(key) == copy)
+            {
+                building.Remove(key);
+            }
+
+            Volatile.Write(ref _building, building);
+        }
+    }
 
     private bool Forget(LakeTable table)
     {
@@ -277,6 +305,12 @@ internal sealed partial class HotStore : IDisposable
     }
 
     private void Retired(HotCopy copy) => Discard(copy.Database, copy.Record.File);
+
+    private void Discard(HotCopy copy)
+    {
+        Building(copy, isBuilding: false);
+        copy.Retire();
+    }
 
     private void Discard(HotDatabase database, string file)
     {

@@ -13,17 +13,30 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
 {
     public async ValueTask<ITableVersion?> TryResolveAsync(TableRequest request, CancellationToken cancellationToken = default)
     {
-        if (request.Options.Tier == "lake" || request.View is not null || store.Find(request.Table.Table) is not { IsQuarantined: false } copy)
+        if (request.Options.Tier == "lake" || request.View is not null)
         {
             return Refuse(request);
         }
 
+        if (store.Find(request.Table.Table) is { IsQuarantined: false } copy && await ResolveAsync(request, copy, cancellationToken) is { } version)
+        {
+            return version;
+        }
+
+        // What was copied already of one that is being built, and the rest from the lake.
+        return request.Options.Tier != "hot" && store.FindBuilding(request.Table.Table) is { } building
+            ? await ResolveAsync(request, building, cancellationToken)
+            : Refuse(request);
+    }
+
+    private async ValueTask<ITableVersion?> ResolveAsync(TableRequest request, HotCopy copy, CancellationToken cancellationToken)
+    {
         DateTimeOffset now = time.GetUtcNow();
         HotState state = copy.State;
         bool latest = request.At is SnapshotSelector.LatestSelector;
         PromotionSpec promotion = copy.Record.Promotion;
         TimeSpan staleness = request.Options.MaxStaleness > promotion.MaxStaleness ? request.Options.MaxStaleness : promotion.MaxStaleness;
-        bool isPart = promotion.IsPartOfRows || promotion.Columns is not null;
+        bool isPart = promotion.IsPartOfRows || promotion.Columns is not null || state.IsPart;
         bool youngEnough = latest && staleness > TimeSpan.Zero && now - copy.KnownNewestAt <= staleness && !(isPart && state.Snapshot is null);
         Snapshot? snapshot = state.Snapshot;
         if (!youngEnough)
@@ -32,7 +45,7 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
             state = copy.State;
             if (!HotCopy.Holds(state.Stamp, snapshot, promotion))
             {
-                return Refuse(request);
+                return null;
             }
 
             if (latest)
@@ -41,6 +54,7 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
             }
         }
 
+        isPart = promotion.IsPartOfRows || promotion.Columns is not null || state.IsPart;
         return new HotVersion(this, request, copy, state, isPart ? snapshot : null, latest);
     }
 
@@ -80,7 +94,7 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
             }
 
             TableScan hot = await PlanCopyAsync(columns, cancellationToken);
-            if (snapshot is null || !copy.Record.Promotion.IsPartOfRows)
+            if (snapshot is null || !(copy.Record.Promotion.IsPartOfRows || state.IsPart))
             {
                 return hot;
             }

@@ -56,17 +56,10 @@ internal sealed partial class HotTierController
         _upkeep.MakeRoom(table.Table, 0);
         QuerySnapshot snapshot = query.ReadFrom("auto");
         (RollUp? rollUp, string? _) = promotion.Columns is null ? await ((QueryTables)query.Reader).RollUpAsync(query, cancellationToken) : (null, null);
-        HotBuild build;
-        await using (TableScan scan = rollUp is null
-            ? await lake.PlanAsync(snapshot, ScanRequest.All, cancellationToken)
-            : await ((QueryTables)query.Reader).PlanStatesAsync(snapshot, rollUp, null, cancellationToken))
-        {
-            work.Files = scan.Statistics.FilesRead;
-            build = rollUp is null
-                ? await store.BuildAsync(snapshot, scan, null, promotion, how, work.Watch, cancellationToken)
-                : await store.BuildAsync(snapshot, rollUp, scan, promotion, how, work.Watch, cancellationToken);
-        }
-
-        return Publish(table, build, promotion, how, askedAt);
+        HotBuild build = rollUp is null
+            ? await store.BuildAsync(snapshot, [null], (_, token) => lake.PlanAsync(snapshot, ScanRequest.All, token), null, promotion, how, work, cancellationToken)
+            : await store.BuildAsync(
+                snapshot, rollUp, token => ((QueryTables)query.Reader).PlanStatesAsync(snapshot, rollUp, null, token), promotion, how, work, cancellationToken);
+        return Publish(table, build, how, askedAt);
     }
 }

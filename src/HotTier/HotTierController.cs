@@ -361,24 +361,51 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
             return await RebuildAsync(table, query, promotion, how, work, askedAt, cancellationToken);
         }
 
-        var request = new ScanRequest { Columns = [.. ColumnPlan.Initial(snapshot, promotion).Select(c => c.Name)], WithOrigin = units is not null, Units = part };
+        string[] columns = [.. ColumnPlan.Initial(snapshot, promotion).Select(c => c.Name)];
         _upkeep.MakeRoom(table.Table, part is null ? snapshot.SizeBytes : snapshot.EnumerateFiles().Where(f => part.Has(reader!.UnitOf(snapshot, f))).Sum(f => f.SizeBytes));
-        HotBuild build;
-        await using (TableScan scan = await lake.PlanAsync(snapshot, request, cancellationToken))
-        {
-            work.Files = scan.Statistics.FilesRead;
-            build = await store.BuildAsync(snapshot, scan, units, promotion, how, work.Watch, cancellationToken);
-        }
-
-        return Publish(table, build, promotion, how, askedAt);
+        IReadOnlyList<UnitSelection?> parts = units is null || promotion.OrderBy.Count > 0 ? [part] : Parts(snapshot, reader!, part);
+        HotBuild build = await store.BuildAsync(
+            snapshot, parts, (some, token) => lake.PlanAsync(snapshot, new ScanRequest { Columns = columns, WithOrigin = units is not null, Units = some }, token), units, promotion, how, work,
+            cancellationToken);
+        return Publish(table, build, how, askedAt);
     }
 
-    private HotCopy Publish(CatalogTable table, HotBuild build, PromotionSpec promotion, string how, DateTimeOffset askedAt)
+    // What is copied together while others are still to come.
+    private IReadOnlyList<UnitSelection?> Parts(Snapshot snapshot, IUnitReader reader, UnitSelection? part)
+    {
+        if (snapshot.SizeBytes <= limits.PartBytes)
+        {
+            return [part];
+        }
+
+        var parts = new List<UnitSelection?>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        long bytes = 0;
+        foreach (IGrouping<string, DataFileInfo> unit in snapshot.EnumerateFiles().GroupBy(f => reader.UnitOf(snapshot, f), StringComparer.Ordinal).Where(u => part?.Has(u.Key) != false))
+        {
+            names.Add(unit.Key);
+            bytes += unit.Sum(f => f.SizeBytes);
+            if (bytes >= limits.PartBytes)
+            {
+                parts.Add(new UnitSelection(names));
+                (names, bytes) = (new HashSet<string>(StringComparer.Ordinal), 0);
+            }
+        }
+
+        if (names.Count > 0 || parts.Count == 0)
+        {
+            parts.Add(new UnitSelection(names));
+        }
+
+        return parts;
+    }
+
+    private HotCopy Publish(CatalogTable table, HotBuild build, string how, DateTimeOffset askedAt)
     {
         HotCopy copy;
         try
         {
-            copy = store.Publish(build, table.Table, table.Query, promotion, time.GetUtcNow(), askedAt);
+            copy = store.Publish(build, table.Query, time.GetUtcNow(), askedAt);
         }
         catch
         {
@@ -387,7 +414,7 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
         }
 
         _errors.TryRemove(table.Table.FullName, out _);
-        Log.Built(logger, table.Table.FullName, build.State.Stamp.Snapshot, how, build.State.Stamp.Rows, store.BytesOf(copy), build.Milliseconds);
+        Log.Built(logger, table.Table.FullName, copy.State.Stamp.Snapshot, how, copy.State.Stamp.Rows, store.BytesOf(copy), build.Milliseconds);
         return copy;
     }
 

@@ -9,7 +9,8 @@ namespace LakeHolo.HotTier;
 /// <summary>Bounds of the tier.</summary>
 /// <param name="MaxConcurrentBuilds">Copies that are worked on at once.</param>
 /// <param name="MaxBytes">Bytes of all copies on disk.</param>
-internal sealed record HotLimits(int MaxConcurrentBuilds, long MaxBytes);
+/// <param name="PartBytes">Bytes of the lake that are copied in one transaction while a copy is built; a unit is not divided.</param>
+internal sealed record HotLimits(int MaxConcurrentBuilds, long MaxBytes, long PartBytes = 256L << 20);
 
 /// <summary>Keeps files small and the tier within its disk.</summary>
 internal sealed class HotUpkeep(HotStore store, HotLimits limits, ILogger logger)
@@ -40,7 +41,7 @@ internal sealed class HotUpkeep(HotStore store, HotLimits limits, ILogger logger
             }
 
             HotBuild build = await store.RewriteAsync(snapshot, copy, cancellationToken);
-            HotCopy anew = store.Publish(build, snapshot.Table, copy.Record.Query, copy.Record.Promotion, copy.Record.BuiltAt, copy.KnownNewestAt);
+            HotCopy anew = store.Publish(build, copy.Record.Query, copy.Record.BuiltAt, copy.KnownNewestAt);
             Log.Rewritten(logger, copy.Record.FullName, bytes, store.BytesOf(anew));
             return anew;
         }

@@ -49,7 +49,7 @@ public sealed class LakeInstance : IAsyncDisposable
         var lake = new LakeTableSource(readers, _database, time);
         _store = new HotStore(hot, _database);
         DeleteSpilled(spill);
-        _tier = new HotTierController(_store, Catalog, lake, new HotLimits(options.MaxConcurrentBuilds, options.HotBytes), time, _logger);
+        _tier = new HotTierController(_store, Catalog, lake, new HotLimits(options.MaxConcurrentBuilds, options.HotBytes, options.HotPartBytes), time, _logger);
         Engine = new LakeEngine(_database, Catalog, [new HotTableSource(_store, lake, time), lake], _tier, options.Limits, time, options.Access,
             d => Log.AccessDenied(_logger, d.User, d.Client, d.Reason, d.Statement));
         foreach (PromotedQuery query in _store.Queries.Where(q => options.Sources.Any(s => s.Name == q.Source)))

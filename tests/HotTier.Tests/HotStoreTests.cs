@@ -145,13 +145,12 @@ public sealed class HotStoreTests : IDisposable
     private EngineDatabase Engine() => new(new EngineOptions { Threads = 1, AllowedDirectories = [_directory] });
 
     private async Task<HotCopy> PromoteAsync(HotStore store, string snapshot, string rows)
-        => store.Publish(await BuildAsync(store, snapshot, rows), Table, null, PromotionSpec.Whole, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
+        => store.Publish(await BuildAsync(store, snapshot, rows), null, DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch);
 
     private async Task<HotBuild> BuildAsync(HotStore store, string snapshot, string rows)
-    {
-        await using var scan = new TableScan(rows, new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = 0 });
-        return await store.BuildAsync(Snapshot(snapshot), scan, null, PromotionSpec.Whole, "promotion", (_, _) => { }, default);
-    }
+        => await store.BuildAsync(
+            Snapshot(snapshot), [null], (_, _) => ValueTask.FromResult(new TableScan(rows, new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = 0 })), null, PromotionSpec.Whole, "promotion",
+            new HotWork(), default);
 
     private FakeSnapshot Snapshot(string id) => new()
     {

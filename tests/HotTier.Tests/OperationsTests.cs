@@ -222,6 +222,95 @@ public sealed class OperationsTests : IAsyncLifetime
         await AnswersAsync(Count, ["800000"], "hot");
     }
 
+    [Theory]
+    [InlineData("PROMOTE TABLE parts.t")]
+    [InlineData("PROMOTE TABLE parts.t (day, x) WHERE day <> 1")]
+    public async Task While_a_table_is_promoted_what_was_copied_already_serves_with_the_rest_from_the_lake(string promote)
+    {
+        for (int i = 0; i < 100; i++)
+        {
+            _lake.Write($"parts/t/day={i % 5}/{i}.parquet", $"SELECT x, {i} AS f FROM range({i}, {i + 1000}) t(x)");
+        }
+
+        await _lake.StartAsync(configure: o => o with { HotPartBytes = 1 });
+        const string ByDay = "SELECT day, count(*), sum(x), count(DISTINCT x) FROM parts.t GROUP BY day";
+        const string Other = "SELECT sum(f) FROM parts.t";
+        string[] expected = (await _lake.AnswerAsync(ByDay)).Rows;
+        string[] other = (await _lake.AnswerAsync(Other)).Rows;
+        Task<string[]> promotion = _lake.RowsAsync(promote);
+        HotCopy copy = await BuildingAsync();
+        int held;
+        Action leave = await copy.Readers.EnterAsync(default);
+        try
+        {
+            // Nothing more is committed until this reader has left.
+            held = copy.State.Units.Count;
+            Assert.InRange(held, 1, 99);
+            await AnswersAsync(ByDay, expected, "partly hot");
+            await AnswersAsync(Other, other, promote.Contains('(', StringComparison.Ordinal) ? "lake" : "partly hot");
+            Assert.Contains("|promoting|", string.Join('\n', await _lake.RowsAsync("SELECT \"table\", state, '' FROM lakeholo.hot_tables")), StringComparison.Ordinal);
+            await _lake.RowsAsync("SET tier = 'hot'");
+            await Assert.ThrowsAsync<LakeException>(() => _lake.AnswerAsync(ByDay));
+            await _lake.RowsAsync("RESET tier");
+        }
+        finally
+        {
+            leave();
+        }
+
+        while (!promotion.IsCompleted)
+        {
+            Assert.Equal(expected, (await _lake.AnswerAsync(ByDay)).Rows);
+        }
+
+        Assert.Contains("|promoted|", (await promotion)[0], StringComparison.Ordinal);
+        Assert.Null(_lake.Instance.Store.FindBuilding(copy.State.Snapshot!.Table));
+        Assert.InRange(copy.State.Units.Count, held + 1, 100);
+        await AnswersAsync(ByDay, expected, promote.Contains("WHERE", StringComparison.Ordinal) ? "partly hot" : "hot");
+        Assert.Contains("|verified|", (await _lake.RowsAsync("VERIFY TABLE parts.t"))[0], StringComparison.Ordinal);
+        await _lake.StartAsync();
+        await AnswersAsync(ByDay, expected, promote.Contains("WHERE", StringComparison.Ordinal) ? "partly hot" : "hot");
+
+        async Task<HotCopy> BuildingAsync()
+        {
+            while (true)
+            {
+                if (_lake.Instance.Store.FindBuilding(_lake.Instance.Catalog.Tables.Single(t => t.Table.Schema == "parts").Table) is { State.IsPart: true } building)
+                {
+                    return building;
+                }
+
+                Assert.False(promotion.IsCompleted);
+                await Task.Yield();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_promotion_in_parts_that_fails_takes_back_what_served_already()
+    {
+        for (int i = 0; i < 40; i++)
+        {
+            _lake.Write($"parts/t/{i:00}.parquet", $"SELECT (hash(x) // 2)::BIGINT AS x FROM range({i}, {i + 20000}) t(x)");
+        }
+
+        // The last file's metadata is whole, its rows are not.
+        string path = Path.Combine(_lake.Directory, "parts/t/39.parquet");
+        byte[] whole = await File.ReadAllBytesAsync(path);
+        byte[] broken = [.. whole];
+        broken.AsSpan(4, broken.Length / 2).Fill(0xA5);
+        await _lake.StartAsync(configure: o => o with { HotPartBytes = 1 });
+        await File.WriteAllBytesAsync(path, broken);
+        const string Counted = "SELECT count(*) FROM parts.t";
+        await Assert.ThrowsAsync<LakeException>(() => _lake.RowsAsync("PROMOTE TABLE parts.t"));
+        Assert.Empty(Directory.GetFiles(_lake.HotDirectory, "*.duckdb*"));
+        Assert.Equal("failed", await _lake.ValueAsync("SELECT state FROM lakeholo.hot_tables"));
+        await File.WriteAllBytesAsync(path, whole);
+        await AnswersAsync(Counted, ["800000"], "lake");
+        await _lake.RowsAsync("PROMOTE TABLE parts.t");
+        await AnswersAsync(Counted, ["800000"], "hot");
+    }
+
     [Fact]
     public async Task No_more_copies_are_built_at_once_than_the_limit()
     {
