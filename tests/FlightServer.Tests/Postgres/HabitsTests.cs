@@ -39,6 +39,19 @@ public sealed class HabitsTests : IAsyncLifetime
             ("select date '2024-01-03' - date '2024-01-01', timestamp '2024-01-31' + interval '1 month'", "2|2024-02-29 00:00:00"),
             ("select split_part('a,b', ',', 2), position('b' in 'abc'), substring('abc' from 2 for 1), trim(both ' ' from ' a ')", "b|2|b|a"),
             ("values (1, 'a')", "1|a"),
+
+            // Patterns are searched for, a dot is a line's end too.
+            ("select 'abc' ~ 'b', 'abc' ~* 'B', 'abc' !~ 'b', 'abc' !~* 'X', E'a\nb' ~ 'a.b'", "t|t|f|t|t"),
+            ("select 'abc' ~ '^b', 'abc' ~ '^ab', 'abc' ~ 'c$', 'abc' ~ '^abc$', 'abc' ~ 'x|c', 'a b' ~ '\\yb', 'a.c' ~ '\\.', 'ABC' ~ '(?i)b'", "f|t|t|t|t|t|t|t"),
+            ("select 'a1' ~ '[0-9]+' and not 'a' ~ '[0-9]', 'abc' ~ ('^' || 'ab'), 'abc' ~ 'b'::text, ('a' || 'b') ~ 'ab', ~5", "t|t|t|t|-6"),
+            ("select count(*), count(*) filter (where customer !~ '1') from dwd.orders where customer ~* 'CUSTOMER [12]'", "29|14"),
+            ("select 'abc' similar to '%b%', 'abc' similar to 'b', 'abc' similar to '_b(c|d)', 'a.c' similar to 'a.c', 'abc' similar to 'a.c', 'abc' not similar to 'a%', '100%' similar to '100\\%'", "t|f|t|t|f|f|t"),
+            ("select 'x' ~~ 'x', 'x' !~~ 'y', 'X' ~~* 'x', 'X' !~~* 'x'", "t|t|t|f"),
+
+            // Digits of a numeric are kept.
+            ("select '1.23456'::numeric, 1.23456::numeric, cast('1.5' as numeric), '1e-5'::numeric, cast('-1.25e1' as decimal), numeric '0.12345', '7'::pg_catalog.numeric", "1.23456|1.23456|1.5|0.00001|-12.5|0.12345|7"),
+            ("select round(1.2345::float8::numeric, 2), 1.005::numeric(5,2), (0.1234567::float8)::numeric = 0.1234567", "1.23|1.01|t"),
+            ("select '1.23456'::numeric, pg_backend_pid() > 0", "1.23456|t"),
         })
         {
             string actual = await wire.TextAsync(sql);
@@ -51,6 +64,13 @@ public sealed class HabitsTests : IAsyncLifetime
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
         Assert.StartsWith("PostgreSQL 15.0", await wire.TextAsync("select version()"), StringComparison.Ordinal);
         Assert.Equal("25006", (await wire.QueryAsync("select * from dwd.orders for update"))[0].Field('C'));
-        Assert.Equal("0A000", (await wire.QueryAsync("select to_char(12.5, '999.99')"))[0].Field('C'));
+        foreach (string refused in new[]
+        {
+            "select to_char(12.5, '999.99')", "select 'a' ~ any(array['a'])", "select 'a' ~ '(?x)a'", "select 'a' ~ '\\mb'", "select 'a' similar to 'b' escape 'c'", "select 'a' similar to (select 'b')",
+            "select 'a' ~ 'b' + 1", "select '1e-50'::numeric",
+        })
+        {
+            Assert.Equal("0A000", (await wire.QueryAsync(refused))[0].Field('C'));
+        }
     }
 }

@@ -290,7 +290,8 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
     /// <summary>Puts a cast around what was written from a place on; the type stands after a token.</summary>
     private void Put(int start, int before, int end)
     {
-        Token type = _tokens[Is(before + 1, "pg_catalog") ? before + 3 : before + 1];
+        int place = Is(before + 1, "pg_catalog") ? before + 3 : before + 1;
+        Token type = _tokens[place];
         bool array = Is(end - 1, "]");
         string name = type.Value;
         string operand = string.Join(' ', _out.Skip(start));
@@ -307,6 +308,7 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
             ("int2vector", _) => $"CAST({operand} AS SMALLINT[])",
             ("regconfig" or "regdictionary", _) => $"CAST({operand} AS BIGINT)",
             ("double", _) => $"CAST({operand} AS DOUBLE)",
+            ("numeric" or "decimal", false) when Numerics.Replacement(_tokens, place) is { } wide => $"CAST({operand} AS {wide})",
             ("numeric" or "decimal" or "time" or "timestamp", false) => $"CAST({operand} AS {statement.Text[type.Start.._tokens[end - 1].End]})",
             _ => $"CAST({operand} AS {name}{(array ? "[]" : string.Empty)})",
         });

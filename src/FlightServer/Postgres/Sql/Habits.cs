@@ -57,6 +57,16 @@ internal static class Habits
             return (at + 1, type);
         }
 
+        if ((at == 0 || !tokens[at - 1].Is("as") || IsInCast(tokens, at - 1)) && Numerics.Replacement(tokens, at) is { } number)
+        {
+            return (at + 1, number);
+        }
+
+        if (Patterns.Replacement(statement, at, inner => SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner) is { } pattern)
+        {
+            return pattern;
+        }
+
         if (token.Kind == TokenKind.Word && token.Value is "to_char" or "to_date" or "to_timestamp" && Is(at + 1, "(") && (at == 0 || !tokens[at - 1].Is(".") || tokens[at - 2].Is("pg_catalog")))
         {
             return Formatted(statement, at, session);

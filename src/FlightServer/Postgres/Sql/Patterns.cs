@@ -1,0 +1,184 @@
+using System.Text;
+using LakeHolo.FlightServer.Postgres.Wire;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.FlightServer.Postgres.Sql;
+
+/// <summary>PostgreSQL's operators of patterns (<c>~</c>, <c>!~</c>, <c>~*</c>, <c>!~*</c>, SIMILAR TO; PostgreSQL 15, "Pattern Matching"). The engine's <c>~</c> matches the whole text,
+/// PostgreSQL's searches anywhere, and a dot is any character there; the engine's SIMILAR TO takes a regular expression, not <c>%</c> and <c>_</c>.</summary>
+internal static class Patterns
+{
+    /// <summary>After these a <c>~</c> is the one that turns bits around.</summary>
+    private static readonly HashSet<string> BeforeOperands = new(StringComparer.Ordinal)
+    {
+        "select", "distinct", "where", "and", "or", "not", "when", "then", "else", "case", "on", "by", "having", "in", "between", "like", "ilike", "limit", "offset", "values", "from", "as", "all", "any", "filter", "qualify", "is",
+    };
+
+    /// <summary>The operator at a token with its right operand; null where there is none.</summary>
+    /// <exception cref="PgError">0A000: the pattern cannot be told to the engine.</exception>
+    public static (int End, string Text)? Replacement(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        int word = tokens[at].Is("not") ? at + 1 : at;
+        bool similar = word + 1 < tokens.Count && tokens[word].Is("similar") && tokens[word + 1].Is("to");
+        if (!similar && !(tokens[at].Kind == TokenKind.Symbol && tokens[at].Value is "~" or "!~" or "~*" or "!~*"))
+        {
+            return null;
+        }
+
+        if (at == 0 || !IsOperandEnd(tokens[at - 1]))
+        {
+            return null;
+        }
+
+        string op = similar ? word > at ? "!~" : "~" : tokens[at].Value.TrimEnd('*');
+        string written = similar ? "SIMILAR TO" : tokens[at].Value;
+        int start = similar ? word + 2 : at + 1;
+        int end = OperandEnd(tokens, start);
+        if (end < 0 || (end < tokens.Count && (tokens[end].Value is "+" or "-" or "*" or "/" or "%" or "^" && tokens[end].Kind == TokenKind.Symbol)))
+        {
+            throw Refused(statement, at, $"{written} is supported with a constant, a parameter, a column, a call or an expression in parentheses on its right");
+        }
+
+        bool constant = tokens[start].Kind == TokenKind.Text;
+        if (similar)
+        {
+            if (!constant || (end < tokens.Count && tokens[end].Is("escape")))
+            {
+                throw Refused(statement, at, "SIMILAR TO is supported with a constant pattern and without ESCAPE only");
+            }
+
+            return (end, $"{op} {SqlText.Literal(Similar(tokens[start].Value) ?? throw Refused(statement, at, $"the pattern '{tokens[start].Value}' is not supported"))}");
+        }
+
+        string flags = written.EndsWith('*') ? "(?is)" : "(?s)";
+        if (constant)
+        {
+            string pattern = Expression(tokens[start].Value) ?? throw Refused(statement, at, $"the regular expression '{tokens[start].Value}' is not supported");
+            return (end, $"{op} {SqlText.Literal($"{flags}.*(?:{pattern}).*")}");
+        }
+
+        string operand = rewrite(statement.Text[tokens[start].Start..tokens[end - 1].End]);
+        return (end, $"{op} ('{flags}.*(?:' || ({operand}) || ').*')");
+    }
+
+    private static PgError Refused(SqlStatement statement, int at, string what) =>
+        new("0A000", what) { Position = statement.Offset + statement.Tokens[at].Start + 1, Hint = "The engine's regexp_matches(text, pattern) takes expressions in RE2's syntax." };
+
+    private static bool IsOperandEnd(Token token) =>
+        token.Kind is TokenKind.Text or TokenKind.Number or TokenKind.Parameter or TokenKind.QuotedName || token.Is(")") || token.Is("]")
+        || (token.Kind == TokenKind.Word && !BeforeOperands.Contains(token.Value));
+
+    /// <summary>After the operand that begins at a token, with its casts; −1 for what is no such operand.</summary>
+    private static int OperandEnd(IReadOnlyList<Token> tokens, int start)
+    {
+        if (start >= tokens.Count)
+        {
+            return -1;
+        }
+
+        Token first = tokens[start];
+        int at = start + 1;
+        if (first.Is("("))
+        {
+            at = Close(tokens, start);
+        }
+        else if (first.IsName && !BeforeOperands.Contains(first.Kind == TokenKind.Word ? first.Value : string.Empty) && !first.Is("some"))
+        {
+            while (at + 1 < tokens.Count && tokens[at].Is(".") && tokens[at + 1].IsName)
+            {
+                at += 2;
+            }
+
+            at = at < tokens.Count && tokens[at].Is("(") ? Close(tokens, at) : at;
+        }
+        else if (first.Kind is not (TokenKind.Text or TokenKind.Parameter))
+        {
+            return -1;
+        }
+
+        while (at > 0 && at + 1 < tokens.Count && tokens[at].Is("::"))
+        {
+            at += tokens[at + 1].Is("pg_catalog") && at + 3 < tokens.Count ? 4 : 2;
+            at = at < tokens.Count && tokens[at].Is("(") ? Close(tokens, at) : at;
+        }
+
+        return at;
+    }
+
+    private static int Close(IReadOnlyList<Token> tokens, int open)
+    {
+        int depth = 0;
+        for (int i = open; i < tokens.Count; i++)
+        {
+            depth += tokens[i].Is("(") ? 1 : tokens[i].Is(")") ? -1 : 0;
+            if (depth == 0)
+            {
+                return i + 1;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>A regular expression in the engine's syntax (RE2); null where the two differ and it cannot be said. What RE2 does not know at all (back references, look-around) fails there.</summary>
+    private static string? Expression(string pattern)
+    {
+        if (pattern.StartsWith("***", StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        var text = new StringBuilder();
+        for (int i = 0; i < pattern.Length; i++)
+        {
+            if (pattern.AsSpan(i).StartsWith("(?") && pattern.AsSpan(i + 2).TrimStart("is") is not [':' or ')', ..])
+            {
+                return null; // Options of other meanings, look-around.
+            }
+
+            if (pattern[i] != '\\' || i + 1 == pattern.Length)
+            {
+                text.Append(pattern[i]);
+                continue;
+            }
+
+            char escaped = pattern[++i];
+            if (escaped is 'b' or 'B' or 'C' or 'Q' or 'E' or 'p' or 'P' or 'z' or 'm' or 'M' or 'a' or 'x')
+            {
+                return null; // Backspace, backslash and others in PostgreSQL, something else in RE2.
+            }
+
+            text.Append(escaped switch { 'y' => "\\b", 'Y' => "\\B", 'Z' => "\\z", _ => $"\\{escaped}" });
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>A pattern of SIMILAR TO as a regular expression for the whole text.</summary>
+    private static string? Similar(string pattern)
+    {
+        var text = new StringBuilder("(?s)(?:");
+        bool inBrackets = false;
+        for (int i = 0; i < pattern.Length; i++)
+        {
+            char c = pattern[i];
+            if (c == '\\')
+            {
+                if (i + 1 == pattern.Length)
+                {
+                    return null;
+                }
+
+                char next = pattern[++i];
+                text.Append(char.IsLetterOrDigit(next) ? $"{next}" : next < 128 ? $"\\{next}" : $"{next}");
+                continue;
+            }
+
+            inBrackets = c == '[' || (inBrackets && c != ']');
+            text.Append(inBrackets ? $"{c}" : c switch { '%' => ".*", '_' => ".", '.' or '^' or '$' => $"\\{c}", '"' => "\\\"", _ => $"{c}" });
+        }
+
+        return inBrackets ? null : text.Append(')').ToString();
+    }
+}
