@@ -18,6 +18,7 @@ internal sealed class S3Requests(S3Options options, TimeProvider time) : IDispos
 
     /// <summary>Runs a request. Errors that repeating does not cure, 404 and 412 among them, come out as the SDK throws them.</summary>
     /// <exception cref="LakeException">StorageUnavailable when the last try failed, or the time is over.</exception>
+    /// <exception cref="OperationCanceledException">The caller gave up, whatever the connection said to it.</exception>
     public async Task<T> RunAsync<T>(string path, Func<S3Try, Task<T>> send, CancellationToken cancellationToken)
     {
         await _slots.WaitAsync(cancellationToken);
@@ -33,6 +34,10 @@ internal sealed class S3Requests(S3Options options, TimeProvider time) : IDispos
                 try
                 {
                     return await send(attempt);
+                }
+                catch (Exception e) when (cancellationToken.IsCancellationRequested && MayPass(e))
+                {
+                    throw new OperationCanceledException("The caller gave up while the connection broke", e, cancellationToken);
                 }
                 catch (Exception e) when (!cancellationToken.IsCancellationRequested && (MayPass(e) || e is OperationCanceledException))
                 {

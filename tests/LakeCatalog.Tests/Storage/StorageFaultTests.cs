@@ -87,6 +87,25 @@ public sealed class StorageFaultTests(S3Server server)
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => store.ReadAsync("o", cancellationToken: cancellation.Token).AsTask());
     }
 
+    [Fact(Timeout = TestTimeoutMs)]
+    public async Task A_connection_that_breaks_as_the_caller_gives_up_is_told_as_giving_up()
+    {
+        using var requests = new S3Requests(new S3Options(), TimeProvider.System);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+
+        OperationCanceledException thrown = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => requests.RunAsync<int>(
+            "o",
+            async _ =>
+            {
+                await cancellation.CancelAsync();
+                throw new IOException("broken");
+            },
+            cancellation.Token));
+
+        Assert.Equal(cancellation.Token, thrown.CancellationToken);
+        Assert.Equal(1, requests.Count);
+    }
+
     private S3ObjectStore OpenThrough(FaultProxy proxy, string bucket, int maxAttempts) => new(
         bucket,
         server.Options with { Endpoint = proxy.Address, MaxAttempts = maxAttempts, RequestTimeout = TimeSpan.FromSeconds(1), CoalesceGapBytes = 0 });
