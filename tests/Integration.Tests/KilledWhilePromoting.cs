@@ -7,8 +7,7 @@ namespace LakeHolo.Integration.Tests;
 /// <summary>The hot tier's state survives an end at any moment of promotions, refreshes and verifications.</summary>
 public sealed class KilledWhilePromoting : IAsyncLifetime
 {
-    // LAKEHOLO_KILLS=200 for a long run.
-    private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("LAKEHOLO_KILLS"), out int kills) ? kills : 20;
+    private static readonly int Kills = Fuzz.IsNightly ? 200 : 20;
 
     // dwd.orders and its like take the longest to build, the small ones make many moments of publishing.
     private const string Counts = """
@@ -45,7 +44,7 @@ public sealed class KilledWhilePromoting : IAsyncLifetime
         await _server.RunAsync("promote", "--query", "daily", "--as", RollUp);
         string[] expected = await LakeAsync();
         int step = 0;
-        var random = new Random(20261101);
+        var random = new Random(Fuzz.NewSeed());
         var restarts = new List<TimeSpan>();
         int hot = 0;
         for (int kill = 0; kill < Kills; kill++)

@@ -1,19 +1,18 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
 
 /// <summary>Bytes that no client sends: the connection may end, the server may not, and nothing is left behind.</summary>
 public sealed class WireFuzzTests
 {
-    private const int Rounds = 300;
-
     [Fact]
     public async Task Damaged_messages_and_lengths_hurt_nobody_else()
     {
         await using PgServer server = PgServer.Start();
         using PgWire other = await server.LoginAsync();
-        var random = new Random(20261126);
+        var random = new Random(Fuzz.NewSeed());
         byte[][] seeds =
         [
             [.. "Q"u8, .. PgWire.Untyped(PgWire.Zero("SELECT order_id, customer FROM orders LIMIT 3"))],
@@ -26,10 +25,10 @@ public sealed class WireFuzzTests
             [.. "Q"u8, .. PgWire.Untyped(PgWire.Zero("COPY (SELECT 1, 'x') TO STDOUT (FORMAT csv, HEADER)"))],
             [.. "Q"u8, .. PgWire.Untyped(PgWire.Zero("SELECT relname::regclass, '{1,2}'::int[] FROM pg_catalog.pg_class WHERE oid = ANY('{1}')"))],
         ];
-        for (int round = 0; round < Rounds; round++)
+        foreach (int round in Fuzz.Rounds(300))
         {
             using PgWire wire = round % 3 == 0 ? await PgWire.OpenAsync(server.Address) : await server.LoginAsync();
-            byte[] bytes = [.. Enumerable.Range(0, 1 + random.Next(4)).SelectMany(_ => Damaged(seeds[random.Next(seeds.Length)], random))];
+            byte[] bytes = [.. Enumerable.Range(0, 1 + random.Next(4)).SelectMany(_ => Fuzz.Mutate(seeds[random.Next(seeds.Length)], random))];
             try
             {
                 await wire.SendRawAsync(bytes);
@@ -55,16 +54,5 @@ public sealed class WireFuzzTests
         await wire.SendRawAsync([(byte)'Q', .. PgWire.Int(length), .. RandomNumberGenerator.GetBytes(64)]);
         Assert.Equal("08P01", (await wire.ReadAsync()).Field('C'));
         Assert.True(await wire.IsClosedAsync());
-    }
-
-    private static byte[] Damaged(byte[] seed, Random random)
-    {
-        byte[] bytes = [.. seed];
-        for (int i = random.Next(4); i > 0; i--)
-        {
-            bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
-        }
-
-        return random.Next(5) == 0 ? bytes[..random.Next(bytes.Length)] : bytes;
     }
 }

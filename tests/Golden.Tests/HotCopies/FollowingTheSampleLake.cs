@@ -1,13 +1,14 @@
 using System.Text.Json;
 using LakeHolo.Golden.Tests.SampleLake;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.Golden.Tests.HotCopies;
 
 /// <summary>The shop's tables while their writers go on: hot copies follow, and lake, hot and partly hot answers are the same.</summary>
 public sealed class FollowingTheSampleLake(ITestOutputHelper output) : IAsyncLifetime
 {
-    // LAKEHOLO_QUERIES=160 for a run of some 2,000.
-    private static readonly int QueriesPerStep = int.TryParse(Environment.GetEnvironmentVariable("LAKEHOLO_QUERIES"), out int queries) ? queries : 30;
+    // Some 2,000 nightly, of all steps.
+    private static readonly int QueriesPerStep = Fuzz.IsNightly ? 160 : 30;
 
     private SampleLakeCopy _lake = null!;
 
@@ -47,7 +48,7 @@ public sealed class FollowingTheSampleLake(ITestOutputHelper output) : IAsyncLif
     [Fact]
     public async Task Random_queries_have_one_answer_from_the_lake_from_hot_copies_and_from_partly_hot_tables_at_every_step()
     {
-        var random = new Random(20261125);
+        var random = new Random(Fuzz.NewSeed());
         string[] tables = [.. (await _lake.RowsAsync("SELECT schema || '.' || name FROM lakeholo.tables WHERE last_error IS NULL")).Select(t => t.TrimEnd('|'))];
         await _lake.ManageAsync("PROMOTE TABLE *.*");
         var wrong = new List<string>();

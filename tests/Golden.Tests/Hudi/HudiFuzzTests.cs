@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.IO.Compression;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Avro;
@@ -11,19 +9,18 @@ using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.Readers.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi.Pruning;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.Golden.Tests.Hudi;
 
-/// <summary>Broken bytes are refused with a <see cref="LakeException"/>, never with another exception. <c>LAKEHOLO_FUZZ_SECONDS</c> lets each test run longer, with another seed
-/// every time; without it the seed is fixed.</summary>
+/// <summary>Broken bytes are refused with a <see cref="LakeException"/>, never with another exception.</summary>
 public sealed class HudiFuzzTests
 {
-    private static readonly int? LongRun = int.TryParse(Environment.GetEnvironmentVariable("LAKEHOLO_FUZZ_SECONDS"), CultureInfo.InvariantCulture, out int seconds) ? seconds : null;
-    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(LongRun ?? 2);
+    private const int Rounds = 20_000;
 
     [Fact]
     public void Mutated_log_files_parse_or_are_refused()
-        => Mutate(Entries("mor_log_updates_deletes_v6", ".log."), bytes =>
+        => Fuzz.Run(Rounds, Entries("mor_log_updates_deletes_v6", ".log."), bytes =>
         {
             foreach (LogBlock block in LogFileParser.Parse(bytes, "f"))
             {
@@ -37,16 +34,16 @@ public sealed class HudiFuzzTests
     [Fact]
     public void Mutated_commits_parse_or_are_refused()
     {
-        Mutate(Entries("cow_nonpart_upsert_v6", ".commit"), bytes => Schemas(CommitMetadata.ParseJson(bytes, "f")));
-        Mutate(Entries("cow_nonpart_upsert_v9", ".commit"), bytes => Schemas(CommitAvro.ReadCommit(bytes, "f")));
+        Fuzz.Run(Rounds, Entries("cow_nonpart_upsert_v6", ".commit"), bytes => Schemas(CommitMetadata.ParseJson(bytes, "f")));
+        Fuzz.Run(Rounds, Entries("cow_nonpart_upsert_v9", ".commit"), bytes => Schemas(CommitAvro.ReadCommit(bytes, "f")));
     }
 
     [Fact]
     public void Mutated_properties_schema_histories_and_names_are_read_or_passed_over()
     {
-        Mutate(Entries("cow_nonpart_upsert_v6", "hoodie.properties"), bytes => HudiProperties.Parse(bytes).TimelineFolder.ToString());
-        Mutate(Entries("cow_schema_on_read_rename_drop_v8", ".schemacommit"), bytes => SchemaHistory.Parse(bytes, "29991231235959999", "f"));
-        Mutate(Entries("mor_log_updates_deletes_v6", ""), bytes =>
+        Fuzz.Run(Rounds, Entries("cow_nonpart_upsert_v6", "hoodie.properties"), bytes => HudiProperties.Parse(bytes).TimelineFolder.ToString());
+        Fuzz.Run(Rounds, Entries("cow_schema_on_read_rename_drop_v8", ".schemacommit"), bytes => SchemaHistory.Parse(bytes, "29991231235959999", "f"));
+        Fuzz.Run(Rounds, Entries("mor_log_updates_deletes_v6", ""), bytes =>
         {
             string name = System.Text.Encoding.Latin1.GetString(bytes.AsSpan(0, Math.Min(80, bytes.Length)));
             HudiFileName.TryParse(name);
@@ -58,12 +55,12 @@ public sealed class HudiFuzzTests
     [Fact]
     public void Mutated_HFiles_and_metadata_records_are_read_or_refused()
     {
-        Mutate(Entries("cow_mdt_all_indexes_v9", ".hfile"), bytes => ReadHFile(bytes));
+        Fuzz.Run(Rounds, Entries("cow_mdt_all_indexes_v9", ".hfile"), bytes => ReadHFile(bytes));
         var random = new Random(7);
         byte[][] made = [.. Enumerable.Range(1, 3).Select(levels => new HFileWriter(levels == 2, 3, 3, levels).Write(
             Enumerable.Range(0, 40).Select(i => ($"key{i:00}", BitConverter.GetBytes(random.Next())))))];
-        Mutate([.. made], bytes => ReadHFile(bytes));
-        Mutate([.. Entries("cow_mdt_all_indexes_v9", "metadata/column_stats/.col"), .. Entries("cow_mdt_all_indexes_v6", "metadata/files/.files")], bytes =>
+        Fuzz.Run(Rounds, [.. made], bytes => ReadHFile(bytes));
+        Fuzz.Run(Rounds, [.. Entries("cow_mdt_all_indexes_v9", "metadata/column_stats/.col"), .. Entries("cow_mdt_all_indexes_v6", "metadata/files/.files")], bytes =>
         {
             object? merged = null;
             foreach ((MetadataBlock? block, _) in Completed(MetadataLog.ReadAsync(bytes, "f", CancellationToken.None)))
@@ -81,7 +78,7 @@ public sealed class HudiFuzzTests
     {
         byte[] filter = [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 5, 1, 0, 0, 0, 64, 1, 2, 3, 4, 5, 6, 7, 8];
         byte[] dynamic = [.. filter[..13], 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 1, .. filter];
-        Mutate([filter, dynamic], bytes =>
+        Fuzz.Run(Rounds, [filter, dynamic], bytes =>
         {
             string text = Convert.ToBase64String(bytes);
             KeyBloomFilter.TryParse(text, null)?.MayContain("key");
@@ -93,7 +90,7 @@ public sealed class HudiFuzzTests
     public void Mutated_record_positions_are_read_or_refused()
     {
         const int Limit = 1000;
-        Mutate([Convert.FromBase64String("AQAAAAAAAAAAAAAAOjAAAAEAAAAAAAIAEAAAAAEAAgADAA=="), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3B, 0x30, 0, 0, 1, 0, 0, 9, 0, 1, 0, 5, 0, 9, 0]], bytes =>
+        Fuzz.Run(Rounds, [Convert.FromBase64String("AQAAAAAAAAAAAAAAOjAAAAEAAAAAAAIAEAAAAAEAAgADAA=="), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3B, 0x30, 0, 0, 1, 0, 0, 9, 0, 1, 0, 5, 0, 9, 0]], bytes =>
         {
             // A container more than the limit at most.
             Assert.True(RecordPositions.Decode(bytes, Limit, "f").Count <= Limit + 65536);
@@ -132,38 +129,5 @@ public sealed class HudiFuzzTests
 
         Assert.NotEmpty(entries);
         return entries;
-    }
-
-    private static void Mutate(List<byte[]> originals, Action<byte[]> parse)
-    {
-        int seed = LongRun is null ? 20261125 : Environment.TickCount;
-        var random = new Random(seed);
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; (i < 20_000 || LongRun is not null) && Stopwatch.GetElapsedTime(start) < Budget; i++)
-        {
-            byte[] bytes = [.. originals[random.Next(originals.Count)]];
-            for (int changes = random.Next(1, 4); changes > 0; changes--)
-            {
-                bytes[random.Next(bytes.Length)] = random.Next(3) switch { 0 => 0, 1 => 0xFF, _ => (byte)random.Next(256) };
-            }
-
-            if (random.Next(4) == 0)
-            {
-                bytes = bytes[..random.Next(bytes.Length)];
-            }
-
-            try
-            {
-                parse(bytes);
-            }
-            catch (LakeException)
-            {
-                // Refused: what is asked for.
-            }
-            catch (Exception error)
-            {
-                throw new InvalidOperationException($"seed {seed}, round {i}: {error.Message}", error);
-            }
-        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.IO.Compression;
 using Apache.Arrow;
 using LakeHolo.LakeCatalog;
@@ -11,25 +10,21 @@ using LakeHolo.Readers.DataFiles.Orc;
 using LakeHolo.Readers.Paimon;
 using LakeHolo.Readers.Paimon.Pruning.FileIndexes;
 using LakeHolo.Readers.Scanning;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.Readers.Tests.Paimon;
 
 /// <summary>Broken bytes are refused in words: mutated files of real tables give the rows they hold or a <see cref="LakeException"/>, never another error, and
 /// never take much more memory than they have bytes.</summary>
-/// <remarks>Seeded. <c>LAKEHOLO_FUZZ_ROUNDS</c> (default 3) multiplies the number of inputs, for nightly runs.</remarks>
 public sealed class PaimonFuzzTests
 {
-    private const long MaxAllocatedBytes = 512L << 20;
-
-    private static int Factor => int.TryParse(Environment.GetEnvironmentVariable("LAKEHOLO_FUZZ_ROUNDS"), CultureInfo.InvariantCulture, out int factor) ? factor : 3;
-
     [Theory]
-    [InlineData("pk_dedup_uncompacted", "manifest/", 150)]
-    [InlineData("append_dv_delete_v1", "manifest/", 100)]
-    [InlineData("old_v0_5_pk_dedup", "manifest/", 60)]
-    [InlineData("append_file_index", "manifest/", 60)]
-    [InlineData("evolution_append_parquet", "schema/", 60)]
-    [InlineData("tags_branches_rollback", "snapshot/", 60)]
+    [InlineData("pk_dedup_uncompacted", "manifest/", 450)]
+    [InlineData("append_dv_delete_v1", "manifest/", 300)]
+    [InlineData("old_v0_5_pk_dedup", "manifest/", 180)]
+    [InlineData("append_file_index", "manifest/", 180)]
+    [InlineData("evolution_append_parquet", "schema/", 180)]
+    [InlineData("tags_branches_rollback", "snapshot/", 180)]
     public async Task Mutated_metadata_is_refused_in_words(string name, string folder, int rounds)
     {
         DirectoryInfo root = Directory.CreateTempSubdirectory("lakeholo-fuzz-");
@@ -40,19 +35,20 @@ public sealed class PaimonFuzzTests
             await using var store = new LocalFolderStore(table);
             var lake = new LakeTable("s", "d", name, "paimon", new TableRoot(store, ""));
             string[] files = [.. Directory.GetFiles(Path.Combine(table, folder)).Order(StringComparer.Ordinal)];
-            var random = new Random(1);
-            for (int i = 0; i < rounds * Factor; i++)
+            byte[][] originals = [.. files.Select(File.ReadAllBytes)];
+            await Fuzz.RunAsync(rounds, originals, async (bytes, which) =>
             {
-                string file = files[random.Next(files.Length)];
-                byte[] original = await File.ReadAllBytesAsync(file);
-                await File.WriteAllBytesAsync(file, Mutate(random, original));
-                await ExpectAsync($"{name} {Path.GetFileName(file)} round {i}", async () =>
+                await File.WriteAllBytesAsync(files[which], bytes);
+                try
                 {
                     var snapshot = (PaimonSnapshot)await new PaimonTableFormat().LoadSnapshotAsync(lake, SnapshotSelector.Latest, null);
                     _ = snapshot.EnumerateFiles().Count();
-                });
-                await File.WriteAllBytesAsync(file, original);
-            }
+                }
+                finally
+                {
+                    await File.WriteAllBytesAsync(files[which], originals[which]);
+                }
+            });
         }
         finally
         {
@@ -61,45 +57,32 @@ public sealed class PaimonFuzzTests
     }
 
     [Theory]
-    [InlineData("append_all_types_orc", ".orc", 150)]
-    [InlineData("flink_orc_06", ".orc", 100)]
-    [InlineData("append_mixed_formats_and_codecs", ".orc", 100)]
-    [InlineData("append_all_types_avro", ".avro", 200)]
-    [InlineData("append_mixed_formats_and_codecs", ".avro", 100)]
-    [InlineData("append_file_index", ".index", 400)]
-    [InlineData("append_blob", ".blob", 400)]
+    [InlineData("append_all_types_orc", ".orc", 450)]
+    [InlineData("flink_orc_06", ".orc", 300)]
+    [InlineData("append_mixed_formats_and_codecs", ".orc", 300)]
+    [InlineData("append_all_types_avro", ".avro", 600)]
+    [InlineData("append_mixed_formats_and_codecs", ".avro", 300)]
+    [InlineData("append_file_index", ".index", 1200)]
+    [InlineData("append_blob", ".blob", 1200)]
     public async Task Mutated_files_are_refused_in_words(string name, string suffix, int rounds)
     {
-        List<byte[]> corpus = Entries(name, n => n.EndsWith(suffix, StringComparison.Ordinal));
-        Assert.NotEmpty(corpus);
-        var random = new Random(2);
-        for (int i = 0; i < rounds * Factor; i++)
-        {
-            byte[] bytes = Mutate(random, corpus[random.Next(corpus.Count)]);
-            await ExpectAsync($"{name}{suffix} round {i}", () => ReadAsync(suffix, bytes));
-        }
+        await Fuzz.RunAsync(rounds, Entries(name, n => n.EndsWith(suffix, StringComparison.Ordinal)), (bytes, _) => ReadAsync(suffix, bytes));
     }
 
     [Theory]
     [InlineData("append_dv_delete_v1")]
     [InlineData("pk_dv_merge_on_write_64")]
-    public async Task Mutated_deletion_vectors_are_refused_in_words(string name)
+    public void Mutated_deletion_vectors_are_refused_in_words(string name)
     {
         List<byte[]> corpus = [.. Entries(name, n => n.Contains("/index/", StringComparison.Ordinal)).Where(b => b.Length > 13)];
-        Assert.NotEmpty(corpus);
-        var random = new Random(3);
-        for (int i = 0; i < 2000 * Factor; i++)
+        var random = new Random(Fuzz.NewSeed());
+        Fuzz.Run(6000, corpus, bytes =>
         {
-            byte[] bytes = Mutate(random, corpus[random.Next(corpus.Count)]);
             int offset = Math.Min(1, bytes.Length);
             int length = bytes.Length - offset;
             var vector = new PaimonDeletionVector("", 0, "data.parquet", "index/x", offset, random.Next(3) switch { 0 => length - 8, 1 => length, _ => 22 }, null);
-            await ExpectAsync($"{name} round {i}", () =>
-            {
-                DeletionVectors.Decode(bytes.AsSpan(offset, length), vector, 1_000_000);
-                return Task.CompletedTask;
-            });
-        }
+            DeletionVectors.Decode(bytes.AsSpan(offset, length), vector, 1_000_000);
+        });
     }
 
     private static async Task ReadAsync(string suffix, byte[] bytes)
@@ -157,60 +140,6 @@ public sealed class PaimonFuzzTests
         r.Offset >= 0 && r.Length >= 0 && r.Offset <= bytes.Length - r.Length
             ? new ReadOnlyMemory<byte>(bytes, (int)r.Offset, (int)r.Length)
             : throw LakeException.FormatInvalid("A range reaches past the end of the file"))];
-
-    private static async Task ExpectAsync(string input, Func<Task> read)
-    {
-        long before = GC.GetTotalAllocatedBytes();
-        try
-        {
-            await read();
-        }
-        catch (LakeException)
-        {
-            // Refused in words.
-        }
-        catch (Exception e)
-        {
-            Assert.Fail($"{input}: {e}");
-        }
-
-        long allocated = GC.GetTotalAllocatedBytes() - before;
-        Assert.True(allocated < MaxAllocatedBytes, $"{input}: {allocated} bytes were allocated");
-    }
-
-    private static byte[] Mutate(Random random, byte[] original)
-    {
-        byte[] bytes = [.. original];
-        for (int n = random.Next(1, 4); n > 0 && bytes.Length > 0; n--)
-        {
-            int at = random.Next(bytes.Length);
-            switch (random.Next(6))
-            {
-                case 0:
-                    bytes[at] ^= (byte)(1 << random.Next(8));
-                    break;
-                case 1:
-                    bytes[at] = (byte)random.Next(256);
-                    break;
-                case 2:
-                    byte[] extreme = random.Next(4) switch { 0 => [0xFF, 0xFF, 0xFF, 0xFF], 1 => [0x7F, 0xFF, 0xFF, 0xFF], 2 => [0, 0, 0, 0x80], _ => [0xFF, 0xFF, 0xFF, 0x7F] };
-                    extreme.AsSpan(0, Math.Min(4, bytes.Length - at)).CopyTo(bytes.AsSpan(at));
-                    break;
-                case 3:
-                    bytes = bytes[..at];
-                    break;
-                case 4:
-                    int length = random.Next(Math.Min(64, bytes.Length - at) + 1);
-                    bytes = [.. bytes[..at], .. bytes[at..(at + length)], .. bytes[at..]];
-                    break;
-                default:
-                    bytes = [.. bytes[..at], .. bytes[Math.Min(bytes.Length, at + random.Next(1, 16))..]];
-                    break;
-            }
-        }
-
-        return bytes;
-    }
 
     private static List<byte[]> Entries(string name, Func<string, bool> isWanted)
     {
