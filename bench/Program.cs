@@ -1,5 +1,12 @@
+using LakeHolo.Bench.Flight;
 using LakeHolo.Bench.Harness;
 using LakeHolo.Bench.Suites;
+
+if (args is [ServerProcess.Word, .. var arguments])
+{
+    await ServerProcess.ServeAsync(arguments);
+    return 0;
+}
 
 BenchOptions options;
 try

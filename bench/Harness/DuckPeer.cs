@@ -2,6 +2,7 @@ using System.Globalization;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Execution;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Bench.Harness;
@@ -51,6 +52,19 @@ internal sealed class DuckPeer : IDisposable
         }
 
         return rows;
+    });
+
+    /// <summary>Runs a statement, drops its rows and tells the bytes of their buffers.</summary>
+    public Task<long> BytesAsync(string sql) => ReadAsync(sql, async stream =>
+    {
+        long bytes = 0;
+        while (await stream.ReadNextRecordBatchAsync() is { } batch)
+        {
+            bytes += BatchBytes.Of(batch);
+            batch.Dispose();
+        }
+
+        return bytes;
     });
 
     /// <summary>Runs a statement and keeps its rows.</summary>

@@ -5,11 +5,14 @@ using LakeHolo.FlightServer.Wire;
 
 namespace LakeHolo.FlightServer;
 
-/// <summary>Writes one result into a DoGet stream: headers and schema at once, then batches as they come. A write ends when the transport took it, so a slow
-/// reader slows the query; while one batch goes out, the engine makes the next.</summary>
+/// <summary>Writes one result into a DoGet stream: headers and schema at once, then rows as they come, the engine's small batches put together where they are there. A write ends when
+/// the transport took it, so a slow reader slows the query; while one message goes out, the engine makes what the next will hold.</summary>
 internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, ServerCallContext context)
 {
     private readonly BatchEncoder _encoder = new();
+    private readonly List<RowRange> _gathered = [];
+    private long _gatheredBytes;
+    private ReadOnlyMemory<byte> _appMetadata;
 
     /// <summary>Streams a statement. Its app_metadata travels with the first message after it has started.</summary>
     public async Task WriteAsync(StatementResult result)
@@ -21,22 +24,27 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
         Task<bool> next = batches.MoveNextAsync().AsTask();
         try
         {
-            ReadOnlyMemory<byte> appMetadata = default;
             if (!ready)
             {
-                appMetadata = (await result.Started.WaitAsync(cancellationToken)).AppMetadata;
+                _appMetadata = (await result.Started.WaitAsync(cancellationToken)).AppMetadata;
             }
 
             while (await next)
             {
-                using RecordBatch batch = batches.Current;
+                RecordBatch batch = batches.Current;
                 next = batches.MoveNextAsync().AsTask();
-                await WriteBatchAsync(batch, appMetadata);
-                appMetadata = default;
+                await AddAsync(batch);
+                if (!next.IsCompleted)
+                {
+                    await FlushAsync();
+                }
             }
+
+            await FlushAsync();
         }
         finally
         {
+            Drop();
             await EndAsync(next, batches);
         }
     }
@@ -47,7 +55,8 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
         await WriteSchemaAsync(schema, default);
         if (rows is not null)
         {
-            await WriteBatchAsync(rows, default);
+            await AddAsync(rows);
+            await FlushAsync();
         }
     }
 
@@ -69,17 +78,59 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
         await responses.WriteAsync(new FlightFrame { Header = schema.Header, AppMetadata = appMetadata }, context.CancellationToken);
     }
 
-    private async Task WriteBatchAsync(RecordBatch batch, ReadOnlyMemory<byte> appMetadata)
+    /// <summary>Takes a batch; writes what was gathered before when it does not fit beside it, and a larger one in several messages.</summary>
+    private async ValueTask AddAsync(RecordBatch batch)
     {
-        int start = 0;
-        while (start < batch.Length)
+        var range = new RowRange(batch, 0, batch.Length);
+        long bytes = range.SizeBytes;
+        if (_gatheredBytes + bytes > BatchEncoder.MaxBodyBytes)
         {
-            int rows = BatchEncoder.RowsThatFit(batch, start);
-            FlightFrame frame = _encoder.Encode(batch, start, rows);
-            frame.AppMetadata = appMetadata;
-            appMetadata = default;
-            await responses.WriteAsync(frame, context.CancellationToken);
-            start += rows;
+            await FlushAsync();
         }
+
+        if (bytes <= BatchEncoder.MaxBodyBytes)
+        {
+            _gathered.Add(range);
+            _gatheredBytes += bytes;
+            return;
+        }
+
+        using (batch)
+        {
+            while (range.Rows > 0)
+            {
+                RowRange part = range.ThatFits(BatchEncoder.MaxBodyBytes);
+                await WriteAsync([part]);
+                range = new RowRange(batch, part.Start + part.Rows, range.Rows - part.Rows);
+            }
+        }
+    }
+
+    private async ValueTask FlushAsync()
+    {
+        if (_gathered.Count > 0)
+        {
+            await WriteAsync(_gathered);
+            Drop();
+        }
+    }
+
+    private void Drop()
+    {
+        foreach (RowRange range in _gathered)
+        {
+            range.Batch.Dispose();
+        }
+
+        _gathered.Clear();
+        _gatheredBytes = 0;
+    }
+
+    private async ValueTask WriteAsync(IReadOnlyList<RowRange> ranges)
+    {
+        FlightFrame frame = _encoder.Encode(ranges);
+        frame.AppMetadata = _appMetadata;
+        _appMetadata = default;
+        await responses.WriteAsync(frame, context.CancellationToken);
     }
 }

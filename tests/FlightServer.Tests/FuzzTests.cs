@@ -57,7 +57,7 @@ public sealed class FuzzTests
         var command = new CommandPreparedStatementQuery { PreparedStatementHandle = prepared.PreparedStatementHandle };
         var schema = new Schema([new Apache.Arrow.Field("0", StringType.Default, true)], null);
         using var batch = new RecordBatch(schema, [new StringArray.Builder().Append("a").AppendNull().Append("long enough").Build()], 3);
-        byte[] header = new BatchEncoder().Encode(batch, 0, 3).Header.ToArray();
+        byte[] header = new BatchEncoder().Encode([new RowRange(batch, 0, 3)]).Header.ToArray();
         for (int i = 0; i < 200; i++)
         {
             StatusCode status = await StatementTests.StatusOf(() => server.Client.PutRawAsync(command, schema, Damage(header, random)));

@@ -65,35 +65,6 @@ public sealed class StatementTests
     }
 
     [Fact]
-    public async Task Sliced_batches_are_framed_as_their_own_rows()
-    {
-        await using TestServer server = await TestServer.StartAsync();
-        var session = server.Service.OpenSession(new("u", "", ""));
-        const string Sql = "SELECT CASE WHEN range % 3 = 0 THEN NULL ELSE 's' || range END AS s, range % 2 = 0 AS b, [range, NULL] AS l, {'x': range} AS t FROM range(200)";
-        await using var result = await (await server.Service.PrepareAsync(session, Sql, default)).ExecuteAsync(session, null, 0, default);
-        using RecordBatch whole = (await result.ReadBatchesAsync(default).ToListAsync())[0];
-        foreach ((int start, int rows) in new[] { (0, 200), (3, 70), (64, 1), (199, 1), (8, 0) })
-        {
-            FlightFrame frame = new BatchEncoder().Encode(whole, start, rows);
-            using var stream = new MemoryStream();
-            stream.Write(new EncodedSchema(whole.Schema).Encapsulated.Span);
-            stream.Write(BitConverter.GetBytes(-1));
-            stream.Write(BitConverter.GetBytes(frame.Header.Length));
-            stream.Write(frame.Header.Span);
-            foreach (ReadOnlyMemory<byte> part in frame.Body)
-            {
-                stream.Write(part.Span);
-                stream.Write(new byte[FlightFrame.Padding(part.Length)]);
-            }
-
-            stream.Position = 0;
-            using var reader = new Apache.Arrow.Ipc.ArrowStreamReader(stream);
-            using RecordBatch read = await reader.ReadNextRecordBatchAsync();
-            Assert.Equal(Texts([whole]).Skip(start).Take(rows), Texts([read]));
-        }
-    }
-
-    [Fact]
     public async Task A_ticket_is_read_once_and_only_by_its_user()
     {
         await using TestServer server = await TestServer.StartAsync();

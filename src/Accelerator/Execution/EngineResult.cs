@@ -11,10 +11,11 @@ namespace LakeHolo.Accelerator.Execution;
 /// <summary>The rows of a running statement, streamed from the engine as they come.</summary>
 internal sealed class EngineResult : IQueryResult
 {
-    /// <summary>The engine gives 2,048 rows a batch; they are put together to at least this many, or to <see cref="TargetBytes"/>.</summary>
-    private const int TargetRows = 32_768;
+    /// <summary>What is fetched by one change of threads: about what one message to a client holds.</summary>
+    private const long GroupBytes = 1_900_000;
 
-    private const long TargetBytes = 1 << 20;
+    /// <summary>Rows that are there do not wait longer than this for those of a slow query that follow.</summary>
+    private static readonly TimeSpan GroupTime = TimeSpan.FromMilliseconds(50);
 
     private readonly RunningStatement _statement;
     private readonly DuckDBCommand _command;
@@ -38,53 +39,37 @@ internal sealed class EngineResult : IQueryResult
 
     public ReadOnlyMemory<byte> AppMetadata { get; }
 
+    /// <summary>Batches as the engine makes them, of some 2,048 rows. They are fetched in groups: all of a group but the first are there at once.</summary>
     public async IAsyncEnumerable<RecordBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), _statement);
-        var pending = new List<RecordBatch>();
+        var group = new Queue<RecordBatch>();
         try
         {
-            long rows = 0;
-            long bytes = 0;
-            while (true)
+            bool more = true;
+            while (more)
             {
                 long asked = Stopwatch.GetTimestamp();
-                RecordBatch? batch = await NextAsync(cancellationToken);
+                more = await FetchAsync(group, cancellationToken);
                 _statement.Spent(Stopwatch.GetElapsedTime(asked), TimeSpan.Zero);
-                if (batch is not null && batch.Length == 0)
+                long given = Stopwatch.GetTimestamp();
+                while (group.TryDequeue(out RecordBatch? batch))
                 {
-                    batch.Dispose();
-                    continue;
+                    _statement.Count(batch.Length, BatchBytes.Of(batch));
+                    yield return batch;
                 }
 
-                if (batch is not null)
-                {
-                    pending.Add(batch);
-                    rows += batch.Length;
-                    bytes += BatchBytes.Of(batch);
-                }
-
-                if (pending.Count > 0 && (batch is null || rows >= TargetRows || bytes >= TargetBytes))
-                {
-                    RecordBatch whole = Concatenate(pending);
-                    _statement.Count(whole.Length, bytes);
-                    pending.Clear();
-                    rows = bytes = 0;
-                    long given = Stopwatch.GetTimestamp();
-                    yield return whole;
-                    _statement.Spent(TimeSpan.Zero, Stopwatch.GetElapsedTime(given));
-                }
-
-                if (batch is null)
-                {
-                    _statement.Finish(null);
-                    yield break;
-                }
+                _statement.Spent(TimeSpan.Zero, Stopwatch.GetElapsedTime(given));
             }
+
+            _statement.Finish(null);
         }
         finally
         {
-            pending.ForEach(b => b.Dispose());
+            foreach (RecordBatch batch in group)
+            {
+                batch.Dispose();
+            }
         }
     }
 
@@ -99,12 +84,13 @@ internal sealed class EngineResult : IQueryResult
         }
     }
 
-    private async ValueTask<RecordBatch?> NextAsync(CancellationToken cancellationToken)
+    /// <summary>Fetches the next group; false after the last.</summary>
+    private async ValueTask<bool> FetchAsync(Queue<RecordBatch> group, CancellationToken cancellationToken)
     {
         try
         {
             // The engine computes on the calling thread until a batch is there: not on one that somebody's I/O waits for.
-            return await Task.Run(async () => await _stream.ReadNextRecordBatchAsync(cancellationToken), CancellationToken.None);
+            return await Task.Run(() => FillAsync(group, cancellationToken), CancellationToken.None);
         }
         catch (Exception e)
         {
@@ -112,23 +98,30 @@ internal sealed class EngineResult : IQueryResult
         }
     }
 
-    private RecordBatch Concatenate(List<RecordBatch> batches)
+    private async Task<bool> FillAsync(Queue<RecordBatch> group, CancellationToken cancellationToken)
     {
-        if (batches.Count == 1)
+        long start = Stopwatch.GetTimestamp();
+        long bytes = 0;
+        do
         {
-            return batches[0];
-        }
+            RecordBatch? batch = await _stream.ReadNextRecordBatchAsync(cancellationToken);
+            if (batch is null)
+            {
+                return false;
+            }
 
-        var columns = new IArrowArray[Schema.FieldsList.Count];
-        int length = batches.Sum(b => b.Length);
-        for (int c = 0; c < columns.Length; c++)
-        {
-            columns[c] = ArrowArrayConcatenator.Concatenate([.. batches.Select(b => b.Column(c))]);
-        }
+            if (batch.Length == 0)
+            {
+                batch.Dispose();
+                continue;
+            }
 
-        var whole = new RecordBatch(Schema, columns, length);
-        batches.ForEach(b => b.Dispose());
-        return whole;
+            bytes += BatchBytes.Of(batch);
+            group.Enqueue(batch);
+        }
+        while (bytes < GroupBytes && Stopwatch.GetElapsedTime(start) < GroupTime);
+
+        return true;
     }
 }
 

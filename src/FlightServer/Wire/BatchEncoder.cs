@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Apache.Arrow;
@@ -7,44 +6,46 @@ using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.FlightServer.Wire;
 
-/// <summary>Puts ranges of rows of a batch into frames: buffers are referred to, not copied; only bitmaps that do not begin at a byte and offsets that do not
-/// begin at zero are rewritten. One per stream; not thread-safe; a frame is valid until the next.</summary>
+/// <summary>Puts rows of one or more batches of one schema into one record batch message. Values are referred to where they are, not copied; only bitmaps, and offsets that do not
+/// begin at zero, are written anew. One per stream; not thread-safe; a frame is valid until the next.</summary>
 internal sealed class BatchEncoder
 {
     /// <summary>Bounds a message so that clients with the usual limit of 4 MiB (tonic, grpc-go) take it.</summary>
     public const long MaxBodyBytes = (2 << 20) - (64 << 10);
 
-    /// <summary>Rows are split at multiples of this, so that bitmaps stay at byte boundaries.</summary>
-    private const int SplitRows = 64;
-
     private readonly FlightFrame _frame = new();
     private readonly List<(long Length, long NullCount)> _nodes = [];
     private readonly List<(long Offset, long Length)> _buffers = [];
+    private readonly Stack<List<Piece>> _spare = new();
+    private readonly Scratch _scratch = new();
     private byte[] _header = new byte[1024];
 
-    /// <summary>How many rows from <paramref name="start"/> fit into one message; at least one.</summary>
-    public static int RowsThatFit(RecordBatch batch, int start)
-    {
-        int rows = batch.Length - start;
-        while (rows > 1 && Size(batch, start, rows) > MaxBodyBytes)
-        {
-            int half = rows / 2;
-            rows = half > SplitRows ? half / SplitRows * SplitRows : half;
-        }
+    /// <summary>Bytes that the encoder holds between messages.</summary>
+    public long HeldBytes => _scratch.HeldBytes + _header.Length;
 
-        return rows;
-    }
-
-    /// <summary>Frames rows of a batch.</summary>
-    public FlightFrame Encode(RecordBatch batch, int start, int rows)
+    /// <summary>Frames rows of batches, one range after the other.</summary>
+    public FlightFrame Encode(IReadOnlyList<RowRange> ranges)
     {
         _frame.Clear();
         _nodes.Clear();
         _buffers.Clear();
-        for (int c = 0; c < batch.ColumnCount; c++)
+        _scratch.Clear();
+        long rows = 0;
+        foreach (RowRange range in ranges)
         {
-            ArrayData data = batch.Column(c).Data;
-            Add(data, data.Offset + start, rows);
+            rows += range.Rows;
+        }
+
+        for (int c = 0; c < ranges[0].Batch.ColumnCount; c++)
+        {
+            List<Piece> pieces = Rent();
+            foreach (RowRange range in ranges)
+            {
+                ArrayData data = range.Batch.Column(c).Data;
+                pieces.Add(new Piece(data, data.Offset + range.Start, range.Rows));
+            }
+
+            Add(pieces);
         }
 
         int length = BatchHeader.Write(ref _header, rows, _nodes, _buffers, _frame.BodyLength);
@@ -52,248 +53,273 @@ internal sealed class BatchEncoder
         return _frame;
     }
 
-    private static long Size(RecordBatch batch, int start, int rows)
+    private List<Piece> Rent() => _spare.TryPop(out List<Piece>? pieces) ? pieces : [];
+
+    /// <summary>Adds an array of which the pieces are parts; takes the list back.</summary>
+    private void Add(List<Piece> pieces)
     {
-        long size = 0;
-        for (int c = 0; c < batch.ColumnCount; c++)
+        IArrowType type = pieces[0].Data.DataType;
+        if (type is NullType)
         {
-            ArrayData data = batch.Column(c).Data;
-            size += Size(data, data.Offset + start, rows);
+            long length = Length(pieces);
+            _nodes.Add((length, length));
+        }
+        else if (type is UnionType union)
+        {
+            AddUnion(pieces, union);
+        }
+        else
+        {
+            AddValidity(pieces);
+            AddValues(pieces, type);
         }
 
-        return size;
+        pieces.Clear();
+        _spare.Push(pieces);
     }
 
-    private static long Size(ArrayData data, int offset, int length)
+    private void AddValues(List<Piece> pieces, IArrowType type)
     {
-        long size = data.NullCount == 0 ? 0 : (length / 8) + 8;
-        switch (data.DataType)
-        {
-            case StringType or BinaryType:
-                return size + (4L * length) + Offset32(data, offset + length) - Offset32(data, offset);
-            case LargeStringType or LargeBinaryType:
-                return size + (8L * length) + Offset64(data, offset + length) - Offset64(data, offset);
-            case ListType or MapType:
-                int from = Offset32(data, offset);
-                return size + (4L * length) + Size(data.Children[0], data.Children[0].Offset + from, Offset32(data, offset + length) - from);
-            case LargeListType:
-                long start = Offset64(data, offset);
-                return size + (8L * length) + Size(data.Children[0], checked((int)(data.Children[0].Offset + start)), checked((int)(Offset64(data, offset + length) - start)));
-            case FixedSizeListType list:
-                return size + Size(data.Children[0], data.Children[0].Offset + (offset * list.ListSize), length * list.ListSize);
-            case StructType:
-                return size + data.Children.Sum(c => Size(c, c.Offset + offset, length));
-            case UnionType union:
-                return size + (5L * length) + data.Children.Sum(c => union.Mode == UnionMode.Sparse ? Size(c, c.Offset + offset, length) : Size(c, c.Offset, c.Length));
-            case FixedWidthType fixedWidth:
-                return size + ((long)length * fixedWidth.BitWidth / 8);
-            default:
-                return size;
-        }
-    }
-
-    private static int Offset32(ArrayData data, int index) => data.Length == 0 || data.Buffers[1].Length == 0 ? 0 : BinaryPrimitives.ReadInt32LittleEndian(data.Buffers[1].Span[(4 * index)..]);
-
-    private static long Offset64(ArrayData data, int index) => data.Length == 0 || data.Buffers[1].Length == 0 ? 0 : BinaryPrimitives.ReadInt64LittleEndian(data.Buffers[1].Span[(8 * index)..]);
-
-    private void Add(ArrayData data, int offset, int length)
-    {
-        switch (data.DataType)
-        {
-            case NullType:
-                _nodes.Add((length, length));
-                return;
-            case UnionType union:
-                AddUnion(data, union, offset, length);
-                return;
-        }
-
-        AddValidity(data, offset, length);
-        switch (data.DataType)
+        switch (type)
         {
             case BooleanType:
-                AddBits(data.Buffers[1].Memory, offset, length);
+                AddBits(pieces, 1);
                 break;
             case StringType or BinaryType:
-                AddOffsets32(data, offset, length, out int from, out int to);
-                AddPart(data.Buffers[2].Memory[from..to]);
+                AddOffsets<int>(pieces);
+                AddBytes(pieces, static p => p.Data.Buffers[2].Memory[p.Offset32(0)..p.Offset32(p.Length)]);
                 break;
             case LargeStringType or LargeBinaryType:
-                AddOffsets64(data, offset, length, out long first, out long last);
-                AddPart(data.Buffers[2].Memory[checked((int)first)..checked((int)last)]);
+                AddOffsets<long>(pieces);
+                AddBytes(pieces, static p => p.Data.Buffers[2].Memory[checked((int)p.Offset64(0))..checked((int)p.Offset64(p.Length))]);
                 break;
             case ListType or MapType:
-                AddOffsets32(data, offset, length, out int childFrom, out int childTo);
-                Add(data.Children[0], data.Children[0].Offset + childFrom, childTo - childFrom);
+                AddOffsets<int>(pieces);
+                AddChild(pieces, 0, static (p, child) => new Piece(child, child.Offset + p.Offset32(0), p.Offset32(p.Length) - p.Offset32(0)));
                 break;
             case LargeListType:
-                AddOffsets64(data, offset, length, out long largeFrom, out long largeTo);
-                Add(data.Children[0], checked((int)(data.Children[0].Offset + largeFrom)), checked((int)(largeTo - largeFrom)));
+                AddOffsets<long>(pieces);
+                AddChild(pieces, 0, static (p, child) => new Piece(child, checked((int)(child.Offset + p.Offset64(0))), checked((int)(p.Offset64(p.Length) - p.Offset64(0)))));
                 break;
             case FixedSizeListType list:
-                Add(data.Children[0], data.Children[0].Offset + (offset * list.ListSize), length * list.ListSize);
+                int size = list.ListSize;
+                AddChild(pieces, 0, (p, child) => new Piece(child, child.Offset + (p.Offset * size), p.Length * size));
                 break;
             case StructType:
-                foreach (ArrayData child in data.Children)
+                for (int i = 0; i < pieces[0].Data.Children.Length; i++)
                 {
-                    Add(child, child.Offset + offset, length);
+                    AddChild(pieces, i, static (p, child) => new Piece(child, child.Offset + p.Offset, p.Length));
                 }
 
                 break;
             case FixedWidthType fixedWidth:
                 int width = fixedWidth.BitWidth / 8;
-                AddPart(data.Buffers[1].Memory.Slice(offset * width, length * width));
+                foreach (Piece piece in pieces)
+                {
+                    _frame.AddBody(piece.Data.Buffers[1].Memory.Slice(piece.Offset * width, piece.Length * width));
+                }
+
+                EndBuffer((long)width * Length(pieces));
                 break;
             default:
-                throw LakeException.FeatureUnsupported($"Columns of the type {data.DataType.Name} cannot be sent");
+                throw LakeException.FeatureUnsupported($"Columns of the type {type.Name} cannot be sent");
         }
     }
 
-    private void AddUnion(ArrayData data, UnionType union, int offset, int length)
+    private void AddChild(List<Piece> parents, int index, Func<Piece, ArrayData, Piece> part)
     {
-        _nodes.Add((length, 0));
-        AddPart(data.Buffers[0].Memory.Slice(offset, length));
-        if (union.Mode == UnionMode.Dense)
+        List<Piece> children = Rent();
+        foreach (Piece parent in parents)
         {
-            // Its offsets point anywhere into the children, so these go out whole.
-            AddPart(data.Buffers[1].Memory.Slice(4 * offset, 4 * length));
+            children.Add(part(parent, parent.Data.Children[index]));
         }
 
-        foreach (ArrayData child in data.Children)
+        Add(children);
+    }
+
+    private void AddBytes(List<Piece> pieces, Func<Piece, ReadOnlyMemory<byte>> part)
+    {
+        long length = 0;
+        foreach (Piece piece in pieces)
         {
-            Add(child, union.Mode == UnionMode.Sparse ? child.Offset + offset : child.Offset, union.Mode == UnionMode.Sparse ? length : child.Length);
+            ReadOnlyMemory<byte> bytes = piece.Length == 0 ? default : part(piece);
+            _frame.AddBody(bytes);
+            length += bytes.Length;
+        }
+
+        EndBuffer(length);
+    }
+
+    /// <summary>A union has no validity. A dense one's offsets point anywhere into its children, so these go out whole.</summary>
+    private void AddUnion(List<Piece> pieces, UnionType union)
+    {
+        _nodes.Add((Length(pieces), 0));
+        AddBytes(pieces, static p => p.Data.Buffers[0].Memory.Slice(p.Offset, p.Length));
+        bool sparse = union.Mode == UnionMode.Sparse;
+        if (!sparse)
+        {
+            AddDenseOffsets(pieces, union);
+        }
+
+        for (int i = 0; i < union.Fields.Count; i++)
+        {
+            AddChild(pieces, i, sparse ? static (p, child) => new Piece(child, child.Offset + p.Offset, p.Length) : static (_, child) => new Piece(child, child.Offset, child.Length));
         }
     }
 
-    private void AddPart(ReadOnlyMemory<byte> part)
+    private void AddDenseOffsets(List<Piece> pieces, UnionType union)
     {
-        _buffers.Add((_frame.BodyLength, part.Length));
-        if (part.Length > 0)
+        Memory<byte> memory = _scratch.Rent(4 * Length(pieces));
+        Span<int> target = MemoryMarshal.Cast<byte, int>(memory.Span);
+        Span<int> before = stackalloc int[128];
+        before.Clear();
+        int at = 0;
+        foreach (Piece piece in pieces)
         {
-            _frame.AddBody(part);
+            ReadOnlySpan<byte> ids = piece.Data.Buffers[0].Span.Slice(piece.Offset, piece.Length);
+            ReadOnlySpan<int> offsets = MemoryMarshal.Cast<byte, int>(piece.Data.Buffers[1].Span).Slice(piece.Offset, piece.Length);
+            for (int r = 0; r < piece.Length; r++)
+            {
+                target[at++] = offsets[r] + before[ids[r] & 127];
+            }
+
+            for (int i = 0; i < union.Fields.Count; i++)
+            {
+                before[union.TypeIds[i] & 127] += piece.Data.Children[i].Length;
+            }
         }
+
+        _frame.AddBody(memory);
+        EndBuffer(memory.Length);
     }
 
-    private void AddValidity(ArrayData data, int offset, int length)
+    private void AddValidity(List<Piece> pieces)
     {
-        ReadOnlyMemory<byte> bits = data.Buffers[0].Memory;
-        int nulls = data.NullCount == 0 || bits.IsEmpty ? 0
-            : data.NullCount > 0 && offset == data.Offset && length == data.Length ? data.NullCount
-            : length - CountBits(bits.Span, offset, length);
-        _nodes.Add((length, nulls));
+        int nulls = 0;
+        foreach (Piece piece in pieces)
+        {
+            nulls += piece.Nulls;
+        }
+
+        _nodes.Add((Length(pieces), nulls));
         if (nulls == 0)
         {
-            AddPart(default);
+            EndBuffer(0);
         }
         else
         {
-            AddBits(bits, offset, length);
+            AddBits(pieces, 0);
         }
     }
 
-    private void AddBits(ReadOnlyMemory<byte> bits, int offset, int length)
+    /// <summary>A bitmap of all pieces; one that a piece does not have is all ones.</summary>
+    private void AddBits(List<Piece> pieces, int buffer)
     {
-        int bytes = (length + 7) / 8;
-        int shift = offset & 7;
-        if (shift == 0)
+        Memory<byte> memory = _scratch.Rent((Length(pieces) + 7) / 8);
+        int at = 0;
+        foreach (Piece piece in pieces)
         {
-            AddPart(bits.Slice(offset / 8, bytes));
-            return;
+            ReadOnlySpan<byte> bits = piece.Data.Buffers[buffer].Span;
+            if (bits.IsEmpty)
+            {
+                Bits.Fill(memory.Span, at, piece.Length);
+            }
+            else
+            {
+                Bits.Copy(bits, piece.Offset, memory.Span, at, piece.Length);
+            }
+
+            at += piece.Length;
         }
 
-        ReadOnlySpan<byte> source = bits.Span[(offset / 8)..];
-        byte[] moved = new byte[bytes];
-        for (int i = 0; i < bytes; i++)
-        {
-            int next = i + 1 < source.Length ? source[i + 1] << (8 - shift) : 0;
-            moved[i] = (byte)((source[i] >> shift) | next);
-        }
-
-        AddPart(moved);
+        _frame.AddBody(memory);
+        EndBuffer(memory.Length);
     }
 
-    private static int CountBits(ReadOnlySpan<byte> bits, int offset, int length)
+    /// <summary>One more offset than there are rows, from zero; an empty array may come without any.</summary>
+    private void AddOffsets<T>(List<Piece> pieces)
+        where T : unmanaged, INumber<T>
     {
-        int count = 0;
-        int end = offset + length;
-        while (offset < end && (offset & 7) != 0)
+        int size = Marshal.SizeOf<T>();
+        long bytes = size * (Length(pieces) + 1L);
+        if (pieces.Count == 1 && pieces[0].Data.Buffers[1].Length > 0)
         {
-            count += (bits[offset >> 3] >> (offset & 7)) & 1;
-            offset++;
+            ReadOnlyMemory<byte> own = pieces[0].Data.Buffers[1].Memory.Slice(size * pieces[0].Offset, (int)bytes);
+            if (T.IsZero(MemoryMarshal.Read<T>(own.Span)))
+            {
+                _frame.AddBody(own);
+                EndBuffer(bytes);
+                return;
+            }
         }
 
-        for (; end - offset >= 64; offset += 64)
+        Memory<byte> memory = _scratch.Rent((int)bytes);
+        Span<T> target = MemoryMarshal.Cast<byte, T>(memory.Span);
+        T end = T.Zero;
+        int at = 0;
+        foreach (Piece piece in pieces)
         {
-            count += BitOperations.PopCount(BinaryPrimitives.ReadUInt64LittleEndian(bits[(offset >> 3)..]));
+            if (piece.Length > 0)
+            {
+                ReadOnlySpan<T> offsets = MemoryMarshal.Cast<byte, T>(piece.Data.Buffers[1].Span).Slice(piece.Offset, piece.Length + 1);
+                Add(offsets, end - offsets[0], target[at..]);
+                end = target[at + piece.Length];
+                at += piece.Length;
+            }
         }
 
-        for (; offset < end; offset++)
-        {
-            count += (bits[offset >> 3] >> (offset & 7)) & 1;
-        }
-
-        return count;
+        _frame.AddBody(memory);
+        EndBuffer(bytes);
     }
 
-    private void AddOffsets32(ArrayData data, int offset, int length, out int from, out int to)
+    private void EndBuffer(long length)
     {
-        if (data.Buffers[1].Length == 0)
-        {
-            // An empty array may come without offsets; on the wire there is always one.
-            (from, to) = (0, 0);
-            AddPart(new byte[4]);
-            return;
-        }
-
-        ReadOnlyMemory<byte> bytes = data.Buffers[1].Memory.Slice(4 * offset, 4 * (length + 1));
-        ReadOnlySpan<int> offsets = MemoryMarshal.Cast<byte, int>(bytes.Span);
-        (from, to) = (offsets[0], offsets[length]);
-        if (from == 0)
-        {
-            AddPart(bytes);
-            return;
-        }
-
-        byte[] moved = new byte[bytes.Length];
-        Rebase(offsets, from, MemoryMarshal.Cast<byte, int>(moved.AsSpan()));
-        AddPart(moved);
+        _buffers.Add((_frame.BodyLength - length, length));
+        _frame.EndBuffer();
     }
 
-    private void AddOffsets64(ArrayData data, int offset, int length, out long from, out long to)
+    private static int Length(List<Piece> pieces)
     {
-        if (data.Buffers[1].Length == 0)
+        int length = 0;
+        foreach (Piece piece in pieces)
         {
-            (from, to) = (0, 0);
-            AddPart(new byte[8]);
-            return;
+            length += piece.Length;
         }
 
-        ReadOnlyMemory<byte> bytes = data.Buffers[1].Memory.Slice(8 * offset, 8 * (length + 1));
-        ReadOnlySpan<long> offsets = MemoryMarshal.Cast<byte, long>(bytes.Span);
-        (from, to) = (offsets[0], offsets[length]);
-        if (from == 0)
-        {
-            AddPart(bytes);
-            return;
-        }
-
-        byte[] moved = new byte[bytes.Length];
-        Rebase(offsets, from, MemoryMarshal.Cast<byte, long>(moved.AsSpan()));
-        AddPart(moved);
+        return length;
     }
 
-    private static void Rebase<T>(ReadOnlySpan<T> offsets, T from, Span<T> target)
+    private static void Add<T>(ReadOnlySpan<T> source, T addend, Span<T> target)
         where T : unmanaged, INumber<T>
     {
         int i = 0;
-        for (var subtrahend = new Vector<T>(from); i <= offsets.Length - Vector<T>.Count; i += Vector<T>.Count)
+        for (var addends = new Vector<T>(addend); i <= source.Length - Vector<T>.Count; i += Vector<T>.Count)
         {
-            (new Vector<T>(offsets[i..]) - subtrahend).CopyTo(target[i..]);
+            (new Vector<T>(source[i..]) + addends).CopyTo(target[i..]);
         }
 
-        for (; i < offsets.Length; i++)
+        for (; i < source.Length; i++)
         {
-            target[i] = offsets[i] - from;
+            target[i] = source[i] + addend;
         }
+    }
+
+    /// <summary>Rows of an array: <paramref name="Offset"/> counts from the beginning of its buffers.</summary>
+    private readonly record struct Piece(ArrayData Data, int Offset, int Length)
+    {
+        public int Nulls
+        {
+            get
+            {
+                ReadOnlySpan<byte> bits = Data.Buffers[0].Span;
+                return Data.NullCount == 0 || bits.IsEmpty ? 0
+                    : Data.NullCount > 0 && Offset == Data.Offset && Length == Data.Length ? Data.NullCount
+                    : Length - Bits.Count(bits, Offset, Length);
+            }
+        }
+
+        public int Offset32(int row) => Length == 0 ? 0 : MemoryMarshal.Cast<byte, int>(Data.Buffers[1].Span)[Offset + row];
+
+        public long Offset64(int row) => Length == 0 ? 0 : MemoryMarshal.Cast<byte, long>(Data.Buffers[1].Span)[Offset + row];
     }
 }

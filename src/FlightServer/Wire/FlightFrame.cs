@@ -10,11 +10,13 @@ namespace LakeHolo.FlightServer.Wire;
 /// <code>
 /// 0A len descriptor   12 len data_header   1A len app_metadata   C2 3E len data_body
 /// </code>
-/// The protobuf field numbers are 1, 2, 3 and 1000. Body parts are padded with zeros to a multiple of 8, as Arrow IPC lays buffers out.
+/// The protobuf field numbers are 1, 2, 3 and 1000. Each buffer of the body is padded with zeros to a multiple of 8, as Arrow IPC lays buffers out.
 /// </remarks>
 internal sealed class FlightFrame
 {
     public static readonly Marshaller<FlightFrame> Marshaller = Marshallers.Create<FlightFrame>(static (frame, context) => frame.Write(context), Read);
+
+    private static readonly byte[] Zeros = new byte[8];
 
     private const int DescriptorTag = 0x0A;
     private const int HeaderTag = 0x12;
@@ -33,22 +35,27 @@ internal sealed class FlightFrame
 
     public ReadOnlyMemory<byte> AppMetadata { get; set; }
 
-    /// <summary>Buffers of the body, each padded to 8 on the wire.</summary>
+    /// <summary>The body in pieces, padding among them.</summary>
     public List<ReadOnlyMemory<byte>> Body { get; } = [];
 
-    /// <summary>Bytes of the body with padding.</summary>
-    public long BodyLength { get; set; }
+    /// <summary>Bytes of the body.</summary>
+    public long BodyLength { get; private set; }
 
     /// <summary>A frame that was read: the whole body in one piece.</summary>
     public ReadOnlyMemory<byte> ReadBody => Body.Count == 0 ? default : Body[0];
 
-    public static int Padding(int length) => -length & 7;
-
+    /// <summary>Adds a piece of a buffer.</summary>
     public void AddBody(ReadOnlyMemory<byte> part)
     {
-        Body.Add(part);
-        BodyLength += part.Length + Padding(part.Length);
+        if (!part.IsEmpty)
+        {
+            Body.Add(part);
+            BodyLength += part.Length;
+        }
     }
+
+    /// <summary>Ends a buffer: the next begins at a multiple of 8.</summary>
+    public void EndBuffer() => AddBody(Zeros.AsMemory(0, (int)(-BodyLength & 7)));
 
     public void Clear()
     {
@@ -144,12 +151,6 @@ internal sealed class FlightFrame
         foreach (ReadOnlyMemory<byte> part in Body)
         {
             CopyTo(output, part.Span);
-            int padding = Padding(part.Length);
-            if (padding > 0)
-            {
-                output.GetSpan(padding)[..padding].Clear();
-                output.Advance(padding);
-            }
         }
     }
 
@@ -173,8 +174,8 @@ internal sealed class FlightFrame
                     break;
                 case BodyTag:
                     frame.Body.Clear();
-                    frame.Body.Add(input.Bytes());
-                    frame.BodyLength = frame.Body[0].Length;
+                    frame.BodyLength = 0;
+                    frame.AddBody(input.Bytes());
                     break;
                 default:
                     input.Skip(tag);

@@ -125,12 +125,11 @@ internal sealed class RawClient : IDisposable
         await call.RequestStream.WriteAsync(first);
         if (parameters is not null)
         {
-            FlightFrame frame = new BatchEncoder().Encode(parameters, 0, parameters.Length);
+            FlightFrame frame = new BatchEncoder().Encode([new RowRange(parameters, 0, parameters.Length)]);
             var body = new MemoryStream();
             foreach (ReadOnlyMemory<byte> part in frame.Body)
             {
                 body.Write(part.Span);
-                body.Write(new byte[FlightFrame.Padding(part.Length)]);
             }
 
             await call.RequestStream.WriteAsync(new FlightData { DataHeader = ByteString.CopyFrom(frame.Header.Span), DataBody = ByteString.CopyFrom(body.ToArray()) });
