@@ -80,7 +80,10 @@ internal static class OrcCompression
             case OrcCompressionKind.Zlib:
                 return Inflate(chunk, target, path);
             case OrcCompressionKind.Snappy:
-                return Snappier.Snappy.Decompress(chunk, target);
+                // The library allocates what a chunk declares, up to 2 GiB, before it looks at the target.
+                return Snappier.Snappy.GetUncompressedLength(chunk) <= target.Length
+                    ? Snappier.Snappy.Decompress(chunk, target)
+                    : throw LakeException.FormatInvalid("An ORC chunk decompresses beyond the block size", path);
             case OrcCompressionKind.Lz4:
                 int written = LZ4Codec.Decode(chunk, target);
                 return written >= 0 ? written : throw LakeException.FormatInvalid("An ORC chunk does not decompress with Lz4", path);

@@ -28,6 +28,16 @@ public sealed class OrcFileTests
     }
 
     [Fact]
+    public void A_chunk_that_declares_more_than_a_block_is_refused_before_it_is_allocated()
+    {
+        // Snappy's length of 1,879,048,191 bytes as a varint, then nothing; before it the chunk's header of 5 bytes.
+        byte[] chunk = [10, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x06];
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Throws<LakeException>(() => OrcCompression.Decompress(new OrcPostScript(0, 0, OrcCompressionKind.Snappy, 1 << 16), chunk, "t"));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    [Fact]
     public async Task Only_the_selected_columns_are_fetched()
     {
         byte[] file = Sample(1);
