@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Apache.Arrow;
@@ -53,7 +54,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         _access = new AccessControl(access, Log, denied, time);
         _planner = new StatementPlanner(_planning, catalog, sources, new SystemTables(catalog, tier, Log, () => _sessions.Values), _access);
         Queries = new QueryTables(_planner, catalog);
-        _executor = new StatementExecutor(engine, _planner, Log, limits, time);
+        _executor = new StatementExecutor(engine, _planner, Log, limits, _access, time);
     }
 
     /// <summary>Promoted queries as tables.</summary>
@@ -80,6 +81,35 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     /// <inheritdoc/>
     public async ValueTask<IPreparedQuery> PrepareAsync(QuerySession session, string sql, CancellationToken cancellationToken)
     {
+        using Activity? span = StatementTrace.Preparing();
+        DateTimeOffset start = _time.GetUtcNow();
+        try
+        {
+            return await BindAsync(session, sql, cancellationToken);
+        }
+        catch (LakeException e) when (e.Kind != LakeErrorKind.PermissionDenied)
+        {
+            span?.SetStatus(ActivityStatusCode.Error, e.Kind.ToString());
+            Log.Put(Log.NewEntry(session, sql, start) with { State = "failed", Error = e.Message, DurationMs = (_time.GetUtcNow() - start).TotalMilliseconds });
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void LogCatalogStatement(QuerySession session, string sql, CatalogOutcome outcome) => Log.PutCatalog(Log.NewEntry(session, sql, outcome.StartedAt) with
+    {
+        State = outcome.Error is null ? "done" : "failed",
+        Error = outcome.Error,
+        DurationMs = outcome.Duration.TotalMilliseconds,
+        Rows = outcome.Rows,
+        Bytes = outcome.Bytes,
+    });
+
+    /// <inheritdoc/>
+    public void LogDenial(QuerySession session, string statement, string reason) => _access.Denied(session, statement, reason);
+
+    private async ValueTask<IPreparedQuery> BindAsync(QuerySession session, string sql, CancellationToken cancellationToken)
+    {
         switch (ManagementStatement.TryParse(sql))
         {
             case ManagementStatement.Explain explain:
@@ -91,7 +121,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
                 await BindWholeAsync(session, explain.Query, cancellationToken);
                 return new PreparedExplainLake(this, sql, explain.Query);
             case { } statement:
-                return new PreparedManagement(this, statement);
+                return new PreparedManagement(this, sql, statement);
             default:
                 return new PreparedSelect(this, session, sql, await _planner.BindAsync(session, sql, null, cancellationToken));
         }
@@ -123,6 +153,31 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         }
 
         return bound;
+    }
+
+    private async ValueTask<RowRelation> LoggedAsync(QuerySession session, string sql, ManagementStatement statement, CancellationToken cancellationToken)
+    {
+        QueryLogEntry entry = Log.NewEntry(session, sql, _time.GetUtcNow());
+        Log.Put(entry);
+        try
+        {
+            RowRelation rows = await ManageAsync(session, statement, cancellationToken);
+            Log.Put(entry with { State = "done", Rows = rows.Rows.Count, DurationMs = Elapsed() });
+            return rows;
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.PermissionDenied)
+        {
+            // The refusal has a line of its own.
+            Log.Forget(entry);
+            throw;
+        }
+        catch (Exception e)
+        {
+            Log.Put(entry with { State = e is OperationCanceledException ? "cancelled" : "failed", Error = e.Message, DurationMs = Elapsed() });
+            throw;
+        }
+
+        double Elapsed() => (_time.GetUtcNow() - entry.StartedAt).TotalMilliseconds;
     }
 
     private async ValueTask<RowRelation> ManageAsync(QuerySession session, ManagementStatement statement, CancellationToken cancellationToken)
@@ -259,7 +314,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         }
     }
 
-    private sealed class PreparedManagement(LakeEngine engine, ManagementStatement statement) : IPreparedQuery
+    private sealed class PreparedManagement(LakeEngine engine, string sql, ManagementStatement statement) : IPreparedQuery
     {
         public static readonly (string, string)[] SetColumns = [("option", "VARCHAR"), ("value", "VARCHAR")];
 
@@ -284,7 +339,9 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         public bool IsUpdate => true;
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
-            => new RowResult(await engine.ManageAsync(session, statement, cancellationToken));
+            => new RowResult(statement is ManagementStatement.Set
+                ? await engine.ManageAsync(session, statement, cancellationToken)
+                : await engine.LoggedAsync(session, sql, statement, cancellationToken));
     }
 
     /// <summary>The rows of a management statement.</summary>

@@ -1,15 +1,16 @@
 using System.Net;
 using Grpc.AspNetCore.Server;
 using LakeHolo.Accelerator.Sessions;
+using LakeHolo.FlightServer.Logins;
 using LakeHolo.FlightServer.Metadata;
 using LakeHolo.FlightServer.Sessions;
 using LakeHolo.FlightServer.Statements;
+using LakeHolo.FlightServer.Telemetry;
 using LakeHolo.LakeCatalog;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
@@ -28,6 +29,7 @@ public sealed class FlightHost : IAsyncDisposable
 
     private readonly WebApplication _app;
     private readonly ITimer _sweep;
+    private readonly ServerMetrics _metrics;
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _makingRoom;
 
@@ -36,6 +38,7 @@ public sealed class FlightHost : IAsyncDisposable
         _app = app;
         _sweep = sweep;
         _makingRoom = MakeRoomAsync(time);
+        _metrics = new ServerMetrics(Sessions, Statements, app.Services.GetRequiredService<IQueryService>());
         string[] addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
         Address = new Uri(addresses[0].Replace("http", "grpc", StringComparison.Ordinal).Replace("grpcs", "grpc+tls", StringComparison.Ordinal));
         MonitoringAddress = options.Monitoring is null ? null : new Uri(addresses[1]);
@@ -67,21 +70,25 @@ public sealed class FlightHost : IAsyncDisposable
         }
 
         ServerCertificate? certificate = options.CertificatePath is null ? null : new ServerCertificate(options, loggers.CreateLogger<FlightHost>());
+        var logins = new LoginChecker(options, time, loggers.CreateLogger<FlightHost>());
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(k => Listen(k, options, certificate));
         builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton(_ => logins);
         builder.Services.AddSingleton(service).AddSingleton(options).AddSingleton(time);
         builder.Services.AddSingleton<SessionStore>().AddSingleton<StatementStore>().AddSingleton<MetadataCommands>();
-        builder.Services.AddSingleton<ActionHandler>().AddSingleton<PutHandler>().AddSingleton<FlightSqlService>().AddSingleton<HealthService>().AddSingleton<ErrorInterceptor>();
+        builder.Services.AddSingleton<ActionHandler>().AddSingleton<PutHandler>().AddSingleton<FlightSqlService>().AddSingleton<HealthService>().AddSingleton<ErrorInterceptor>().AddSingleton<TraceInterceptor>();
         builder.Services.AddGrpc(g => Configure(g, options));
+        builder.Services.AddGrpcReflection();
         builder.Services.AddSingleton(loggers);
         WebApplication app = builder.Build();
         app.UseRouting();
         app.MapGrpcService<FlightSqlService>();
         app.MapGrpcService<HealthService>();
+        app.MapGrpcReflectionService();
         if (options.Monitoring is not null)
         {
-            MapMonitoring(app);
+            Monitoring.Map(app);
         }
 
         try
@@ -108,6 +115,7 @@ public sealed class FlightHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _sweep.DisposeAsync();
+        _metrics.Dispose();
         await _stop.CancelAsync();
         await _makingRoom;
         _stop.Dispose();
@@ -137,6 +145,7 @@ public sealed class FlightHost : IAsyncDisposable
     {
         grpc.MaxReceiveMessageSize = options.MaxReceiveBytes;
         grpc.EnableDetailedErrors = false;
+        grpc.Interceptors.Add<TraceInterceptor>();
         grpc.Interceptors.Add<ErrorInterceptor>();
     }
 
@@ -168,23 +177,5 @@ public sealed class FlightHost : IAsyncDisposable
         {
             kestrel.Listen(FlightServerOptions.AddressOf(monitoring)!, monitoring.Port, listen => listen.Protocols = HttpProtocols.Http1);
         }
-    }
-
-    private static void MapMonitoring(WebApplication app)
-    {
-        app.MapGet("/healthz", static context => context.Response.WriteAsync("ok\n"));
-        app.MapGet("/readyz", static context => context.Response.WriteAsync("ready\n"));
-        app.MapGet("/metrics", static context =>
-        {
-            SessionStore sessions = context.RequestServices.GetRequiredService<SessionStore>();
-            StatementStore statements = context.RequestServices.GetRequiredService<StatementStore>();
-            context.Response.ContentType = "text/plain; version=0.0.4";
-            return context.Response.WriteAsync(
-                $"# TYPE lakeholo_flight_sessions gauge\nlakeholo_flight_sessions {sessions.Count}\n"
-                + $"# TYPE lakeholo_flight_open_results gauge\nlakeholo_flight_open_results {statements.ResultCount}\n"
-                + $"# TYPE lakeholo_flight_prepared_statements gauge\nlakeholo_flight_prepared_statements {statements.PreparedCount}\n"
-                + $"# TYPE lakeholo_waiting_statements gauge\nlakeholo_waiting_statements {context.RequestServices.GetRequiredService<IQueryService>().WaitingStatements}\n"
-                + $"# TYPE process_working_set_bytes gauge\nprocess_working_set_bytes {Environment.WorkingSet}\n");
-        });
     }
 }

@@ -15,8 +15,14 @@ public sealed record FlightServerOptions
     /// <summary>Users by name, with hashed passwords (<see cref="PasswordHash"/>). Without users and tokens everybody is let in, on loopback.</summary>
     public IReadOnlyDictionary<string, string> Users { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Users by the SHA-256 (64 hex digits) of a bearer token that never expires.</summary>
+    /// <summary>Users with the SHA-256 (64 hex digits) of a bearer token.</summary>
     public IReadOnlyDictionary<string, string> Tokens { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>When those tokens expire; those that are not named do not.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset> TokenExpiry { get; init; } = new Dictionary<string, DateTimeOffset>();
+
+    /// <summary>Others whose signed tokens log in.</summary>
+    public IReadOnlyList<TokenIssuer> Issuers { get; init; } = [];
 
     /// <summary>Serve on other addresses than loopback without users.</summary>
     public bool Insecure { get; init; }
@@ -48,7 +54,7 @@ public sealed record FlightServerOptions
     /// <summary>Largest message from a client, in bytes.</summary>
     public int MaxReceiveBytes { get; init; } = 64 << 20;
 
-    internal bool RequiresLogin => Users.Count > 0 || Tokens.Count > 0 || ClientAuthorityPath is not null;
+    internal bool RequiresLogin => Users.Count > 0 || Tokens.Count > 0 || Issuers.Count > 0 || ClientAuthorityPath is not null;
 
     /// <summary>The address behind a host name of the options; null when it is neither an IP address nor localhost.</summary>
     public static IPAddress? AddressOf(Uri uri)
@@ -101,6 +107,16 @@ public sealed record FlightServerOptions
             {
                 yield return $"the token hash of {name} is not 64 hex digits";
             }
+        }
+
+        foreach (string fault in Issuers.SelectMany(i => i.Faults()))
+        {
+            yield return fault;
+        }
+
+        foreach (string twice in Issuers.GroupBy(i => i.Issuer).Where(g => g.Count() > 1).Select(g => g.Key))
+        {
+            yield return $"issuers: {twice} is given twice";
         }
     }
 }

@@ -8,6 +8,9 @@ namespace LakeHolo.FlightServer;
 [BindServiceMethod(typeof(FlightServiceBase), nameof(Bind))]
 internal abstract class FlightServiceBase
 {
+    /// <summary>For gRPC reflection.</summary>
+    public static Google.Protobuf.Reflection.ServiceDescriptor Descriptor => FlightReflection.Descriptor.Services[0];
+
     public static void Bind(ServiceBinderBase binder, FlightServiceBase? service)
     {
         binder.AddMethod(FlightMethods.Handshake, service is null ? null! : service.Handshake);

@@ -32,15 +32,14 @@ internal sealed class FlightSqlService(
             payload = (auth.Username, auth.Password);
         }
 
-        // PBKDF2 takes its time: not on a thread of the transport.
-        string token = await Task.Run(() => sessions.Login(context, payload), context.CancellationToken);
+        string token = await sessions.LoginAsync(context, payload);
         await context.WriteResponseHeadersAsync(new Grpc.Core.Metadata { { "authorization", "Bearer " + token } });
         await responseStream.WriteAsync(new HandshakeResponse { Payload = payload is null ? ByteString.Empty : ByteString.CopyFromUtf8(token) });
     }
 
     public override async Task<FlightInfo> GetFlightInfo(FlightDescriptor request, ServerCallContext context)
     {
-        ClientSession session = sessions.Find(context);
+        ClientSession session = await sessions.FindAsync(context);
         IMessage command = Commands.Parse(request);
         if (MetadataCommands.SchemaOf(command) is { } schema)
         {
@@ -54,7 +53,7 @@ internal sealed class FlightSqlService(
     /// <summary>The first poll starts the statement; its descriptor then names what was started. It is done when rows can be had, which stream while it runs on.</summary>
     public override async Task<PollInfo> PollFlightInfo(FlightDescriptor request, ServerCallContext context)
     {
-        ClientSession session = sessions.Find(context);
+        ClientSession session = await sessions.FindAsync(context);
         IMessage command = Commands.Parse(request);
         if (MetadataCommands.SchemaOf(command) is { } schema)
         {
@@ -95,7 +94,7 @@ internal sealed class FlightSqlService(
 
     public override async Task<SchemaResult> GetSchema(FlightDescriptor request, ServerCallContext context)
     {
-        ClientSession session = sessions.Find(context);
+        ClientSession session = await sessions.FindAsync(context);
         IMessage command = Commands.Parse(request);
         EncodedSchema schema = command switch
         {
@@ -109,7 +108,7 @@ internal sealed class FlightSqlService(
 
     public override async Task DoGet(Ticket request, IServerStreamWriter<FlightFrame> responseStream, ServerCallContext context)
     {
-        ClientSession session = sessions.Find(context);
+        ClientSession session = await sessions.FindAsync(context);
         IMessage command = Commands.Parse(request.Ticket_);
         if (command is TicketStatementQuery statement)
         {
@@ -132,26 +131,22 @@ internal sealed class FlightSqlService(
         await new ResultWriter(responseStream, context).WriteAsync(new EncodedSchema(schema), rows);
     }
 
-    public override Task DoPut(IAsyncStreamReader<FlightFrame> requestStream, IServerStreamWriter<PutResult> responseStream, ServerCallContext context) =>
-        puts.HandleAsync(sessions.Find(context), requestStream, responseStream, context);
+    public override async Task DoPut(IAsyncStreamReader<FlightFrame> requestStream, IServerStreamWriter<PutResult> responseStream, ServerCallContext context) =>
+        await puts.HandleAsync(await sessions.FindAsync(context), requestStream, responseStream, context);
 
-    public override Task DoAction(Protocol.Action request, IServerStreamWriter<Result> responseStream, ServerCallContext context) =>
-        actions.HandleAsync(sessions.Find(context), request, responseStream, context);
+    public override async Task DoAction(Protocol.Action request, IServerStreamWriter<Result> responseStream, ServerCallContext context) =>
+        await actions.HandleAsync(await sessions.FindAsync(context), request, responseStream, context);
 
     public override async Task ListActions(Protocol.Empty request, IServerStreamWriter<ActionType> responseStream, ServerCallContext context)
     {
-        sessions.Find(context);
+        await sessions.FindAsync(context);
         foreach ((string type, string description) in ActionHandler.Actions)
         {
             await responseStream.WriteAsync(new ActionType { Type = type, Description = description });
         }
     }
 
-    public override Task ListFlights(Criteria request, IServerStreamWriter<FlightInfo> responseStream, ServerCallContext context)
-    {
-        sessions.Find(context);
-        return Task.CompletedTask;
-    }
+    public override async Task ListFlights(Criteria request, IServerStreamWriter<FlightInfo> responseStream, ServerCallContext context) => await sessions.FindAsync(context);
 
     private static ByteString Ticket(string handle) => Commands.Pack(new TicketStatementQuery { StatementHandle = ByteString.CopyFromUtf8(handle) });
 

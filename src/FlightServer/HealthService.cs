@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using LakeHolo.FlightServer.Protocol.Health;
 using LakeHolo.FlightServer.Wire;
+using Microsoft.Extensions.Hosting;
 
 namespace LakeHolo.FlightServer;
 
@@ -16,6 +17,9 @@ internal abstract class HealthServiceBase
     private static readonly Method<HealthCheckRequest, HealthCheckResponse> CheckMethod = new(MethodType.Unary, Name, nameof(Check), Requests, Responses);
     private static readonly Method<HealthCheckRequest, HealthCheckResponse> WatchMethod = new(MethodType.ServerStreaming, Name, nameof(Watch), Requests, Responses);
 
+    /// <summary>For gRPC reflection.</summary>
+    public static Google.Protobuf.Reflection.ServiceDescriptor Descriptor => Protocol.Health.HealthReflection.Descriptor.Services[0];
+
     public static void Bind(ServiceBinderBase binder, HealthServiceBase? service)
     {
         binder.AddMethod(CheckMethod, service is null ? null! : service.Check);
@@ -27,21 +31,29 @@ internal abstract class HealthServiceBase
     public abstract Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context);
 }
 
-/// <summary>Health of the server as a whole and of its one service; needs no login.</summary>
-internal sealed class HealthService : HealthServiceBase
+/// <summary>Health of the server as a whole and of its one service; needs no login. It serves until it begins to stop: no statement is taken then, and those that run
+/// have a little time to end.</summary>
+internal sealed class HealthService(IHostApplicationLifetime lifetime) : HealthServiceBase
 {
+    private HealthCheckResponse.Types.ServingStatus Status =>
+        lifetime.ApplicationStopping.IsCancellationRequested ? HealthCheckResponse.Types.ServingStatus.NotServing : HealthCheckResponse.Types.ServingStatus.Serving;
+
     public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) => IsKnown(request)
-        ? Task.FromResult(new HealthCheckResponse { Status = HealthCheckResponse.Types.ServingStatus.Serving })
+        ? Task.FromResult(new HealthCheckResponse { Status = Status })
         : throw new RpcException(new Status(StatusCode.NotFound, $"There is no service {request.Service}"));
 
-    /// <summary>Tells the status at once, and keeps the call open: it ends when the server stops.</summary>
+    /// <summary>Tells the status at once and when it changes, which is when the server stops.</summary>
     public override async Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
     {
-        await responseStream.WriteAsync(new HealthCheckResponse
+        bool isKnown = IsKnown(request);
+        await responseStream.WriteAsync(new HealthCheckResponse { Status = isKnown ? Status : HealthCheckResponse.Types.ServingStatus.ServiceUnknown });
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping, context.CancellationToken);
+        await Task.Delay(Timeout.InfiniteTimeSpan, ends.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        context.CancellationToken.ThrowIfCancellationRequested();
+        if (isKnown)
         {
-            Status = IsKnown(request) ? HealthCheckResponse.Types.ServingStatus.Serving : HealthCheckResponse.Types.ServingStatus.ServiceUnknown,
-        });
-        await Task.Delay(Timeout.InfiniteTimeSpan, context.CancellationToken);
+            await responseStream.WriteAsync(new HealthCheckResponse { Status = HealthCheckResponse.Types.ServingStatus.NotServing });
+        }
     }
 
     private static bool IsKnown(HealthCheckRequest request) => request.Service is "" or FlightMethods.Service;

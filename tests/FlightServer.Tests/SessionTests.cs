@@ -163,6 +163,8 @@ public sealed class SessionTests
         await using TestServer server = await TestServer.StartAsync(o => o with { Monitoring = new Uri("http://127.0.0.1:0") });
         using var http = new HttpClient { BaseAddress = server.Host.MonitoringAddress };
         Assert.Equal("ok\n", await http.GetStringAsync("/healthz"));
-        Assert.Contains("lakeholo_flight_sessions 0", await http.GetStringAsync("/metrics"), StringComparison.Ordinal);
+        string metrics = await http.GetStringAsync("/metrics");
+        Assert.Matches("(?m)^lakeholo_flight_sessions(\\{.*\\})? [0-9]+", metrics);
+        Assert.Contains("process_working_set_bytes", metrics, StringComparison.Ordinal);
     }
 }

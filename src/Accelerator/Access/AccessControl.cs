@@ -15,7 +15,19 @@ internal sealed class AccessControl(AccessOptions? options, QueryLog log, Action
     private readonly ConditionalWeakTable<SessionIdentity, UserAccess> _known = [];
 
     /// <summary>What a session may do.</summary>
-    public UserAccess Of(QuerySession session) => _known.GetValue(session.Identity, identity =>
+    /// <exception cref="LakeException">PermissionDenied: the login was for a time that is over.</exception>
+    public UserAccess Of(QuerySession session)
+    {
+        if (session.Identity.ExpiresAt <= time.GetUtcNow())
+        {
+            Denied(session, "a statement", "an expired token");
+            throw LakeException.PermissionDenied($"The token that {session.Identity.User} logged in with has expired: connect again with a new one");
+        }
+
+        return _known.GetValue(session.Identity, Find);
+    }
+
+    private UserAccess Find(SessionIdentity identity)
     {
         // What LakeHolo does itself (promoted queries) is bounded by who promoted them.
         if (options is null || ReferenceEquals(identity, QueryTables.Internal))
@@ -24,24 +36,17 @@ internal sealed class AccessControl(AccessOptions? options, QueryLog log, Action
         }
 
         HashSet<string> names = new([.. identity.Roles, .. options.Users.GetValueOrDefault(identity.User) ?? []], StringComparer.OrdinalIgnoreCase);
-        return new UserAccess(identity.User, [.. options.Roles.Where(r => names.Contains(r.Name))]);
-    });
+        AccessRole[] roles = [.. options.Roles.Where(r => names.Contains(r.Name))];
+        return new UserAccess(identity.User, options.IsOpen ? null : roles)
+        {
+            Limits = UserLimits.Of(options.Limits.GetValueOrDefault(identity.User), [.. roles.Select(r => r.Limits)]),
+        };
+    }
 
     /// <summary>Takes note of a refusal.</summary>
     public void Denied(QuerySession session, string statement, string reason)
     {
-        log.Put(new QueryLogEntry
-        {
-            Id = log.NextId(),
-            User = session.Identity.User,
-            Client = session.Identity.ClientAddress,
-            ClientName = session.Identity.ClientName,
-            Session = session.Id,
-            StartedAt = time.GetUtcNow(),
-            Sql = statement,
-            State = QueryLog.DeniedState,
-            Error = reason,
-        });
+        log.Put(log.NewEntry(session, statement, time.GetUtcNow()) with { State = QueryLog.DeniedState, Error = reason });
         denied?.Invoke(new AccessDenial(session.Identity.User, session.Identity.ClientAddress, statement, reason));
     }
 

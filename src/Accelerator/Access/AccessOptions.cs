@@ -8,6 +8,12 @@ public sealed record AccessOptions
 
     /// <summary>The roles of each user; who is not listed has none but those that the login brings.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Users { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
+    /// <summary>Limits of single users, which go before those of their roles.</summary>
+    public IReadOnlyDictionary<string, UserLimits> Limits { get; init; } = new Dictionary<string, UserLimits>();
+
+    /// <summary>Everybody may read and do everything; only limits hold.</summary>
+    public bool IsOpen { get; init; }
 }
 
 /// <summary>A role. Rights of several roles add up.</summary>
@@ -16,6 +22,9 @@ public sealed record AccessRole(string Name)
 {
     /// <summary>Whether it may PROMOTE, DEMOTE, REFRESH, VERIFY, SYNC, stop others' statements and see them in the query log.</summary>
     public bool IsAdmin { get; init; }
+
+    /// <summary>What statements of its users may take.</summary>
+    public UserLimits Limits { get; init; } = UserLimits.None;
 
     /// <summary>The tables that it may read.</summary>
     public IReadOnlyList<TableGrant> Grants { get; init; } = [];

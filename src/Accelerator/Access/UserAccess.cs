@@ -11,6 +11,9 @@ internal sealed class UserAccess(string user, IReadOnlyList<AccessRole>? roles)
     /// <summary>The user's name.</summary>
     public string User => user;
 
+    /// <summary>What its statements may take.</summary>
+    public UserLimits Limits { get; init; } = UserLimits.None;
+
     /// <summary>Whether others' statements and the tiers are its business.</summary>
     public bool IsAdmin => roles is null || roles.Any(r => r.IsAdmin);
 

@@ -52,11 +52,17 @@ internal sealed class EngineResult : IQueryResult
                 long asked = Stopwatch.GetTimestamp();
                 more = await FetchAsync(group, cancellationToken);
                 _statement.Spent(Stopwatch.GetElapsedTime(asked), TimeSpan.Zero);
+                if (!more)
+                {
+                    _statement.Trace.Executed();
+                }
+
                 long given = Stopwatch.GetTimestamp();
-                while (group.TryDequeue(out RecordBatch? batch))
+                while (group.TryPeek(out RecordBatch? batch))
                 {
                     _statement.Count(batch.Length, BatchBytes.Of(batch));
-                    yield return batch;
+                    _statement.Trace.Sending();
+                    yield return group.Dequeue();
                 }
 
                 _statement.Spent(TimeSpan.Zero, Stopwatch.GetElapsedTime(given));
@@ -126,7 +132,7 @@ internal sealed class EngineResult : IQueryResult
 }
 
 /// <summary>Sizes of batches.</summary>
-internal static class BatchBytes
+public static class BatchBytes
 {
     /// <summary>Bytes of all buffers.</summary>
     public static long Of(RecordBatch batch)

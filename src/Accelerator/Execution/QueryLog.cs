@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using LakeHolo.Accelerator.Catalog;
+using LakeHolo.Accelerator.Sessions;
 
 namespace LakeHolo.Accelerator.Execution;
 
@@ -80,6 +81,9 @@ public sealed record QueryLogEntry
     /// <summary>The tables.</summary>
     public IReadOnlyList<TableUse> Tables { get; init; } = [];
 
+    /// <summary>Answered by a protocol from the catalog alone.</summary>
+    public bool IsCatalog { get; init; }
+
     /// <summary>Milliseconds for parsing, resolving and planning.</summary>
     public double PlanMs { get; init; }
 
@@ -119,7 +123,12 @@ public sealed class QueryLog
 
     private const int Kept = 10_000;
 
+    // Tools ask hundreds of them before a query of their user: they must not drive those out.
+    private const int KeptCatalog = 1_000;
+
     private readonly ConcurrentDictionary<long, QueryLogEntry> _entries = new();
+    private readonly ConcurrentQueue<long> _statements = new();
+    private readonly ConcurrentQueue<long> _catalog = new();
     private long _lastId;
 
     /// <summary>The entries, oldest first.</summary>
@@ -127,10 +136,38 @@ public sealed class QueryLog
 
     internal long NextId() => Interlocked.Increment(ref _lastId);
 
-    internal void Put(QueryLogEntry entry)
+    internal void Put(QueryLogEntry entry) => Put(entry, _statements, Kept);
+
+    internal void Forget(QueryLogEntry entry) => _entries.TryRemove(entry.Id, out _);
+
+    /// <summary>A line for a statement that begins.</summary>
+    internal QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt) => new()
     {
-        _entries[entry.Id] = entry;
-        _entries.TryRemove(entry.Id - Kept, out _);
+        Id = NextId(),
+        User = session.Identity.User,
+        Client = session.Identity.ClientAddress,
+        ClientName = session.Identity.ClientName,
+        Session = session.Id,
+        StartedAt = startedAt,
+        Sql = sql,
+        State = "running",
+    };
+
+    internal void PutCatalog(QueryLogEntry entry) => Put(entry with { IsCatalog = true }, _catalog, KeptCatalog);
+
+    private void Put(QueryLogEntry entry, ConcurrentQueue<long> order, int kept)
+    {
+        if (!_entries.TryAdd(entry.Id, entry))
+        {
+            _entries[entry.Id] = entry;
+            return;
+        }
+
+        order.Enqueue(entry.Id);
+        if (order.Count > kept && order.TryDequeue(out long oldest))
+        {
+            _entries.TryRemove(oldest, out _);
+        }
     }
 
     /// <summary>The entries that a user may see.</summary>
@@ -147,7 +184,7 @@ public sealed class QueryLog
         {
             string[] tiers = [.. e.Tables.Select(t => t.Tier).Distinct()];
             relation.Add(
-                e.Id, e.User, e.Client, e.ClientName, e.Session, e.StartedAt, e.State, e.PlanMs, e.DurationMs, e.Rows, e.Bytes, tiers.Length switch { 0 => null, 1 => tiers[0], _ => "mixed" },
+                e.Id, e.User, e.Client, e.ClientName, e.Session, e.StartedAt, e.State, e.PlanMs, e.DurationMs, e.Rows, e.Bytes, tiers.Length switch { _ when e.IsCatalog => "catalog", 0 => null, 1 => tiers[0], _ => "mixed" },
                 JsonSerializer.Serialize(e.Tables, AppMetadata.Json), e.Sql, e.Error,
                 e.Times.MetadataMs, e.Times.PlanningMs, e.Times.FetchingMs, e.Times.MergingMs, e.Times.EngineMs, e.Times.SendingMs, e.Requests, e.FetchedBytes, e.CachedBytes);
         }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Planning;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
@@ -12,6 +13,8 @@ internal sealed class RunningStatement : IAsyncDisposable
     private static readonly TimeSpan InterruptEvery = TimeSpan.FromMilliseconds(20);
 
     private readonly QueryLog _log;
+    private readonly UserLimits _limits;
+    private readonly StatementTrace _trace;
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _timeout = new();
@@ -27,14 +30,23 @@ internal sealed class RunningStatement : IAsyncDisposable
     private long _bytes;
     private bool _disposed;
 
-    public RunningStatement(QueryLog log, QueryLogEntry entry, TimeSpan timeout)
+    public RunningStatement(QueryLog log, QueryLogEntry entry, TimeSpan timeout, UserLimits limits)
     {
         _log = log;
         _entry = entry;
+        _limits = limits;
+        _trace = new StatementTrace(entry);
         _log.Put(entry);
-        if (timeout > TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan)
+        bool isBounded = timeout > TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan;
+        string name = "limits.statement_timeout";
+        if (limits.Time is { } own && (!isBounded || own < timeout))
         {
-            _timeout.Token.UnsafeRegister(_ => Cancel($"the statement ran longer than the limit of {timeout}"), null);
+            (timeout, isBounded, name) = (own, true, $"time, of {entry.User}");
+        }
+
+        if (isBounded)
+        {
+            _timeout.Token.UnsafeRegister(_ => Cancel($"the statement ran longer than the limit of {timeout} ({name})"), null);
             _timeout.CancelAfter(timeout);
         }
     }
@@ -48,6 +60,9 @@ internal sealed class RunningStatement : IAsyncDisposable
     public CancellationToken Stopped => _stop.Token;
 
     private bool IsOver => _entry.State is not ("queued" or "running");
+
+    /// <summary>Its spans.</summary>
+    public StatementTrace Trace => _trace;
 
     public DuckDBConnection? Connection { get; set; }
 
@@ -117,8 +132,19 @@ internal sealed class RunningStatement : IAsyncDisposable
         }
     }
 
+    /// <summary>Counts rows that are about to be given out.</summary>
+    /// <exception cref="LakeException">ResourcesExhausted, naming the limit: with them the result is larger than its user may have.</exception>
     public void Count(int rows, long bytes)
     {
+        LakeException? exceeded = _rows + rows > _limits.Rows ? UserLimits.Exceeded("rows", _limits.Rows.Value, User, "the result has more rows")
+            : _bytes + bytes > _limits.Bytes ? UserLimits.Exceeded("bytes", _limits.Bytes.Value, User, "the result is larger")
+            : null;
+        if (exceeded is not null)
+        {
+            Finish(exceeded);
+            throw exceeded;
+        }
+
         _rows += rows;
         _bytes += bytes;
     }
@@ -206,6 +232,7 @@ internal sealed class RunningStatement : IAsyncDisposable
         }
 
         StatementMetrics.Add(Entry);
+        _trace.Ended(Entry);
         _timeout.Dispose();
         _stop.Dispose();
         Ended?.Invoke(this);

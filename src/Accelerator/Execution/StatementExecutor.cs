@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Planning;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.LakeCatalog;
@@ -25,13 +26,15 @@ public sealed record ExecutionLimits
 }
 
 /// <summary>Admits, plans and starts statements.</summary>
-internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner planner, QueryLog log, ExecutionLimits limits, TimeProvider time) : IDisposable
+internal sealed class StatementExecutor(
+    EngineDatabase engine, StatementPlanner planner, QueryLog log, ExecutionLimits limits, AccessControl access, TimeProvider time) : IDisposable
 {
     private const int MaxPlanAttempts = 4;
 
     private readonly ConcurrentBag<DuckDBConnection> _idle = [];
     private readonly ConcurrentDictionary<long, RunningStatement> _running = new();
     private readonly SemaphoreSlim _slots = new(limits.MaxConcurrent, limits.MaxConcurrent);
+    private readonly UserShares _shares = new(engine.MemoryLimitBytes);
     private int _waiting;
 
     /// <summary>Statements that wait.</summary>
@@ -47,24 +50,29 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
     public async ValueTask<EngineResult> RunAsync(
         QuerySession session, string sql, Func<CancellationToken, ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
-        var entry = new QueryLogEntry
-        {
-            Id = log.NextId(),
-            User = session.Identity.User,
-            Client = session.Identity.ClientAddress,
-            ClientName = session.Identity.ClientName,
-            Session = session.Id,
-            StartedAt = time.GetUtcNow(),
-            Sql = sql,
-            State = "queued",
-        };
-        var statement = new RunningStatement(log, entry, limits.StatementTimeout) { Ended = s => _running.TryRemove(s.Id, out _) };
+        UserLimits user = access.Of(session).Limits;
+        QueryLogEntry entry = log.NewEntry(session, sql, time.GetUtcNow()) with { State = "queued" };
+        var statement = new RunningStatement(log, entry, limits.StatementTimeout, user) { Ended = s => _running.TryRemove(s.Id, out _) };
         _running[statement.Id] = statement;
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, statement.Stopped);
         try
         {
-            await AdmitAsync(ends.Token);
-            statement.Ended = Release;
+            IDisposable? share = await _shares.TakeAsync(entry.User, user, ends.Token);
+            try
+            {
+                await AdmitAsync(ends.Token);
+            }
+            catch
+            {
+                share?.Dispose();
+                throw;
+            }
+
+            statement.Ended = s =>
+            {
+                Release(s);
+                share?.Dispose();
+            };
             statement.Admitted();
             StorageUse use = SessionOptions.NewStorageUse(session.Options);
             StorageUse.Current = use;
@@ -111,6 +119,7 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
     private async ValueTask<PlannedStatement> PlanAsync(
         RunningStatement statement, StorageUse use, Func<CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
+        using Activity? span = statement.Trace.Planning();
         for (int attempt = 1; ; attempt++)
         {
             try
@@ -174,6 +183,7 @@ internal sealed class StatementExecutor(EngineDatabase engine, StatementPlanner 
             statement.Stopped.ThrowIfCancellationRequested();
             using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
             long start = Stopwatch.GetTimestamp();
+            statement.Trace.Executing();
             IArrowArrayStream stream = await Task.Run(command.ExecuteArrowStream, CancellationToken.None);
             plan.Started();
             statement.Spent(Stopwatch.GetElapsedTime(start), TimeSpan.Zero);

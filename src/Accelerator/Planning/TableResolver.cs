@@ -156,7 +156,7 @@ internal sealed class TableResolver(PlanningEngine planning, CatalogService cata
                 Policy = access.Of(session).PolicyOf(table) is { } policy ? planning.With(connection => policy.Sql(planning, connection, version.Schema)) : null,
             };
         }
-        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
+        catch (LakeException e) when (e.Kind is LakeErrorKind.QueryInvalid or LakeErrorKind.PermissionDenied)
         {
             access.Denied(session, table.Table.FullName, $"a filter or mask does not fit the version: {e.Message}");
             throw LakeException.PermissionDenied($"{table.Table.FullName} cannot be read here: a column that its filter or masks need is not in this version");

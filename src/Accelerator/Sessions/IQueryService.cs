@@ -19,6 +19,22 @@ public interface IQueryService
     /// <summary>Parses and binds; nothing runs.</summary>
     ValueTask<IPreparedQuery> PrepareAsync(QuerySession session, string sql, CancellationToken cancellationToken);
 
+    /// <summary>Takes note of a statement that a protocol answers from the catalog by itself.</summary>
+    /// <param name="session">Who asked.</param>
+    /// <param name="sql">The text.</param>
+    /// <param name="outcome">How it went.</param>
+    void LogCatalogStatement(QuerySession session, string sql, CatalogOutcome outcome)
+    {
+    }
+
+    /// <summary>Takes note of a refusal by a protocol.</summary>
+    /// <param name="session">Who asked.</param>
+    /// <param name="statement">For what.</param>
+    /// <param name="reason">The right that it lacks.</param>
+    void LogDenial(QuerySession session, string statement, string reason)
+    {
+    }
+
     /// <summary>Tables with their schemas, for metadata commands.</summary>
     ValueTask<CatalogListing> ListCatalogAsync(QuerySession session, CatalogFilter filter, CancellationToken cancellationToken);
 }
@@ -75,7 +91,18 @@ public sealed record SessionIdentity(string User, string ClientAddress, string C
 {
     /// <summary>Roles that the login brings (a token's claims), besides those that the configuration gives the user.</summary>
     public IReadOnlyList<string> Roles { get; init; } = [];
+
+    /// <summary>When the login ends (a token's expiry); null for one that does not.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
 }
+
+/// <summary>How a statement about the catalog went.</summary>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="Duration">How long it took.</param>
+/// <param name="Rows">Rows given out.</param>
+/// <param name="Bytes">Bytes given out, as Arrow buffers.</param>
+/// <param name="Error">Why it failed; null if it did not.</param>
+public sealed record CatalogOutcome(DateTimeOffset StartedAt, TimeSpan Duration, long Rows, long Bytes, string? Error);
 
 /// <summary>Which tables a metadata command wants; patterns as in SQL LIKE.</summary>
 public sealed record CatalogFilter(string? Catalog, string? SchemaPattern, string? TablePattern, IReadOnlyList<string> TableTypes, bool IncludeSchemas);

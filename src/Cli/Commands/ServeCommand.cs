@@ -1,6 +1,9 @@
+using System.Buffers.Text;
 using System.CommandLine;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Cli.Configuration;
 using LakeHolo.FlightServer;
@@ -13,6 +16,8 @@ namespace LakeHolo.Cli.Commands;
 /// <summary><c>lakeholo serve</c> and <c>lakeholo hash-password</c>.</summary>
 internal static class ServeCommand
 {
+    private const int TokenBytes = 32;
+
     public static IEnumerable<Command> Create(Globals globals)
     {
         var serve = new Command("serve", """
@@ -39,6 +44,20 @@ internal static class ServeCommand
             Console.WriteLine(PasswordHash.Create(string.IsNullOrEmpty(password) ? throw LakeException.QueryInvalid("There is no password on standard input") : password));
         }));
         yield return hash;
+
+        var token = new Command("new-token", """
+            Print a new bearer token, and its hash for the token_hash of a user in lakeholo.yaml
+
+            Examples:
+              lakeholo new-token
+            """);
+        token.SetAction((_, _) => Guard.RunAsync(() =>
+        {
+            string secret = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(TokenBytes));
+            Console.WriteLine($"token      {secret}\ntoken_hash {Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)))}");
+            return Task.CompletedTask;
+        }));
+        yield return token;
     }
 
     /// <summary>Starts the server of an instance.</summary>
@@ -59,12 +78,16 @@ internal static class ServeCommand
         {
             Listen = configuration.Listen,
             Users = configuration.Users.Where(u => u.PasswordHash.Length > 0).ToDictionary(u => u.Name, u => u.PasswordHash),
+            Tokens = configuration.Users.Where(u => u.TokenHash is not null).ToDictionary(u => u.Name, u => u.TokenHash!),
+            TokenExpiry = configuration.Users.Where(u => u.TokenExpires is not null).ToDictionary(u => u.Name, u => u.TokenExpires!.Value),
+            Issuers = configuration.Issuers,
             Insecure = configuration.Insecure,
             Monitoring = configuration.Monitoring,
             CertificatePath = configuration.TlsCertificate,
             KeyPath = configuration.TlsKey,
             ClientAuthorityPath = configuration.TlsClientAuthority,
         };
+        using OtlpExport? export = OtlpExport.Start(configuration.Telemetry);
         await using FlightHost host = await StartHostAsync(instance, options, loggers, cancellationToken);
         await using PostgresHost? postgres = PostgresEndpoint.Start(instance.Engine, configuration, options, loggers);
         instance.StartSync();

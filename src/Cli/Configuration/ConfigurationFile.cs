@@ -1,4 +1,3 @@
-using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Sessions;
 using YamlDotNet.Core;
@@ -7,9 +6,9 @@ using YamlDotNet.RepresentationModel;
 namespace LakeHolo.Cli.Configuration;
 
 /// <summary>Reads lakeholo.yaml into a configuration, noting faults with their line.</summary>
-internal sealed class ConfigurationFile(string path, LakeConfiguration configuration, List<string> faults)
+internal sealed partial class ConfigurationFile(string path, LakeConfiguration configuration, List<string> faults)
 {
-    private static readonly string[] Lists = ["sources", "users", "roles", "layers", "folder_columns"];
+    private static readonly string[] Lists = ["sources", "users", "roles", "issuers", "layers", "folder_columns"];
 
     public void Read()
     {
@@ -57,11 +56,13 @@ internal sealed class ConfigurationFile(string path, LakeConfiguration configura
                 Each(value, "name", ["name", "location", "sync_interval", "sync_cron"], Source);
                 break;
             case "users":
-                Each(value, "name", ["name", "password_hash", "roles"], (m, n) => configuration.Users.Add(
-                    new UserConfiguration(Required(m, "name", n), Optional(m, "password_hash") ?? string.Empty) { Roles = Names(m, "roles") }));
+                Each(value, "name", ["name", "password_hash", "token_hash", "token_expires", "roles", "limits"], (m, n) => configuration.Users.Add(User(m, n)));
                 break;
             case "roles":
-                Each(value, "name", ["name", "admin", "tables"], (m, n) => configuration.Roles.Add(Role(m, n)));
+                Each(value, "name", ["name", "admin", "tables", "limits"], (m, n) => configuration.Roles.Add(Role(m, n)));
+                break;
+            case "issuers":
+                Each(value, "issuer", ["issuer", "audience", "jwks", "algorithms", "user_claim", "roles_claim", "role_names"], (m, n) => configuration.Issuers.Add(Issuer(m, n)));
                 break;
             case "layers":
                 Each(value, "schema", ["schema", "layer"], (m, n) => configuration.Layers.Add(new LayerRule(Required(m, "schema", n), Required(m, "layer", n))));
@@ -150,46 +151,6 @@ internal sealed class ConfigurationFile(string path, LakeConfiguration configura
         }
 
         configuration.Sources.Add(new SourceConfiguration(Required(mapping, "name", node), Required(mapping, "location", node), interval, cron));
-    }
-
-    private AccessRole Role(YamlMappingNode mapping, YamlNode node)
-    {
-        string name = Required(mapping, "name", node);
-        var grants = new List<TableGrant>();
-        if (mapping.Children.FirstOrDefault(c => Text(c.Key) == "tables").Value is { } tables)
-        {
-            Each(tables, "name", ["name", "layer", "filter", "masks"], (m, n) =>
-            {
-                var masks = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
-                YamlNode? given = m.Children.FirstOrDefault(c => Text(c.Key) == "masks").Value;
-                if (given is not (null or YamlMappingNode))
-                {
-                    faults.Add($"{Where(given)}: masks: expected column: expression");
-                }
-
-                foreach ((YamlNode column, YamlNode expression) in (given as YamlMappingNode ?? new YamlMappingNode()).Children)
-                {
-                    masks[Text(column)] = Text(expression);
-                }
-
-                string? table = Optional(m, "name");
-                string? layer = Optional(m, "layer");
-                if (table is null == layer is null)
-                {
-                    faults.Add($"{Where(n)}: either name (a glob of schema.table) or layer is expected");
-                }
-
-                grants.Add(new TableGrant($"{Where(n)}: roles, {name}, {table ?? layer}") { Tables = table, Layer = layer, Filter = Optional(m, "filter"), Masks = masks });
-            });
-        }
-
-        string admin = Optional(mapping, "admin") ?? "false";
-        if (admin is not ("true" or "false"))
-        {
-            faults.Add($"{Where(node)}: admin: expected true or false, not '{admin}'");
-        }
-
-        return new AccessRole(name) { IsAdmin = admin == "true", Grants = grants };
     }
 
     private static IReadOnlyList<string> Names(YamlMappingNode mapping, string key) => mapping.Children.FirstOrDefault(c => Text(c.Key) == key).Value switch

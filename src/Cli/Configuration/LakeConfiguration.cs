@@ -3,6 +3,7 @@ using LakeHolo.Accelerator;
 using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Execution;
+using LakeHolo.FlightServer;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Engine;
 
@@ -15,6 +16,13 @@ internal sealed record SourceConfiguration(string Name, string Location, TimeSpa
 internal sealed record UserConfiguration(string Name, string PasswordHash)
 {
     public IReadOnlyList<string> Roles { get; init; } = [];
+
+    /// <summary>SHA-256 of a bearer token (<c>lakeholo new-token</c>).</summary>
+    public string? TokenHash { get; init; }
+
+    public DateTimeOffset? TokenExpires { get; init; }
+
+    public UserLimits? Limits { get; init; }
 }
 
 /// <summary>Everything that can be set: from lakeholo.yaml, environment variables and flags, later ones over earlier ones.</summary>
@@ -72,6 +80,10 @@ internal sealed partial class LakeConfiguration
     public List<UserConfiguration> Users { get; } = [];
 
     public List<AccessRole> Roles { get; } = [];
+
+    public List<TokenIssuer> Issuers { get; } = [];
+
+    public TelemetryOptions Telemetry { get; set; } = new();
 
     public List<LayerRule> Layers { get; } = [];
 
@@ -146,7 +158,13 @@ internal sealed partial class LakeConfiguration
                 SyncCron = s.SyncCron ?? (s.SyncInterval is null ? SyncCron : null),
             })],
             Layers = Layers,
-            Access = Roles.Count == 0 ? null : new AccessOptions { Roles = Roles, Users = Users.ToDictionary(u => u.Name, u => u.Roles) },
+            Access = Roles.Count == 0 && Users.All(u => u.Limits is null) ? null : new AccessOptions
+            {
+                Roles = Roles,
+                IsOpen = Roles.Count == 0,
+                Users = Users.ToDictionary(u => u.Name, u => u.Roles),
+                Limits = Users.Where(u => u.Limits is not null).ToDictionary(u => u.Name, u => u.Limits!),
+            },
             FolderColumns = FolderColumns,
             DataDirectory = Path.GetFullPath(DataDirectory.StartsWith("~/", StringComparison.Ordinal)
                 ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), DataDirectory[2..])
@@ -218,14 +236,32 @@ internal sealed partial class LakeConfiguration
 
         foreach (UserConfiguration user in Users)
         {
-            if (user.PasswordHash.Length == 0 && TlsClientAuthority is null)
+            if (user.PasswordHash.Length == 0 && user.TokenHash is null && TlsClientAuthority is null && Issuers.Count == 0)
             {
                 faults.Add($"users: {user.Name} has no password_hash");
+            }
+
+            if (user.TokenExpires is not null && user.TokenHash is null)
+            {
+                faults.Add($"users: {user.Name}: token_expires needs token_hash");
             }
 
             foreach (string role in user.Roles.Where(r => !Roles.Any(known => known.Name.Equals(r, StringComparison.OrdinalIgnoreCase))))
             {
                 faults.Add($"users: {user.Name}: there is no role {role}{Nearest(role, Roles.Select(r => r.Name))}");
+            }
+        }
+
+        foreach (string twice in Users.GroupBy(u => u.Name).Where(g => g.Count() > 1).Select(g => g.Key))
+        {
+            faults.Add($"users: the name {twice} is given twice");
+        }
+
+        foreach ((TokenIssuer issuer, string role) in Issuers.SelectMany(i => i.RoleNames.Values.Select(r => (i, r))))
+        {
+            if (!Roles.Any(known => known.Name.Equals(role, StringComparison.OrdinalIgnoreCase)))
+            {
+                faults.Add($"issuers: {issuer.Issuer}: there is no role {role}{Nearest(role, Roles.Select(r => r.Name))}");
             }
         }
 

@@ -29,6 +29,9 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
         new("tls.certificate", "", "PEM file of the server's certificate chain", (c, t) => c.TlsCertificate = t),
         new("tls.key", "", "PEM file of its private key", (c, t) => c.TlsKey = t),
         new("tls.client_ca", "", "PEM file of the authorities whose client certificates log in, as their common name", (c, t) => c.TlsClientAuthority = t),
+        new("telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT, else nowhere", "collector that traces and metrics are sent to, http://host:4317", (c, t) => c.Telemetry = c.Telemetry with { Endpoint = Collector(t) }),
+        new("telemetry.protocol", "grpc", "grpc or http/protobuf", (c, t) => c.Telemetry = c.Telemetry with { OverHttp = t switch { "grpc" => false, "http/protobuf" => true, _ => throw new FormatException("expected grpc or http/protobuf") } }),
+        new("telemetry.service_name", "lakeholo", "the name that this server has there", (c, t) => c.Telemetry = c.Telemetry with { ServiceName = t }),
         new("sync.interval", "10s", "time between two syncs of a source", (c, t) => c.SyncInterval = Duration(t)),
         new("sync.cron", "", "cron expression (five fields, UTC) instead of an interval", (c, t) => c.SyncCron = Cron(t)),
         new("engine.threads", "all", "worker threads of the engine", (c, t) => c.Threads = Number(t, 1, 1024)),
@@ -65,12 +68,12 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
         _ => throw new FormatException("expected true or false"),
     };
 
-    private static int Number(string text, int min, int max) =>
+    public static int Number(string text, int min, int max) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= min && value <= max
             ? value
             : throw new FormatException($"expected a whole number from {min} to {max}");
 
-    private static TimeSpan Duration(string text) =>
+    public static TimeSpan Duration(string text) =>
         SessionOptions.TryDuration(text, out TimeSpan span) ? span : throw new FormatException("expected a duration such as 500ms, 10s, 5m or 1h");
 
     private static Uri Uri(string text) =>
@@ -80,6 +83,9 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
 
     private static Uri Http(string text) =>
         System.Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme == "http" && uri.Port > 0 ? uri : throw new FormatException("expected http://host:port");
+
+    private static Uri Collector(string text) =>
+        System.Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri : throw new FormatException("expected http://host:port or https://host:port");
 
     private static string PostgresAddress(string text) =>
         text is "off" || (System.Uri.TryCreate("tcp://" + text, UriKind.Absolute, out Uri? uri) && uri.Port >= 0 && uri.PathAndQuery is "/" or "")
@@ -99,7 +105,7 @@ internal sealed record Setting(string Key, string Default, string Help, Action<L
         }
     }
 
-    private static long Bytes(string text)
+    public static long Bytes(string text)
     {
         (string Suffix, long Factor)[] units =
         [

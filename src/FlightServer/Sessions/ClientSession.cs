@@ -5,8 +5,15 @@ using LakeHolo.FlightServer.Statements;
 namespace LakeHolo.FlightServer.Sessions;
 
 /// <summary>One client's session: what the engine knows of it, and what it left open.</summary>
-internal sealed class ClientSession(QuerySession query)
+/// <param name="query">What the engine knows.</param>
+/// <param name="key">What it is found by.</param>
+internal sealed class ClientSession(QuerySession query, string key)
 {
+    public string Key => key;
+
+    /// <summary>When the connection that it belongs to ended; null while there is one, and for sessions with a token of their own.</summary>
+    public DateTimeOffset? LeftAt { get; set; }
+
     public QuerySession Query { get; } = query;
 
     public string User => Query.Identity.User;

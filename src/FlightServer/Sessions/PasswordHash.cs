@@ -22,6 +22,15 @@ public static class PasswordHash
         return string.Create(CultureInfo.InvariantCulture, $"{Algorithm}${Iterations}${Convert.ToBase64String(salt)}${Convert.ToBase64String(hash)}");
     }
 
+    /// <summary>A hash of no password, which takes as long to compare with as another.</summary>
+    internal static string Unknown(string like)
+    {
+        int iterations = TryParse(like, out int known, out _, out _) ? known : Iterations;
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Algorithm}${iterations}${Convert.ToBase64String(RandomNumberGenerator.GetBytes(SaltBytes))}${Convert.ToBase64String(RandomNumberGenerator.GetBytes(HashBytes))}");
+    }
+
     /// <summary>Whether a text is such a hash.</summary>
     public static bool IsValid(string text) => TryParse(text, out _, out _, out _);
 

@@ -5,21 +5,22 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Grpc.Core;
 using LakeHolo.Accelerator.Sessions;
+using LakeHolo.FlightServer.Logins;
 using LakeHolo.FlightServer.Statements;
+using LakeHolo.FlightServer.Telemetry;
 using LakeHolo.LakeCatalog;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging;
 
 namespace LakeHolo.FlightServer.Sessions;
 
 /// <summary>Logs clients in and finds their sessions again: by the bearer token that Handshake gave, or, for calls with a static token, with Basic credentials
 /// or without any, by connection.</summary>
-internal sealed class SessionStore(IQueryService service, FlightServerOptions options, StatementStore statements, TimeProvider time, ILogger<SessionStore> logger)
+internal sealed class SessionStore(
+    IQueryService service, FlightServerOptions options, LoginChecker logins, StatementStore statements, TimeProvider time, ILogger<SessionStore> logger)
 {
     private const int TokenBytes = 32;
     private const string Anonymous = "anonymous";
-
-    /// <summary>A hash of nothing, so that an unknown user takes as long as a wrong password.</summary>
-    private static readonly string NobodysHash = PasswordHash.Create(Convert.ToHexString(RandomNumberGenerator.GetBytes(TokenBytes)));
 
     private readonly ConcurrentDictionary<string, ClientSession> _sessions = new(StringComparer.Ordinal);
 
@@ -29,57 +30,59 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
 
     /// <summary>Handshake: checks the credentials, opens a session, gives its token.</summary>
     /// <exception cref="RpcException">UNAUTHENTICATED.</exception>
-    public string Login(ServerCallContext context, (string User, string Password)? payload)
+    public async ValueTask<string> LoginAsync(ServerCallContext context, (string User, string Password)? payload)
     {
         string? header = context.RequestHeaders.GetValue("authorization");
-        string user;
-        if (TryBearer(header, out string token))
+        if (TryBearer(header, out string token) && _sessions.TryGetValue(Key(token), out ClientSession? known) && !IsExpired(known))
         {
-            if (_sessions.ContainsKey(Key(token)))
-            {
-                return token;
-            }
-
-            user = StaticTokenUser(token) ?? (options.RequiresLogin ? throw Refuse(context, "an unknown or expired bearer token") : Anonymous);
-        }
-        else
-        {
-            (string User, string Password)? credentials = TryBasic(header, out string name, out string password) ? (name, password) : payload;
-            user = Check(context, credentials);
+            return token;
         }
 
+        KnownUser user = await CheckAsync(context, header, payload);
         string minted = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(TokenBytes));
-        _sessions[Key(minted)] = Open(context, user);
+        ClientSession session = Open(context, user, Key(minted));
+        _sessions[session.Key] = session;
         return minted;
     }
 
     /// <summary>The session of a call.</summary>
     /// <exception cref="RpcException">UNAUTHENTICATED.</exception>
-    public ClientSession Find(ServerCallContext context)
+    public async ValueTask<ClientSession> FindAsync(ServerCallContext context)
     {
         string? header = context.RequestHeaders.GetValue("authorization");
-        bool bearer = TryBearer(header, out string token);
-        string connection = context.GetHttpContext().Connection.Id;
-        if ((bearer && _sessions.TryGetValue(Key(token), out ClientSession? session)) || _sessions.TryGetValue(Key($"{connection}\n{header}"), out session))
+        string key = Key($"{context.GetHttpContext().Connection.Id}\n{header}");
+        if ((TryBearer(header, out string token) && _sessions.TryGetValue(Key(token), out ClientSession? session)) || _sessions.TryGetValue(key, out session))
         {
+            if (IsExpired(session))
+            {
+                Close(session);
+                throw Refuse(context, session.User, new LoginRefused("an expired token"));
+            }
+
             session.LastUsed = time.GetUtcNow();
             Defaults(session, context);
             return session;
         }
 
-        string user = bearer
-            ? StaticTokenUser(token) ?? (options.RequiresLogin ? throw Refuse(context, "an unknown or expired bearer token") : Anonymous)
-            : Check(context, TryBasic(header, out string name, out string password) ? (name, password) : null);
-        return _sessions.GetOrAdd(Key($"{connection}\n{header}"), _ => Open(context, user));
+        KnownUser user = await CheckAsync(context, header, null);
+        ClientSession opened = Open(context, user, key);
+        ClientSession kept = _sessions.GetOrAdd(key, opened);
+        if (!ReferenceEquals(kept, opened))
+        {
+            // Another call of the connection was first.
+            service.CloseSession(opened.Query);
+        }
+        else if (context.GetHttpContext().Features.Get<IConnectionLifetimeFeature>() is { } connection)
+        {
+            connection.ConnectionClosed.Register(() => kept.LeftAt = time.GetUtcNow());
+        }
+
+        return kept;
     }
 
     public void Close(ClientSession session)
     {
-        foreach (KeyValuePair<string, ClientSession> entry in _sessions.Where(e => ReferenceEquals(e.Value, session)))
-        {
-            _sessions.TryRemove(entry);
-        }
-
+        _sessions.TryRemove(new KeyValuePair<string, ClientSession>(session.Key, session));
         foreach (QuerySession transaction in session.Transactions.Values)
         {
             transaction.EndTransaction();
@@ -96,13 +99,14 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
         await statements.EndAllAsync();
     }
 
-    /// <summary>Ends what was idle for too long; called by the host's timer.</summary>
+    /// <summary>Ends what was idle for too long; called by the host's timer. A session of a connection that ended stays for as long as its results may be fetched,
+    /// by another connection of the user.</summary>
     public void Sweep()
     {
         DateTimeOffset now = time.GetUtcNow();
         foreach (ClientSession session in _sessions.Values)
         {
-            if (now - session.LastUsed > options.IdleTimeout)
+            if (now - session.LastUsed > options.IdleTimeout || now - session.LeftAt > options.ResultTimeout || IsExpired(session))
             {
                 Close(session);
             }
@@ -164,46 +168,36 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
         return true;
     }
 
-    private string Check(ServerCallContext context, (string User, string Password)? credentials)
+    private async ValueTask<KnownUser> CheckAsync(ServerCallContext context, string? header, (string User, string Password)? payload)
     {
+        bool isBearer = TryBearer(header, out string token);
+        (string User, string Password)? credentials = isBearer ? null : TryBasic(header, out string name, out string password) ? (name, password) : payload;
         if (!options.RequiresLogin)
         {
-            return credentials is { User.Length: > 0 } given ? given.User : Anonymous;
+            return KnownUser.Of(credentials is { User.Length: > 0 } given ? given.User : Anonymous);
         }
 
-        if (credentials is null && CertificateUser(context) is { } certified)
+        string address = context.GetHttpContext().Connection.RemoteIpAddress?.ToString() ?? string.Empty;
+        try
         {
-            return certified;
+            return isBearer ? await logins.TokenAsync(token, context.CancellationToken)
+                : credentials is { } login ? await logins.PasswordAsync(login.User, login.Password, address, context.CancellationToken)
+                : CertificateUser(context) is { } certified ? KnownUser.Of(certified)
+                : throw new LoginRefused("no credentials");
         }
-
-        if (credentials is not { } login)
+        catch (LoginRefused e)
         {
-            throw Refuse(context, "no credentials");
+            throw Refuse(context, credentials?.User ?? "nobody", e);
         }
-
-        // Tools that know only user and password send a token as the password of the user "token".
-        if (login.User == "token" && StaticTokenUser(login.Password) is { } owner)
-        {
-            return owner;
-        }
-
-        bool known = options.Users.TryGetValue(login.User, out string? expected);
-        return PasswordHash.Verify(login.Password, expected ?? NobodysHash) && known
-            ? login.User
-            : throw Refuse(context, "a wrong user name or password");
     }
+
+    private bool IsExpired(ClientSession session) => session.Query.Identity.ExpiresAt <= time.GetUtcNow();
 
     /// <summary>The common name of the client's certificate, which the handshake has checked.</summary>
     private static string? CertificateUser(ServerCallContext context) =>
         context.GetHttpContext().Connection.ClientCertificate?.GetNameInfo(X509NameType.SimpleName, forIssuer: false) is { Length: > 0 } name ? name : null;
 
-    private string? StaticTokenUser(string token)
-    {
-        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(token));
-        return options.Tokens.FirstOrDefault(t => CryptographicOperations.FixedTimeEquals(Convert.FromHexString(t.Value), hash)).Key;
-    }
-
-    private ClientSession Open(ServerCallContext context, string user)
+    private ClientSession Open(ServerCallContext context, KnownUser user, string key)
     {
         if (_sessions.Count >= options.MaxSessions)
         {
@@ -212,20 +206,22 @@ internal sealed class SessionStore(IQueryService service, FlightServerOptions op
 
         string address = context.GetHttpContext().Connection.RemoteIpAddress?.ToString() ?? string.Empty;
         string client = context.RequestHeaders.GetValue("user-agent") ?? string.Empty;
-        var session = new ClientSession(service.OpenSession(new SessionIdentity(user, address, client))) { LastUsed = time.GetUtcNow() };
+        var identity = new SessionIdentity(user.User, address, client) { Roles = user.Roles, ExpiresAt = user.ExpiresAt };
+        var session = new ClientSession(service.OpenSession(identity), key) { LastUsed = time.GetUtcNow() };
         Defaults(session, context);
         if (client.Contains("grpc-java", StringComparison.Ordinal))
         {
             session.Query.Options.TryAdd("client_types", "jdbc");
         }
 
-        Log.SessionOpened(logger, session.Query.Id, user, address, client);
+        Log.SessionOpened(logger, session.Query.Id, Log.Line(user.User), address, Log.Line(client));
         return session;
     }
 
-    private RpcException Refuse(ServerCallContext context, string what)
+    private RpcException Refuse(ServerCallContext context, string user, LoginRefused refused)
     {
-        Log.LoginRefused(logger, context.Peer, what);
-        return new RpcException(new Status(StatusCode.Unauthenticated, $"Login needed: the call had {what}"));
+        LoginMetrics.AddRefused("flight");
+        Log.LoginRefused(logger, Log.Line(user), context.Peer, Log.Line(refused.Detail));
+        return new RpcException(new Status(StatusCode.Unauthenticated, $"Login needed: the call had {refused.Message}"));
     }
 }

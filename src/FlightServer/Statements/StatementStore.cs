@@ -61,7 +61,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
 
     public PreparedStatement FindPrepared(ClientSession session, string handle)
     {
-        if (_prepared.TryGetValue(handle, out (ClientSession Session, PreparedStatement Statement) found) && found.Session.User == session.User)
+        if (_prepared.TryGetValue(handle, out (ClientSession Session, PreparedStatement Statement) found) && IsOwn(session, found.Session, "a prepared statement"))
         {
             found.Statement.LastUsed = time.GetUtcNow();
             return found.Statement;
@@ -105,7 +105,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
             : throw new RpcException(new Status(StatusCode.NotFound, "There is no such result: it was read (once is all), cancelled, not fetched in time, or was never this user's"));
 
     public StatementResult? FindResult(ClientSession session, string handle) =>
-        _results.TryGetValue(handle, out (ClientSession Session, StatementResult Result) found) && found.Session.User == session.User ? found.Result : null;
+        _results.TryGetValue(handle, out (ClientSession Session, StatementResult Result) found) && IsOwn(session, found.Session, "a result") ? found.Result : null;
 
     public async ValueTask EndAsync(string handle, StatementResult result)
     {
@@ -172,6 +172,17 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
                 End(handle, result, "not read in time");
             }
         }
+    }
+
+    private bool IsOwn(ClientSession session, ClientSession owner, string what)
+    {
+        if (session.User == owner.User)
+        {
+            return true;
+        }
+
+        service.LogDenial(session.Query, what, $"it is {owner.User}'s");
+        return false;
     }
 
     private static string NewHandle() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(HandleBytes));

@@ -85,13 +85,17 @@ public sealed class StorageUse
 
     private static string Bound(long? bound) => bound?.ToString(CultureInfo.InvariantCulture) ?? "none";
 
+    private static readonly ActivitySource Spans = new("LakeHolo.LakeCatalog");
+
     private sealed class Measured(StorageUse use, bool isMerge) : IDisposable
     {
+        private readonly Activity? _span = Spans.StartActivity(isMerge ? "merge" : "fetch");
         private readonly long _start = Stopwatch.GetTimestamp();
         private readonly long _fetchedBefore = Interlocked.Read(ref use._fetchTicks);
 
         public void Dispose()
         {
+            _span?.Dispose();
             long ticks = Stopwatch.GetTimestamp() - _start;
             if (isMerge)
             {

@@ -42,6 +42,7 @@ public sealed class EngineDatabase : IDisposable
     public EngineDatabase(EngineOptions options, string? setting = null)
     {
         // The database lives while a connection to it is open. A name after ':memory:' would make it a file in the working folder.
+        MemoryLimitBytes = options.MemoryLimitBytes > 0 ? options.MemoryLimitBytes : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 5 * 4;
         _keeper = new DuckDBConnection("DataSource=:memory:");
         _keeper.Open();
         foreach (string statement in (setting is null ? Settings(options) : Settings(options).Prepend(setting)))
@@ -49,6 +50,9 @@ public sealed class EngineDatabase : IDisposable
             Execute(_keeper, statement);
         }
     }
+
+    /// <summary>What all its statements may hold together, in bytes; where nothing was set, about what the engine takes by itself.</summary>
+    public long MemoryLimitBytes { get; }
 
     /// <summary>Opens a connection; the caller disposes it. One thread at a time.</summary>
     public DuckDBConnection OpenConnection()

@@ -1,5 +1,7 @@
 using LakeHolo.Accelerator;
+using LakeHolo.Accelerator.Access;
 using LakeHolo.Cli.Configuration;
+using LakeHolo.FlightServer;
 using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.Cli.Tests.Configuration;
@@ -47,6 +49,31 @@ public sealed class LakeConfigurationTests : IDisposable
         Assert.Equal(
             [("dwd.people", null, "region = 'EU'", "'***'"), (null, "dws", null, null)],
             configuration.Roles[0].Grants.Select(g => (g.Tables, g.Layer, g.Filter, g.Masks.GetValueOrDefault("ssn"))));
+    }
+
+    [Fact]
+    public void Token_issuers_limits_and_telemetry_are_read()
+    {
+        string file = Write("""
+            users:
+              - { name: ana, password_hash: "x", limits: { rows: 1000000, memory: 2GiB } }
+              - { name: robot, token_hash: "ab", token_expires: 2027-01-31 }
+            roles:
+              - { name: analyst, limits: { concurrent_statements: 4, bytes: 1GB, time: 30s } }
+            issuers:
+              - { issuer: "https://login.test/", audience: [lakeholo, lake], jwks: keys.json, algorithms: RS256, user_claim: email, roles_claim: groups, role_names: { analysts: analyst } }
+            telemetry: { otlp_endpoint: "http://127.0.0.1:4318", protocol: http/protobuf }
+            """);
+        LakeConfiguration configuration = LakeConfiguration.Load(file, None, None, []);
+        Assert.Equal(new UserLimits { Rows = 1_000_000, MemoryBytes = 2L << 30 }, configuration.Users[0].Limits);
+        Assert.Equal(("ab", new DateTimeOffset(2027, 1, 31, 0, 0, 0, TimeSpan.Zero)), (configuration.Users[1].TokenHash, configuration.Users[1].TokenExpires));
+        Assert.Equal(new UserLimits { ConcurrentStatements = 4, Bytes = 1_000_000_000, Time = TimeSpan.FromSeconds(30) }, configuration.Roles[0].Limits);
+        TokenIssuer issuer = Assert.Single(configuration.Issuers);
+        Assert.Equal(("https://login.test/", "keys.json", "email", "groups"), (issuer.Issuer, issuer.KeySet, issuer.UserClaim, issuer.RolesClaim));
+        Assert.Equal(["lakeholo", "lake"], issuer.Audiences);
+        Assert.Equal(["RS256"], issuer.Algorithms);
+        Assert.Equal("analyst", issuer.RoleNames["analysts"]);
+        Assert.Equal((4318, true), (configuration.Telemetry.Endpoint!.Port, configuration.Telemetry.OverHttp));
     }
 
     [Fact]
@@ -131,6 +158,15 @@ public sealed class LakeConfigurationTests : IDisposable
     [InlineData("engine: [1]", "engine")]
     [InlineData("a: b: c", ":1:")]
     [InlineData("sync.cron: every day", "expected a cron expression")]
+    [InlineData("users: [{ name: a, password_hash: x }, { name: a, password_hash: y }]", "the name a is given twice")]
+    [InlineData("users: [{ name: a, token_hash: x, token_expires: soon }]", "token_expires: expected a day")]
+    [InlineData("users: [{ name: a, password_hash: x, limits: { row: 5 } }]", "there is no limit row; did you mean rows?")]
+    [InlineData("roles: [{ name: a, limits: { memory: lots } }]", "memory: expected a size")]
+    [InlineData("roles: [{ name: a, limits: { time: 0s } }]", "time: expected a duration")]
+    [InlineData("roles: [{ name: a, limits: 5 }]", "limits: expected concurrent_statements")]
+    [InlineData("issuers: [{ issuer: a, audience: b }]", "jwks is missing")]
+    [InlineData("issuers: [{ issuer: a, audience: b, jwks: c, role_names: { x: nobody } }]", "there is no role nobody")]
+    [InlineData("telemetry: { protocol: udp }", "expected grpc or http/protobuf")]
     [InlineData("limits.queued_statements: -1", "expected a whole number from 0")]
     public void What_does_not_hold_together_is_a_fault(string yaml, string expected)
     {

@@ -26,7 +26,7 @@ internal sealed class ShopServer : IAsyncDisposable
 
     public RawClient Client { get; private set; } = null!;
 
-    public static async Task<ShopServer> StartAsync(Func<FlightServerOptions, FlightServerOptions>? configure = null, Func<LakeOptions, LakeOptions>? lake = null)
+    public static async Task<ShopServer> StartAsync(Func<FlightServerOptions, FlightServerOptions>? configure = null, Func<LakeOptions, LakeOptions>? lake = null, TimeProvider? time = null)
     {
         var server = new ShopServer();
         server.Write("dwd", "orders", Orders);
@@ -37,9 +37,9 @@ internal sealed class ShopServer : IAsyncDisposable
             Sources = [new LakeSource { Name = "lake", Root = new TableRoot(new LocalFolderStore(server._folder.File("lake")), string.Empty) }],
             DataDirectory = server._folder.File("data"),
         };
-        server.Instance = await LakeInstance.StartAsync(lake?.Invoke(options) ?? options, NullLoggerFactory.Instance, TimeProvider.System);
+        server.Instance = await LakeInstance.StartAsync(lake?.Invoke(options) ?? options, NullLoggerFactory.Instance, time ?? TimeProvider.System);
         var flight = new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") };
-        server.Host = await FlightHost.StartAsync(server.Instance.Engine, configure?.Invoke(flight) ?? flight, NullLoggerFactory.Instance);
+        server.Host = await FlightHost.StartAsync(server.Instance.Engine, configure?.Invoke(flight) ?? flight, NullLoggerFactory.Instance, time ?? TimeProvider.System, default);
         server.Client = new RawClient(server.Host.Address);
         return server;
     }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
@@ -98,10 +99,17 @@ internal sealed class PgWire : IDisposable
         return answer[0];
     }
 
-    public async Task EncryptAsync()
+    public async Task EncryptAsync(string? certificate = null, string? key = null)
     {
-        var tls = new SslStream(_stream, false, (_, certificate, _, _) => certificate is not null);
-        await tls.AuthenticateAsClientAsync("localhost");
+        var tls = new SslStream(_stream, false, (_, shown, _, _) => shown is not null);
+        X509CertificateCollection own = [];
+        if (certificate is not null)
+        {
+            using X509Certificate2 pem = X509Certificate2.CreateFromPemFile(certificate, key);
+            own.Add(X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null));
+        }
+
+        await tls.AuthenticateAsClientAsync("localhost", own, checkCertificateRevocation: false);
         _stream = tls;
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.FlightServer.Postgres.Sessions;
 using LakeHolo.FlightServer.Postgres.Sql;
@@ -17,7 +18,7 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
 
     private const int KeptDatabases = 8;
 
-    private readonly ConcurrentDictionary<(string User, string Database), (DateTimeOffset At, CatalogDatabase Database)> _databases = new();
+    private readonly ConcurrentDictionary<(string User, string Roles, string Database), (DateTimeOffset At, CatalogDatabase Database)> _databases = new();
 
     /// <summary>Parses a statement about the catalog.</summary>
     public async ValueTask<PgStatement> PrepareAsync(PgSession session, SqlStatement statement, IReadOnlyList<PgType?> declared, CancellationToken cancellationToken)
@@ -50,7 +51,7 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
             (schema, engine, _) = Describe(database, sql, count);
         }
 
-        return new CatalogStatement(database, sql, effects) { Columns = CatalogTypes.Apply(statement, EngineTypes.Columns(schema, engine)), Parameters = types };
+        return new CatalogStatement(service, time, statement.Text, database, sql, effects) { Columns = CatalogTypes.Apply(statement, EngineTypes.Columns(schema, engine)), Parameters = types };
     }
 
     private static (string, IReadOnlyList<(string, string, bool)>) Rewrite(PgSession session, SqlStatement statement, string?[] casts)
@@ -73,7 +74,9 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
 
     private async ValueTask<CatalogDatabase> DatabaseAsync(PgSession session, CancellationToken cancellationToken)
     {
-        (string User, string Database) key = (session.Query.Identity.User, session.Database);
+        // Two logins of one user may bring different roles.
+        SessionIdentity identity = session.Query.Identity;
+        (string User, string Roles, string Database) key = (identity.User, string.Join('\n', identity.Roles.Order(StringComparer.Ordinal)), session.Database);
         if (_databases.TryGetValue(key, out (DateTimeOffset At, CatalogDatabase Database) known) && time.GetUtcNow() - known.At < FreshFor)
         {
             return known.Database;
@@ -91,7 +94,8 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
     }
 
     /// <summary>A statement about the catalog.</summary>
-    private sealed class CatalogStatement(CatalogDatabase database, string sql, IReadOnlyList<(string Name, string Value, bool IsLocal)> effects) : PgStatement
+    private sealed class CatalogStatement(
+        IQueryService service, TimeProvider time, string text, CatalogDatabase database, string sql, IReadOnlyList<(string Name, string Value, bool IsLocal)> effects) : PgStatement
     {
         public override string Tag(long rows) => $"SELECT {rows}";
 
@@ -102,7 +106,45 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
                 session.Settings.Set(name, value, isLocal);
             }
 
-            return new(new RowSource(Columns!, Translated(database.ReadAsync(sql, parameters, CancellationToken.None), CancellationToken.None), null, session.WriterContext with { Names = database.NameOf }));
+            return new(new RowSource(Columns!, Logged(session.Query, Translated(database.ReadAsync(sql, parameters, CancellationToken.None), CancellationToken.None)), null, session.WriterContext with { Names = database.NameOf }));
+        }
+
+        private async IAsyncEnumerable<Apache.Arrow.RecordBatch> Logged(QuerySession session, IAsyncEnumerable<Apache.Arrow.RecordBatch> batches)
+        {
+            DateTimeOffset started = time.GetUtcNow();
+            long start = time.GetTimestamp();
+            long rows = 0;
+            long bytes = 0;
+            string? error = "its rows were not read to the end";
+            await using IAsyncEnumerator<Apache.Arrow.RecordBatch> each = batches.GetAsyncEnumerator();
+            try
+            {
+                while (await NextAsync())
+                {
+                    rows += each.Current.Length;
+                    bytes += BatchBytes.Of(each.Current);
+                    yield return each.Current;
+                }
+
+                error = null;
+            }
+            finally
+            {
+                service.LogCatalogStatement(session, text, new CatalogOutcome(started, time.GetElapsedTime(start), rows, bytes, error));
+            }
+
+            async ValueTask<bool> NextAsync()
+            {
+                try
+                {
+                    return await each.MoveNextAsync();
+                }
+                catch (LakeException e)
+                {
+                    error = e.Message;
+                    throw;
+                }
+            }
         }
 
         private static async IAsyncEnumerable<Apache.Arrow.RecordBatch> Translated(

@@ -3,8 +3,11 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using LakeHolo.Accelerator.Sessions;
+using LakeHolo.FlightServer.Logins;
 using LakeHolo.FlightServer.Postgres.Wire;
+using LakeHolo.FlightServer.Telemetry;
 
 namespace LakeHolo.FlightServer.Postgres.Sessions;
 
@@ -119,9 +122,9 @@ internal sealed class Handshake(PostgresServices services, Socket socket, int pr
                 case CancelRequest:
                     int process = body.Int32();
                     int secret = body.Int32();
-                    if (services.Running.TryGetValue(process, out RunningQuery? running))
+                    if (!services.Running.TryGetValue(process, out RunningQuery? running) || !running.Cancel(secret))
                     {
-                        running.Cancel(secret);
+                        Log.CancelRefused(services.Logger, socket.RemoteEndPoint?.ToString() ?? string.Empty, process);
                     }
 
                     return null;
@@ -193,15 +196,17 @@ internal sealed class Handshake(PostgresServices services, Socket socket, int pr
         string asked = settings.Remove("database", out string? database) && database.Length > 0 ? database : user;
         try
         {
-            string owner = await services.Login.CheckAsync(_reader, _writer, user, _isEncrypted, cancellationToken);
             string address = (socket.RemoteEndPoint as IPEndPoint)?.Address.ToString() ?? string.Empty;
+            string? certified = (_stream as SslStream)?.RemoteCertificate is X509Certificate2 shown ? shown.GetNameInfo(X509NameType.SimpleName, forIssuer: false) : null;
+            KnownUser known = await services.Login.CheckAsync(_reader, _writer, user, new ClientLink(address, _isEncrypted, certified), cancellationToken);
+            string owner = known.User;
             string client = settings.GetValueOrDefault("application_name", "postgresql");
-            QuerySession query = services.Queries.OpenSession(new SessionIdentity(owner, address, client));
+            QuerySession query = services.Queries.OpenSession(new SessionIdentity(owner, address, client) { Roles = known.Roles, ExpiresAt = known.ExpiresAt });
             try
             {
                 string source = await Databases.FindAsync(services.Queries, query, asked, user, cancellationToken);
                 query.Options["catalog"] = source;
-                Log.SessionOpened(services.Logger, query.Id, owner, address, client);
+                Log.SessionOpened(services.Logger, query.Id, Log.Line(owner), address, Log.Line(client));
                 var session = new PgSession(query, services.Builder, processId, source, services.Options, services.Time);
                 StartupSettings.Apply(session.Settings, settings, owner);
                 return session;
@@ -212,9 +217,16 @@ internal sealed class Handshake(PostgresServices services, Socket socket, int pr
                 throw;
             }
         }
+        catch (LoginRefused e)
+        {
+            LoginMetrics.AddRefused("postgres");
+            Log.LoginRefused(services.Logger, Log.Line(user), socket.RemoteEndPoint?.ToString() ?? string.Empty, Log.Line(e.Detail));
+            throw new PgError("28P01", $"password authentication failed for user \"{user}\"", e) { IsFatal = true };
+        }
         catch (PgError e) when (e.SqlState is "28P01" or "28000")
         {
-            Log.LoginRefused(services.Logger, socket.RemoteEndPoint?.ToString() ?? string.Empty, e.Message);
+            LoginMetrics.AddRefused("postgres");
+            Log.LoginRefused(services.Logger, Log.Line(user), socket.RemoteEndPoint?.ToString() ?? string.Empty, e.Message);
             throw;
         }
     }

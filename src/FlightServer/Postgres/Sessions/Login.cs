@@ -1,14 +1,14 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using LakeHolo.FlightServer.Logins;
 using LakeHolo.FlightServer.Postgres.Wire;
 
 namespace LakeHolo.FlightServer.Postgres.Sessions;
 
 /// <summary>Lets users in: the users of the Flight SQL server, by SCRAM-SHA-256, or by their password where the connection is encrypted.</summary>
-internal sealed class Login(FlightServerOptions server, PostgresOptions options)
+internal sealed class Login(FlightServerOptions server, PostgresOptions options, LoginChecker logins)
 {
-    private const string TokenUser = "token";
     private const int Sasl = 10;
     private const int SaslContinue = 11;
     private const int SaslFinal = 12;
@@ -18,44 +18,45 @@ internal sealed class Login(FlightServerOptions server, PostgresOptions options)
     private readonly byte[] _fakeKey = RandomNumberGenerator.GetBytes(32);
 
     /// <summary>Asks for what is needed and checks it; gives the user.</summary>
+    /// <param name="reader">From the client.</param>
+    /// <param name="writer">To the client.</param>
+    /// <param name="user">Who it says it is.</param>
+    /// <param name="link">How it is connected.</param>
+    /// <param name="cancellationToken">Until it is in.</param>
     /// <exception cref="PgError">28P01, 28000.</exception>
-    public async ValueTask<string> CheckAsync(WireReader reader, WireWriter writer, string user, bool isEncrypted, CancellationToken cancellationToken)
+    public async ValueTask<KnownUser> CheckAsync(WireReader reader, WireWriter writer, string user, ClientLink link, CancellationToken cancellationToken)
     {
-        if (!server.RequiresLogin)
+        if (!server.RequiresLogin || link.CertifiedUser == user)
         {
-            return user;
+            return KnownUser.Of(user);
         }
 
-        bool byToken = user == TokenUser && server.Tokens.Count > 0;
+        bool isEncrypted = link.IsEncrypted;
+        bool byToken = user == LoginChecker.TokenUser && logins.TakesTokens;
         if (byToken && !isEncrypted)
         {
             throw new PgError("28000", "a token is taken over TLS only") { IsFatal = true, Hint = "Connect with sslmode=require." };
         }
 
         return byToken || (isEncrypted && options.ClearTextOverTls)
-            ? await PasswordAsync(reader, writer, user, cancellationToken)
-            : await ScramAsync(reader, writer, user, cancellationToken);
+            ? await PasswordAsync(reader, writer, user, link, cancellationToken)
+            : await ScramAsync(reader, writer, user, link, cancellationToken);
     }
 
-    private async ValueTask<string> PasswordAsync(WireReader reader, WireWriter writer, string user, CancellationToken cancellationToken)
+    private async ValueTask<KnownUser> PasswordAsync(WireReader reader, WireWriter writer, string user, ClientLink link, CancellationToken cancellationToken)
     {
         writer.Begin('R');
         writer.Int32(ClearText);
         writer.End();
         await writer.FlushAsync();
         string password = (await BodyAsync(reader, cancellationToken)).String();
-        if (user == TokenUser && server.Tokens.Count > 0)
-        {
-            byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(password));
-            return server.Tokens.FirstOrDefault(t => CryptographicOperations.FixedTimeEquals(Convert.FromHexString(t.Value), hash)).Key ?? throw Wrong(user);
-        }
-
-        bool known = server.Users.TryGetValue(user, out string? expected);
-        return PasswordHash.Verify(password, expected ?? Fake(user)) && known ? user : throw Wrong(user);
+        return (user == LoginChecker.TokenUser ? null : await logins.TokenOfAsync(user, password, cancellationToken))
+            ?? await logins.PasswordAsync(user, password, link.Address, cancellationToken);
     }
 
-    private async ValueTask<string> ScramAsync(WireReader reader, WireWriter writer, string user, CancellationToken cancellationToken)
+    private async ValueTask<KnownUser> ScramAsync(WireReader reader, WireWriter writer, string user, ClientLink link, CancellationToken cancellationToken)
     {
+        await logins.Throttle.EnterAsync(user, link.Address, cancellationToken);
         writer.Begin('R');
         writer.Int32(Sasl);
         writer.String(Scram.Mechanism);
@@ -82,12 +83,18 @@ internal sealed class Login(FlightServerOptions server, PostgresOptions options)
             throw PgError.Protocol($"expected SASL response, got message type {type}");
         }
 
-        string serverFinal = scram.Final(MessageBody.Text(body.Span)) ?? throw Wrong(user);
+        if (scram.Final(MessageBody.Text(body.Span)) is not { } serverFinal)
+        {
+            logins.Throttle.Failed(user, link.Address);
+            throw new LoginRefused("a wrong user name or password");
+        }
+
+        logins.Throttle.Succeeded(user, link.Address);
         writer.Begin('R');
         writer.Int32(SaslFinal);
         writer.Text(serverFinal);
         writer.End();
-        return user;
+        return KnownUser.Of(user);
     }
 
     /// <summary>A user's hash is PBKDF2 with SHA-256, which is SCRAM's salted password.</summary>
@@ -113,6 +120,10 @@ internal sealed class Login(FlightServerOptions server, PostgresOptions options)
         (byte type, ReadOnlyMemory<byte> body) = await reader.ReadAsync(WireReader.MaxStartupBytes, cancellationToken) ?? throw PgError.Protocol("expected password response");
         return type == 'p' ? new MessageBody(body) : throw PgError.Protocol($"expected password response, got message type {type}");
     }
-
-    private static PgError Wrong(string user) => new("28P01", $"password authentication failed for user \"{user}\"") { IsFatal = true };
 }
+
+/// <summary>How a client is connected.</summary>
+/// <param name="Address">From where.</param>
+/// <param name="IsEncrypted">By TLS.</param>
+/// <param name="CertifiedUser">The common name of its certificate, which the handshake has checked; null without one.</param>
+internal sealed record ClientLink(string Address, bool IsEncrypted, string? CertifiedUser);

@@ -33,6 +33,7 @@ internal sealed partial class PgConnection(WireReader reader, WireWriter writer,
                 continue;
             }
 
+            session.CheckLogin();
             await AnswerAsync((char)type, new MessageBody(body));
             if (writer.IsFull)
             {

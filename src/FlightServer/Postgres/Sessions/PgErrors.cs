@@ -39,7 +39,8 @@ internal static partial class PgErrors
     }
 
     private static string OfLimit(string message) =>
-        message.Contains("killed", StringComparison.OrdinalIgnoreCase) || message.Contains("longer than", StringComparison.OrdinalIgnoreCase)
+        message.StartsWith("Limit ", StringComparison.Ordinal) ? "53400"
+        : message.Contains("killed", StringComparison.OrdinalIgnoreCase) || message.Contains("longer than", StringComparison.OrdinalIgnoreCase)
             || message.Contains("time", StringComparison.OrdinalIgnoreCase) && !message.Contains("later", StringComparison.OrdinalIgnoreCase) ? "57014"
         : message.Contains("memory", StringComparison.OrdinalIgnoreCase) ? "53200"
         : "53000";

@@ -66,6 +66,16 @@ internal sealed class PgSession(QuerySession query, StatementBuilder builder, in
 
     public IReadOnlyCollection<Cursor> Cursors => _cursors.Values;
 
+    /// <summary>Whether the login still holds.</summary>
+    /// <exception cref="PgError">28000, fatal: the token that it was made with has expired.</exception>
+    public void CheckLogin()
+    {
+        if (query.Identity.ExpiresAt <= time.GetUtcNow())
+        {
+            throw new PgError("28000", $"the token of user \"{query.Identity.User}\" has expired") { IsFatal = true };
+        }
+    }
+
     public void Add(NamedStatement statement)
     {
         if (statement.Name.Length > 0 && _statements.ContainsKey(statement.Name))

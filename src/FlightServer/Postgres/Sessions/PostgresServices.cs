@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using LakeHolo.Accelerator.Sessions;
+using LakeHolo.FlightServer.Logins;
 using Microsoft.Extensions.Logging;
 
 namespace LakeHolo.FlightServer.Postgres.Sessions;
@@ -20,7 +21,9 @@ internal sealed class PostgresServices(
 
     public ILogger Logger => logger;
 
-    public Login Login { get; } = new(server, options);
+    public LoginChecker Logins { get; } = new(server, time, logger);
+
+    public Login Login => field ??= new Login(server, options, Logins);
 
     public StatementBuilder Builder { get; } = new(queries, time);
 

@@ -18,17 +18,20 @@ internal sealed class RunningQuery(int processId, CancellationToken stopping)
     /// <summary>Known to the client alone.</summary>
     public int Secret { get; } = RandomNumberGenerator.GetInt32(int.MinValue, int.MaxValue);
 
-    /// <summary>Cancels what runs, if the secret is right.</summary>
-    public void Cancel(int secret)
+    /// <summary>Cancels what runs, if the secret is right; tells whether it is.</summary>
+    public bool Cancel(int secret)
     {
         Span<byte> given = stackalloc byte[4];
         Span<byte> known = stackalloc byte[4];
         BitConverter.TryWriteBytes(given, secret);
         BitConverter.TryWriteBytes(known, Secret);
-        if (CryptographicOperations.FixedTimeEquals(given, known))
+        if (!CryptographicOperations.FixedTimeEquals(given, known))
         {
-            Stop();
+            return false;
         }
+
+        Stop();
+        return true;
     }
 
     /// <summary>Runs something that may be cancelled: by another connection, by its timeout, by the client's leaving, by the server's end.</summary>
