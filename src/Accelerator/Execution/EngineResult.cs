@@ -20,6 +20,9 @@ internal sealed class EngineResult : IQueryResult
     private readonly RunningStatement _statement;
     private readonly DuckDBCommand _command;
     private readonly IArrowArrayStream _stream;
+
+    /// <summary>Held while the engine computes a group: what it reads must not be freed under it by whoever cancels from another call.</summary>
+    private readonly SemaphoreSlim _computing = new(1, 1);
     private int _disposed;
 
     internal EngineResult(RunningStatement statement, DuckDBCommand command, IArrowArrayStream stream, ReadOnlyMemory<byte> appMetadata)
@@ -84,8 +87,10 @@ internal sealed class EngineResult : IQueryResult
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
             _statement.Cancel();
+            await _computing.WaitAsync();
             _stream.Dispose();
             _command.Dispose();
+            _computing.Release();
             await _statement.DisposeAsync();
         }
     }
@@ -93,14 +98,21 @@ internal sealed class EngineResult : IQueryResult
     /// <summary>Fetches the next group; false after the last.</summary>
     private async ValueTask<bool> FetchAsync(Queue<RecordBatch> group, CancellationToken cancellationToken)
     {
+        await _computing.WaitAsync(CancellationToken.None);
         try
         {
+            ObjectDisposedException.ThrowIf(_disposed != 0, this);
+
             // The engine computes on the calling thread until a batch is there: not on one that somebody's I/O waits for.
             return await Task.Run(() => FillAsync(group, cancellationToken), CancellationToken.None);
         }
         catch (Exception e)
         {
             throw _statement.Translate(e);
+        }
+        finally
+        {
+            _computing.Release();
         }
     }
 

@@ -142,6 +142,7 @@ internal sealed class DuckDbQueryService : IQueryService, IDisposable
 
     private sealed class Result(DuckDbQueryService service, DuckDBConnection? connection, DuckDBCommand? command, IArrowArrayStream? stream, Schema schema) : IQueryResult
     {
+        private readonly SemaphoreSlim _computing = new(1, 1);
         private int _disposed;
 
         public Schema Schema => schema;
@@ -152,24 +153,40 @@ internal sealed class DuckDbQueryService : IQueryService, IDisposable
 
         public async IAsyncEnumerable<RecordBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
         {
-            while (stream is not null && await Task.Run(async () => await stream.ReadNextRecordBatchAsync(cancellationToken), cancellationToken) is { } batch)
+            while (stream is not null && await NextAsync(stream, cancellationToken) is { } batch)
             {
                 Interlocked.Add(ref service.Produced, batch.Length);
                 yield return batch;
             }
         }
 
-        public ValueTask DisposeAsync()
+        public async ValueTask DisposeAsync()
         {
             if (connection is not null && Interlocked.Exchange(ref _disposed, 1) == 0)
             {
+                await _computing.WaitAsync();
                 stream!.Dispose();
                 command!.Dispose();
+                _computing.Release();
                 connection.Dispose();
                 Interlocked.Decrement(ref service.OpenResults);
             }
+        }
 
-            return ValueTask.CompletedTask;
+        /// <summary>What is read is not freed meanwhile.</summary>
+        private async Task<RecordBatch?> NextAsync(IArrowArrayStream from, CancellationToken cancellationToken)
+        {
+            await _computing.WaitAsync(cancellationToken);
+            try
+            {
+                return _disposed != 0
+                    ? throw new OperationCanceledException("The result was closed")
+                    : await Task.Run(async () => await from.ReadNextRecordBatchAsync(cancellationToken), CancellationToken.None);
+            }
+            finally
+            {
+                _computing.Release();
+            }
         }
     }
 }
