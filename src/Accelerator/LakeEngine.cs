@@ -67,6 +67,9 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     public int WaitingStatements => _executor.Waiting;
 
     /// <inheritdoc/>
+    public long EngineMemoryBytes => _engine.MemoryBytes();
+
+    /// <inheritdoc/>
     public QuerySession OpenSession(SessionIdentity identity)
     {
         DateTimeOffset now = _time.GetUtcNow();

@@ -16,6 +16,9 @@ public interface IQueryService
     /// <summary>Statements that wait for others to end.</summary>
     int WaitingStatements => 0;
 
+    /// <summary>Bytes of memory that the engine holds for statements, cached files and keys.</summary>
+    long EngineMemoryBytes => 0;
+
     /// <summary>Parses and binds; nothing runs.</summary>
     ValueTask<IPreparedQuery> PrepareAsync(QuerySession session, string sql, CancellationToken cancellationToken);
 

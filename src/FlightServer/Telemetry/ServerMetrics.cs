@@ -16,6 +16,7 @@ internal sealed class ServerMetrics : IDisposable
         _meter.CreateObservableGauge("lakeholo.flight.open_results", () => statements.ResultCount, "{result}", "Results that were started and not read to the end");
         _meter.CreateObservableGauge("lakeholo.flight.prepared_statements", () => statements.PreparedCount, "{statement}", "Prepared statements of Flight SQL clients");
         _meter.CreateObservableGauge("lakeholo.waiting_statements", () => service.WaitingStatements, "{statement}", "Statements that wait for others to end");
+        _meter.CreateObservableGauge("lakeholo.engine.memory", () => service.EngineMemoryBytes, "By", "Memory that the engine holds, of engine.memory");
         _meter.CreateObservableGauge("process.working_set", () => Environment.WorkingSet, "By", "Memory of the process");
     }
 

@@ -54,6 +54,15 @@ public sealed class EngineDatabase : IDisposable
     /// <summary>What all its statements may hold together, in bytes; where nothing was set, about what the engine takes by itself.</summary>
     public long MemoryLimitBytes { get; }
 
+    /// <summary>What they hold now, in bytes.</summary>
+    public long MemoryBytes()
+    {
+        using DuckDBConnection connection = OpenConnection();
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT CAST(sum(memory_usage_bytes) AS BIGINT) FROM duckdb_memory()";
+        return (long)command.ExecuteScalar()!;
+    }
+
     /// <summary>Opens a connection; the caller disposes it. One thread at a time.</summary>
     public DuckDBConnection OpenConnection()
     {

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace LakeHolo.FlightServer.Tests.Harness;
@@ -18,11 +19,11 @@ internal sealed class TestServer : IAsyncDisposable
 
     public RawClient Client { get; }
 
-    public static async Task<TestServer> StartAsync(Func<FlightServerOptions, FlightServerOptions>? configure = null, TimeProvider? time = null)
+    public static async Task<TestServer> StartAsync(Func<FlightServerOptions, FlightServerOptions>? configure = null, TimeProvider? time = null, ILoggerFactory? log = null)
     {
         var options = new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") };
         var service = new DuckDbQueryService();
-        return new TestServer(service, await FlightHost.StartAsync(service, configure?.Invoke(options) ?? options, NullLoggerFactory.Instance, time ?? TimeProvider.System, default));
+        return new TestServer(service, await FlightHost.StartAsync(service, configure?.Invoke(options) ?? options, log ?? NullLoggerFactory.Instance, time ?? TimeProvider.System, default));
     }
 
     public async ValueTask DisposeAsync()
