@@ -84,6 +84,8 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
 
         public Schema Schema => snapshot?.Schema ?? state.Schema;
 
+        public bool IsHeldWhole => snapshot is null;
+
         public async ValueTask<TableScan> PlanAsync(ScanRequest scan, CancellationToken cancellationToken = default)
         {
             IReadOnlyList<string> columns = scan.Columns ?? [.. Schema.FieldsList.Select(f => f.Name)];

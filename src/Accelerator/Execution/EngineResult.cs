@@ -1,8 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Apache.Arrow;
-using Apache.Arrow.Ipc;
-using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.LakeCatalog;
 
@@ -18,29 +16,28 @@ internal sealed class EngineResult : IQueryResult
     private static readonly TimeSpan GroupTime = TimeSpan.FromMilliseconds(50);
 
     private readonly RunningStatement _statement;
-    private readonly DuckDBCommand _command;
-    private readonly IArrowArrayStream _stream;
+    private readonly IEngineRows _rows;
+    private readonly IReadOnlyList<TableUse> _uses;
 
     /// <summary>Held while the engine computes a group: what it reads must not be freed under it by whoever cancels from another call.</summary>
     private readonly SemaphoreSlim _computing = new(1, 1);
     private int _disposed;
 
-    internal EngineResult(RunningStatement statement, DuckDBCommand command, IArrowArrayStream stream, ReadOnlyMemory<byte> appMetadata)
+    internal EngineResult(RunningStatement statement, IEngineRows rows, IReadOnlyList<TableUse> uses)
     {
         _statement = statement;
-        _command = command;
-        _stream = stream;
-        AppMetadata = appMetadata;
+        _rows = rows;
+        _uses = uses;
     }
 
-    public Schema Schema => _stream.Schema;
+    public Schema Schema => _rows.Schema;
 
     /// <summary>The statement whose rows these are.</summary>
     public RunningStatement Statement => _statement;
 
     public long AffectedRows => -1;
 
-    public ReadOnlyMemory<byte> AppMetadata { get; }
+    public ReadOnlyMemory<byte> AppMetadata => Execution.AppMetadata.Encode(_statement.Id, _uses);
 
     /// <summary>Batches as the engine makes them, of some 2,048 rows. They are fetched in groups: all of a group but the first are there at once.</summary>
     public async IAsyncEnumerable<RecordBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -53,7 +50,7 @@ internal sealed class EngineResult : IQueryResult
             while (more)
             {
                 long asked = Stopwatch.GetTimestamp();
-                more = await FetchAsync(group, cancellationToken);
+                more = await FetchAsync(group);
                 _statement.Spent(Stopwatch.GetElapsedTime(asked), TimeSpan.Zero);
                 if (!more)
                 {
@@ -88,15 +85,14 @@ internal sealed class EngineResult : IQueryResult
         {
             _statement.Cancel();
             await _computing.WaitAsync();
-            _stream.Dispose();
-            _command.Dispose();
+            _rows.Dispose();
             _computing.Release();
             await _statement.DisposeAsync();
         }
     }
 
     /// <summary>Fetches the next group; false after the last.</summary>
-    private async ValueTask<bool> FetchAsync(Queue<RecordBatch> group, CancellationToken cancellationToken)
+    private async ValueTask<bool> FetchAsync(Queue<RecordBatch> group)
     {
         await _computing.WaitAsync(CancellationToken.None);
         try
@@ -104,7 +100,7 @@ internal sealed class EngineResult : IQueryResult
             ObjectDisposedException.ThrowIf(_disposed != 0, this);
 
             // The engine computes on the calling thread until a batch is there: not on one that somebody's I/O waits for.
-            return await Task.Run(() => FillAsync(group, cancellationToken), CancellationToken.None);
+            return _rows.IsComplete ? await FillAsync(group) : await Task.Run(() => FillAsync(group), CancellationToken.None);
         }
         catch (Exception e)
         {
@@ -116,13 +112,13 @@ internal sealed class EngineResult : IQueryResult
         }
     }
 
-    private async Task<bool> FillAsync(Queue<RecordBatch> group, CancellationToken cancellationToken)
+    private async Task<bool> FillAsync(Queue<RecordBatch> group)
     {
         long start = Stopwatch.GetTimestamp();
         long bytes = 0;
         do
         {
-            RecordBatch? batch = await _stream.ReadNextRecordBatchAsync(cancellationToken);
+            RecordBatch? batch = await _rows.NextAsync();
             if (batch is null)
             {
                 return false;

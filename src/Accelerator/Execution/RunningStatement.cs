@@ -21,7 +21,7 @@ internal sealed class RunningStatement : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private QueryLogEntry _entry;
     private PlannedStatement? _plan;
-    private DuckDBCommand? _command;
+    private Action? _interrupt;
     private Timer? _interrupts;
     private string? _cancelReason;
     private long _rows;
@@ -64,7 +64,7 @@ internal sealed class RunningStatement : IAsyncDisposable
     /// <summary>Its spans.</summary>
     public StatementTrace Trace => _trace;
 
-    public DuckDBConnection? Connection { get; set; }
+    public EngineConnection? Connection { get; set; }
 
     /// <summary>Gives back what the statement was admitted with.</summary>
     public Action<RunningStatement>? Ended { get; set; }
@@ -117,9 +117,10 @@ internal sealed class RunningStatement : IAsyncDisposable
         _sending += sending;
     }
 
-    /// <summary>Its command is about to run.</summary>
+    /// <summary>The engine is about to run it.</summary>
+    /// <param name="interrupt">Stops the engine.</param>
     /// <exception cref="OperationCanceledException">It was cancelled before.</exception>
-    public void Started(DuckDBCommand command)
+    public void Started(Action interrupt)
     {
         lock (_gate)
         {
@@ -128,7 +129,7 @@ internal sealed class RunningStatement : IAsyncDisposable
                 throw new OperationCanceledException(_cancelReason);
             }
 
-            _command = command;
+            _interrupt = interrupt;
         }
     }
 
@@ -160,7 +161,7 @@ internal sealed class RunningStatement : IAsyncDisposable
             }
 
             _cancelReason ??= reason;
-            if (_command is not null)
+            if (_interrupt is not null)
             {
                 // The engine forgets an interrupt that comes while a command is still being prepared: it is told until it has ended.
                 _interrupts ??= new Timer(static s => ((RunningStatement)s!).Interrupt(), this, TimeSpan.Zero, InterruptEvery);
@@ -181,7 +182,7 @@ internal sealed class RunningStatement : IAsyncDisposable
     {
         lock (_gate)
         {
-            _command?.Cancel();
+            _interrupt?.Invoke();
         }
     }
 
@@ -203,9 +204,9 @@ internal sealed class RunningStatement : IAsyncDisposable
             : error switch
             {
                 LakeException or OperationCanceledException => error,
-                DuckDBException when error.Message.Contains("Out of Memory", StringComparison.OrdinalIgnoreCase) =>
+                DuckDBException or EngineException when error.Message.Contains("Out of Memory", StringComparison.OrdinalIgnoreCase) =>
                     LakeException.ResourcesExhausted($"The query needs more memory than the configured limit: {error.Message}"),
-                DuckDBException => LakeException.QueryInvalid(error.Message, error),
+                DuckDBException or EngineException => LakeException.QueryInvalid(error.Message, error),
                 _ => error,
             };
         Finish(translated);
@@ -222,7 +223,7 @@ internal sealed class RunningStatement : IAsyncDisposable
             }
 
             _disposed = true;
-            _command = null;
+            _interrupt = null;
             _interrupts?.Dispose();
         }
 

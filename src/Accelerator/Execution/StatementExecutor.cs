@@ -31,7 +31,8 @@ internal sealed class StatementExecutor(
 {
     private const int MaxPlanAttempts = 4;
 
-    private readonly ConcurrentBag<DuckDBConnection> _idle = [];
+    private readonly ConcurrentBag<EngineConnection> _idle = [];
+    private readonly RepeatedStatements _repeated = new();
     private readonly ConcurrentDictionary<long, RunningStatement> _running = new();
     private readonly SemaphoreSlim _slots = new(limits.MaxConcurrent, limits.MaxConcurrent);
     private readonly UserShares _shares = new(engine.MemoryLimitBytes);
@@ -106,7 +107,7 @@ internal sealed class StatementExecutor(
 
     public void Dispose()
     {
-        foreach (DuckDBConnection connection in _idle)
+        foreach (EngineConnection connection in _idle)
         {
             connection.Dispose();
         }
@@ -163,35 +164,37 @@ internal sealed class StatementExecutor(
     private async ValueTask<EngineResult> StartAsync(
         RunningStatement statement, PlannedStatement plan, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
-        if (!_idle.TryTake(out DuckDBConnection? connection))
+        if (!_idle.TryTake(out EngineConnection? connection))
         {
-            connection = engine.OpenConnection();
+            connection = new EngineConnection(engine.OpenConnection());
         }
 
         statement.Connection = connection;
-        DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = prefix + plan.Sql;
-        command.UseStreamingMode = true;
-        foreach (object? value in parameters)
-        {
-            command.Parameters.Add(new DuckDBParameter(value ?? DBNull.Value));
-        }
-
+        string? key = plan.IsRepeatable && prefix.Length == 0 ? RepeatedStatements.KeyOf(plan.Sql, parameters) : null;
+        IEngineRows rows = key is not null && _repeated.Find(key) is { } known
+            ? new PreparedStatementRows(connection, plan.Sql, parameters, known)
+            : new CommandRows(connection, prefix + plan.Sql, parameters);
         try
         {
-            statement.Started(command);
+            statement.Started(connection.Interrupt);
             statement.Stopped.ThrowIfCancellationRequested();
             using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
             long start = Stopwatch.GetTimestamp();
             statement.Trace.Executing();
-            IArrowArrayStream stream = await Task.Run(command.ExecuteArrowStream, CancellationToken.None);
+            await rows.StartAsync();
             plan.Started();
-            statement.Spent(Stopwatch.GetElapsedTime(start), TimeSpan.Zero);
-            return new EngineResult(statement, command, stream, AppMetadata.Encode(statement.Id, plan.Uses));
+            TimeSpan spent = Stopwatch.GetElapsedTime(start);
+            statement.Spent(spent, TimeSpan.Zero);
+            if (key is not null)
+            {
+                _repeated.Ran(key, rows.Schema, spent);
+            }
+
+            return new EngineResult(statement, rows, plan.Uses);
         }
         catch
         {
-            command.Dispose();
+            rows.Dispose();
             throw;
         }
     }

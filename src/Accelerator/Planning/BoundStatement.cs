@@ -70,6 +70,9 @@ internal sealed class StatementTemplate
 
     /// <summary>What the scans have to give, once that is known and holds for every execution.</summary>
     public IReadOnlyList<ScanRequest>? Requests { get; set; }
+
+    /// <summary>What the scans had to give in one execution with parameters: what the log tells where they are asked for all columns that the text can mean.</summary>
+    public IReadOnlyList<ScanRequest>? Example { get; set; }
 }
 
 /// <summary>One reference: a version of a lake table, or a system table's relation.</summary>
@@ -90,6 +93,9 @@ internal sealed class PlannedStatement(string sql, IReadOnlyList<PlannedScan> sc
     public IReadOnlyList<PlannedScan> Scans => scans;
 
     public IReadOnlyList<TableUse> Uses { get; } = [.. scans.Select(s => s.Use)];
+
+    /// <summary>Whether its text is the same as long as its hot copies stand: it reads nothing else.</summary>
+    public bool IsRepeatable { get; init; }
 
     /// <summary>The engine has begun to run it.</summary>
     public void Started()

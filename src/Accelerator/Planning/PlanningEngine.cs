@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -25,6 +26,7 @@ internal sealed class PlanningEngine : IDisposable
     private readonly ConcurrentBag<DuckDBConnection> _idle = [];
     private readonly ConcurrentDictionary<string, Schema> _resultSchemas = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Lazy<bool>> _tables = new(StringComparer.Ordinal);
+    private readonly ConditionalWeakTable<Schema, string> _names = [];
 
     /// <summary>Runs something on a connection of this engine.</summary>
     public T With<T>(Func<DuckDBConnection, T> use)
@@ -50,13 +52,14 @@ internal sealed class PlanningEngine : IDisposable
     /// <param name="occurrence">Which reference to such a table in one statement, from 0, so that the plan tells them apart.</param>
     public string EmptyTable(DuckDBConnection connection, Schema schema, int occurrence)
     {
-        string columns = string.Join(", ", schema.FieldsList.Select(f => $"{SqlText.Identifier(f.Name)} {SqlText.TypeOf(f)}"));
-        string name = $"p{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(columns)).AsSpan(0, 12))}_{occurrence}";
-        _ = _tables.GetOrAdd(name, n => new Lazy<bool>(() =>
+        // A schema is kept as long as its snapshot or copy, and asked for with each statement.
+        string stem = _names.GetValue(schema, static s => $"p{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ColumnsOf(s))).AsSpan(0, 12))}_");
+        string name = stem + occurrence.ToString(CultureInfo.InvariantCulture);
+        _ = _tables.GetOrAdd(name, static (n, made) => new Lazy<bool>(() =>
         {
-            EngineDatabase.Execute(connection, $"CREATE TABLE IF NOT EXISTS {n} ({columns})");
+            EngineDatabase.Execute(made.connection, $"CREATE TABLE IF NOT EXISTS {n} ({ColumnsOf(made.schema)})");
             return true;
-        })).Value;
+        }), (connection, schema)).Value;
         return name;
     }
 
@@ -129,6 +132,8 @@ internal sealed class PlanningEngine : IDisposable
 
         _database.Dispose();
     }
+
+    private static string ColumnsOf(Schema schema) => string.Join(", ", schema.FieldsList.Select(f => $"{SqlText.Identifier(f.Name)} {SqlText.TypeOf(f)}"));
 
     private static DuckDBDataReader Read(DuckDBCommand command)
     {

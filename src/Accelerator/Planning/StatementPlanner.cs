@@ -215,10 +215,18 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     public async ValueTask<PlannedStatement> PlanAsync(
         BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null)
     {
-        IReadOnlyList<ScanRequest> requests = bound.Shape.Requests ?? planning.With(connection => Requests(connection, bound, parameters));
+        // A whole hot copy is read by the engine itself, which prunes columns and rows: what the values would add is not asked for again.
+        bool isHeld = bound.ParameterCount > 0 && bound.Tables.All(t => t.Version is { IsHeldWhole: true } && t.Policy is null);
+        IReadOnlyList<ScanRequest> requests = bound.Shape.Requests ?? (isHeld ? bound.Shape.Example : null) ?? planning.With(connection => Requests(connection, bound, parameters));
+        IReadOnlyList<ScanRequest> needed = requests;
         if (bound.Shape.IsRepeatable)
         {
             bound.Shape.Requests = requests;
+        }
+        else if (isHeld)
+        {
+            bound.Shape.Example ??= requests;
+            requests = [.. bound.Tables.Select(t => new ScanRequest { Columns = Mentioned(t.Schema, bound.Shape.Names) })];
         }
 
         if (units is not null)
@@ -241,8 +249,8 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                     TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
                     scans.Add(new PlannedScan(scan, version, requests[i], Use(version, table.Policy is null ? scan.Statistics : NotTold) with
                     {
-                        Columns = requests[i].Columns,
-                        FilteredBy = [.. Advice.ColumnsOf(requests[i].Filter).Distinct()],
+                        Columns = needed[i].Columns,
+                        FilteredBy = [.. Advice.ColumnsOf(needed[i].Filter).Distinct()],
                         Requests = (use?.Requests ?? 0) - requestsBefore,
                         FetchedBytes = (use?.Bytes ?? 0) - bytesBefore,
                         CachedBytes = (use?.CachedBytes ?? 0) - cachedBefore,
@@ -261,7 +269,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 sql = sql.Replace(bound.Shape.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
             }
 
-            return new PlannedStatement(sql, scans);
+            return new PlannedStatement(sql, scans) { IsRepeatable = isHeld && units is null };
         }
         catch
         {
@@ -315,6 +323,12 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             OnlyCounts = onlyCounts && understood,
             Order = need.Order,
         };
+    }
+
+    private static string[] Mentioned(Schema schema, MentionedNames names)
+    {
+        string[] mentioned = [.. schema.FieldsList.Select(f => f.Name).Where(names.Contains)];
+        return mentioned.Length > 0 ? mentioned : [schema.FieldsList[0].Name];
     }
 
     private static readonly ScanStatistics NotTold = new() { FilesTotal = 0, FilesRead = 0, BytesRead = 0 };

@@ -54,6 +54,9 @@ public interface ITableVersion
     /// <summary>Its columns.</summary>
     Schema Schema { get; }
 
+    /// <summary>Whether the engine holds all its rows and columns in a table: what is asked of a scan prunes nothing there that the engine would not.</summary>
+    bool IsHeldWhole => false;
+
     /// <summary>The relation for what the query needs.</summary>
     ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default);
 }

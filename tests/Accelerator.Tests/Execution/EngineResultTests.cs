@@ -1,6 +1,4 @@
 using Apache.Arrow;
-using Apache.Arrow.Ipc;
-using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Access;
 using LakeHolo.Accelerator.Execution;
 
@@ -12,8 +10,8 @@ public sealed class EngineResultTests
     public async Task A_result_that_another_call_closes_is_not_freed_while_the_engine_computes_a_batch()
     {
         var entry = new QueryLogEntry { Id = 1, User = "ana", Client = "here", StartedAt = DateTimeOffset.UnixEpoch, Sql = "SELECT 1", State = "running" };
-        using var stream = new SlowStream();
-        var result = new EngineResult(new RunningStatement(new QueryLog(), entry, Timeout.InfiniteTimeSpan, UserLimits.None), new DuckDBCommand(), stream, default);
+        using var stream = new SlowRows();
+        var result = new EngineResult(new RunningStatement(new QueryLog(), entry, Timeout.InfiniteTimeSpan, UserLimits.None), stream, []);
         Task<RecordBatch?> reading = result.ReadBatchesAsync(default).FirstOrDefaultAsync().AsTask();
         await stream.Entered.Task;
         Task closing = result.DisposeAsync().AsTask();
@@ -26,7 +24,7 @@ public sealed class EngineResultTests
     }
 
     /// <summary>A batch without rows once it is released, then nobody may ask it again.</summary>
-    private sealed class SlowStream : IArrowArrayStream
+    private sealed class SlowRows : IEngineRows
     {
         public TaskCompletionSource Entered { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -36,7 +34,11 @@ public sealed class EngineResultTests
 
         public Schema Schema { get; } = new([], null);
 
-        public async ValueTask<RecordBatch> ReadNextRecordBatchAsync(CancellationToken cancellationToken = default)
+        public bool IsComplete => false;
+
+        public ValueTask StartAsync() => default;
+
+        public async ValueTask<RecordBatch?> NextAsync()
         {
             ObjectDisposedException.ThrowIf(IsDisposed, this);
             Entered.SetResult();

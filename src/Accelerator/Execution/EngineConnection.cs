@@ -1,0 +1,159 @@
+using Apache.Arrow;
+using Apache.Arrow.C;
+using DuckDB.NET.Data;
+using DuckDB.NET.Native;
+
+namespace LakeHolo.Accelerator.Execution;
+
+/// <summary>A connection of the shared engine, and the statements that are prepared on it. One thread at a time, but for <see cref="Interrupt"/>.</summary>
+/// <remarks>A prepared statement saves the engine its parser and one of two bindings; with values it binds each time, since a scan of a table cannot be kept over
+/// executions. Its text names the generation of each hot copy: it never means another one, and fails when that is gone.</remarks>
+internal sealed class EngineConnection(DuckDBConnection connection) : IDisposable
+{
+    private const int MaxPrepared = 64;
+
+    private readonly Dictionary<string, DuckDBPreparedStatement> _prepared = new(StringComparer.Ordinal);
+    private DuckDBArrowOptions? _options;
+
+    public DuckDBConnection Connection => connection;
+
+    /// <summary>Whether values can be bound here as they would be by a command.</summary>
+    public static bool CanBind(IReadOnlyList<object?> values)
+    {
+        foreach (object? value in values)
+        {
+            if (value is not (null or bool or short or int or long or float or double or string))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Stops what runs, from any thread.</summary>
+    public void Interrupt() => NativeMethods.Startup.DuckDBInterrupt(connection.NativeConnection);
+
+    /// <summary>Runs a statement, prepared by its text when it comes for the first time.</summary>
+    /// <param name="sql">The text.</param>
+    /// <param name="values">Values of its markers, that <see cref="CanBind"/> accepts.</param>
+    /// <param name="schema">Columns of its rows, known from an execution with values of the same types.</param>
+    /// <exception cref="EngineException">The engine's message.</exception>
+    public PreparedRows Execute(string sql, IReadOnlyList<object?> values, Schema schema)
+    {
+        DuckDBPreparedStatement statement = Prepare(sql);
+        for (int i = 0; i < values.Count; i++)
+        {
+            if (Bind(statement, i + 1, values[i]) != DuckDBState.Success)
+            {
+                throw new EngineException(NativeMethods.PreparedStatements.DuckDBPrepareError(statement) ?? "the value cannot be bound");
+            }
+        }
+
+        DuckDBState state = NativeMethods.PreparedStatements.DuckDBExecutePreparedStreaming(statement, out DuckDBResult result);
+        if (state != DuckDBState.Success)
+        {
+            string message = NativeMethods.Query.DuckDBResultError(ref result);
+            result.Close();
+            throw new EngineException(message);
+        }
+
+        _options ??= NativeMethods.Arrow.DuckDBResultGetArrowOptions(ref result);
+        return new PreparedRows(result, _options, schema);
+    }
+
+    public void Dispose()
+    {
+        Forget();
+        _options?.Dispose();
+        connection.Dispose();
+    }
+
+    private static DuckDBState Bind(DuckDBPreparedStatement statement, long index, object? value) => value switch
+    {
+        null => NativeMethods.PreparedStatements.DuckDBBindNull(statement, index),
+        bool v => NativeMethods.PreparedStatements.DuckDBBindBoolean(statement, index, v),
+        short v => NativeMethods.PreparedStatements.DuckDBBindInt16(statement, index, v),
+        int v => NativeMethods.PreparedStatements.DuckDBBindInt32(statement, index, v),
+        long v => NativeMethods.PreparedStatements.DuckDBBindInt64(statement, index, v),
+        float v => NativeMethods.PreparedStatements.DuckDBBindFloat(statement, index, v),
+        double v => NativeMethods.PreparedStatements.DuckDBBindDouble(statement, index, v),
+        string v => NativeMethods.PreparedStatements.DuckDBBindVarchar(statement, index, v),
+        _ => throw new ArgumentException($"Values of type {value.GetType()} are not bound here"),
+    };
+
+    private DuckDBPreparedStatement Prepare(string sql)
+    {
+        if (_prepared.TryGetValue(sql, out DuckDBPreparedStatement? known))
+        {
+            return known;
+        }
+
+        DuckDBState state = NativeMethods.PreparedStatements.DuckDBPrepare(connection.NativeConnection, sql, out DuckDBPreparedStatement statement);
+        if (state != DuckDBState.Success)
+        {
+            string message = NativeMethods.PreparedStatements.DuckDBPrepareError(statement);
+            statement.Dispose();
+            throw new EngineException(message);
+        }
+
+        if (_prepared.Count >= MaxPrepared)
+        {
+            Forget();
+        }
+
+        return _prepared[sql] = statement;
+    }
+
+    private void Forget()
+    {
+        foreach (DuckDBPreparedStatement statement in _prepared.Values)
+        {
+            statement.Dispose();
+        }
+
+        _prepared.Clear();
+    }
+}
+
+/// <summary>An error of the engine, with its message.</summary>
+internal sealed class EngineException(string message) : Exception(message);
+
+/// <summary>The rows of a prepared statement, as they come.</summary>
+internal sealed unsafe class PreparedRows(DuckDBResult result, DuckDBArrowOptions options, Schema schema) : IDisposable
+{
+    private DuckDBResult _result = result;
+    private bool _disposed;
+
+    /// <summary>The next rows; null after the last.</summary>
+    /// <exception cref="EngineException">The engine's message.</exception>
+    public RecordBatch? Next()
+    {
+        using DuckDBDataChunk chunk = NativeMethods.StreamingResult.DuckDBStreamFetchChunk(_result);
+        if (chunk.IsInvalid)
+        {
+            string error = NativeMethods.Query.DuckDBResultError(ref _result);
+            return string.IsNullOrEmpty(error) ? null : throw new EngineException(error);
+        }
+
+        CArrowArray* array = CArrowArray.Create();
+        try
+        {
+            using DuckDBErrorData error = NativeMethods.Arrow.DuckDBDataChunkToArrow(options, chunk, (IntPtr)array);
+            return error.HasError ? throw new EngineException(error.Message ?? "rows cannot be given as Arrow") : CArrowArrayImporter.ImportRecordBatch(array, schema);
+        }
+        finally
+        {
+            CArrowArray.Free(array);
+        }
+    }
+
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _result.Close();
+        }
+    }
+}
