@@ -48,7 +48,7 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations loc
 
         DeltaFileList files = segment.Checkpoint.Count == 0
             ? DeltaFileList.Empty
-            : DeltaFileList.FromBlocks(await checkpoint.ReadFilesAsync(state.PartitionNames, state.TracksRows, cancellationToken));
+            : DeltaFileList.FromCheckpoint(await checkpoint.ReadFilesAsync(state.PartitionNames, state.TracksRows, cancellationToken), _root.Location);
         if (commits.Length > 0)
         {
             using FileBlock.Builder builder = NewBlock(state);

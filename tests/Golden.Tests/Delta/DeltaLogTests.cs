@@ -3,6 +3,7 @@ using System.Text;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Delta;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Golden.Tests.Delta;
 
@@ -199,6 +200,53 @@ public class DeltaLogTests
         Assert.Equal(LakeErrorKind.FormatInvalid, cut.Kind);
     }
 
+    [Theory]
+    [InlineData("i >= 2", "twice")]
+    [InlineData("i = 2", "more than one protocol", "i IN (0, 3)")]
+    [InlineData("i = 2", "more than one metaData", "i = 0", "i IN (1, 3)")]
+    public async Task A_checkpoint_that_holds_an_action_twice_is_refused(string adds, string message, string protocols = "i = 0", string metadata = "i = 1")
+    {
+        using var table = new HandMadeTable();
+        long size = table.WriteFile("1.parquet", "SELECT 1 AS id");
+        table.Commit(1);
+        WriteCheckpoint(table, "00000000000000000001.checkpoint.parquet", "1.parquet", size);
+        Assert.Equal(["[1]"], await table.RowsAsync());
+        string sql = CheckpointSql("1.parquet", size, "{'minReaderVersion': 1, 'minWriterVersion': 2}", "MAP {}::MAP(VARCHAR, VARCHAR)")
+            .Replace("i = 2", adds, StringComparison.Ordinal).Replace("i = 0", protocols, StringComparison.Ordinal).Replace("i = 1", metadata, StringComparison.Ordinal).Replace("range(3)", "range(4)", StringComparison.Ordinal);
+        table.WriteFile("_delta_log/00000000000000000001.checkpoint.parquet", sql);
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(() => table.LoadAsync());
+        Assert.Equal(LakeErrorKind.FormatInvalid, refused.Kind);
+        Assert.Contains(message, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("DATE '2022-06-01'")]
+    [InlineData("19144::INTEGER")]
+    public async Task Bounds_of_dates_in_a_checkpoint_stay_dates_when_the_column_becomes_a_timestamp(string bound)
+    {
+        using var table = new HandMadeTable();
+        long size = table.WriteFile("1.parquet", "SELECT DATE '2022-06-01' AS t");
+        string schema = HandMadeTable.Schema("t timestamp_ntz").Replace("\"metadata\":{}", "\"metadata\":{\"delta.typeChanges\":[{\"fromType\":\"date\",\"toType\":\"timestamp_ntz\"}]}", StringComparison.Ordinal);
+        string sql = CheckpointSql("1.parquet", size, "{'minReaderVersion': 3, 'minWriterVersion': 7, 'readerFeatures': ['typeWidening', 'timestampNtz'], 'writerFeatures': ['typeWidening', 'timestampNtz']}", "MAP {}::MAP(VARCHAR, VARCHAR)")
+            .Replace(HandMadeTable.Schema("id integer"), schema, StringComparison.Ordinal)
+            .Replace("'stats': NULL::VARCHAR", $"'stats': NULL::VARCHAR, 'stats_parsed': {{'numRecords': 1::BIGINT, 'minValues': {{'t': {bound}}}, 'maxValues': {{'t': {bound}}}, 'nullCount': {{'t': 0::BIGINT}}}}", StringComparison.Ordinal);
+        table.Commit(1);
+        table.WriteFile("_delta_log/00000000000000000001.checkpoint.parquet", sql);
+        var wanted = new ScanFilter.Compare("t", ScanComparison.Greater, new ScanLiteral(new ScanTimestamp(1_640_995_200_000_000)));
+        Assert.Single(await table.RowsAsync(request: new ScanRequest { Filter = wanted }));
+        Assert.Equal(1, (await table.LoadAsync()).RowCount);
+    }
+
+    [Fact]
+    public async Task Statistics_that_break_off_tell_no_row_count()
+    {
+        using var table = new HandMadeTable();
+        long size = table.WriteFile("1.parquet", "SELECT range AS id FROM range(3)");
+        table.Commit(0, [.. HandMadeTable.Create(["id long"]), HandMadeTable.Add("1.parquet", size, "{\"numRecords\":7,\"minVal")]);
+        Assert.Null((await table.LoadAsync()).RowCount);
+        Assert.Equal(3, (await table.RowsAsync()).Length);
+    }
+
     [Fact]
     public async Task Snapshots_are_listed_newest_first_with_time_operation_and_schema()
     {
@@ -242,11 +290,13 @@ public class DeltaLogTests
     // The struct columns of the rows that they are not of are null.
     internal static void WriteCheckpoint(
         HandMadeTable table, string name, string path, long size, string protocol = "{'minReaderVersion': 1, 'minWriterVersion': 2}",
-        string configuration = "MAP {}::MAP(VARCHAR, VARCHAR)") => table.WriteFile("_delta_log/" + name, string.Create(CultureInfo.InvariantCulture, $$"""
+        string configuration = "MAP {}::MAP(VARCHAR, VARCHAR)") => table.WriteFile("_delta_log/" + name, CheckpointSql(path, size, protocol, configuration));
+
+    private static string CheckpointSql(string path, long size, string protocol, string configuration) => string.Create(CultureInfo.InvariantCulture, $$"""
         SELECT
           CASE WHEN i = 0 THEN {{protocol}} END AS protocol,
           CASE WHEN i = 1 THEN {'id': 'x', 'format': {'provider': 'parquet', 'options': MAP {}::MAP(VARCHAR, VARCHAR)}, 'schemaString': '{{HandMadeTable.Schema("id integer")}}', 'partitionColumns': []::VARCHAR[], 'configuration': {{configuration}}} END AS metaData,
           CASE WHEN i = 2 THEN {'path': '{{path}}', 'partitionValues': MAP {}::MAP(VARCHAR, VARCHAR), 'size': {{size}}, 'modificationTime': 0, 'dataChange': true, 'stats': NULL::VARCHAR} END AS add
         FROM range(3) t(i)
-        """));
+        """);
 }

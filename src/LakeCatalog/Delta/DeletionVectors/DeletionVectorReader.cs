@@ -15,6 +15,9 @@ public static class DeletionVectorReader
     // Larger vectors would delete billions of rows of one file.
     private const int MaxSizeBytes = 1 << 30;
 
+    // A few bytes can stand for 65,536 rows, and each becomes a position of eight bytes.
+    private const long MaxCardinality = 1 << 28;
+
     /// <summary>The deleted row positions, ascending.</summary>
     /// <exception cref="LakeException">FormatInvalid when bytes, checksum or cardinality contradict the descriptor; NotFound names a missing file.</exception>
     public static async ValueTask<long[]> ReadAsync(
@@ -25,6 +28,11 @@ public static class DeletionVectorReader
         {
             throw LakeException.FormatInvalid(
                 $"The deletion vector declares {vector.SizeBytes} bytes, {vector.Cardinality} rows, offset {vector.Offset}", root.Location);
+        }
+
+        if (vector.Cardinality > MaxCardinality)
+        {
+            throw LakeException.ResourcesExhausted($"A deletion vector deletes {vector.Cardinality} rows of one file, more than {MaxCardinality} of {root.Location}", isTransient: false);
         }
 
         switch (vector.StorageType)
@@ -85,6 +93,11 @@ public static class DeletionVectorReader
 
     private static long[] Check(ReadOnlySpan<byte> version, ReadOnlySpan<byte> slice, DeletionVectorDescriptor vector, string key)
     {
+        if (version.IsEmpty || slice.Length < vector.SizeBytes + 8L)
+        {
+            throw LakeException.FormatInvalid($"The deletion vector file ends inside the vector: {vector.SizeBytes + 8L} bytes expected, {slice.Length} are there", key);
+        }
+
         if (version[0] != FileVersion)
         {
             throw LakeException.FormatInvalid($"The deletion vector file version {version[0]} is unknown, expected {FileVersion}", key);

@@ -272,6 +272,12 @@ public sealed class ColumnBounds
 
         if (kind is DeltaPrimitiveKind.Timestamp or DeltaPrimitiveKind.TimestampNtz)
         {
+            // A number as small as this may be days, of a column that was a date when the file was written.
+            if (reader.TokenType == JsonTokenType.Number && value is >= int.MinValue and <= int.MaxValue)
+            {
+                return false;
+            }
+
             value = isMin
                 ? (value <= 0 && value > long.MinValue + TimestampSlackMicros ? value - TimestampSlackMicros : value)
                 : (value < long.MaxValue - TimestampSlackMicros ? value + TimestampSlackMicros : value);

@@ -103,12 +103,11 @@ public sealed class DeltaFileList
         return null;
     }
 
-    /// <summary>A list whose files are all live.</summary>
-    internal static DeltaFileList FromBlocks(IReadOnlyList<FileBlock> blocks)
-    {
-        FileBlock[] filled = [.. blocks.Where(b => b.Count > 0)];
-        return Counted(filled, [.. filled.Select(AllLive)]);
-    }
+    /// <summary>The list of a checkpoint: its files are all live.</summary>
+    /// <exception cref="LakeException">FormatInvalid where a file is listed twice (Delta PROTOCOL.md, "Action Reconciliation").</exception>
+    internal static DeltaFileList FromCheckpoint(FileBlock block, string root) => block.Count == 0 ? Empty
+        : block.RepeatedPath() is { } path ? throw LakeException.FormatInvalid($"The checkpoint lists the file '{path}' twice", root)
+        : Counted([block], [AllLive(block)]);
 
     /// <summary>The list after further commits.</summary>
     /// <param name="commits">Oldest first.</param>

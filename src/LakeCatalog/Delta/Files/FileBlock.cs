@@ -87,6 +87,26 @@ public sealed class FileBlock
         }
     }
 
+    /// <summary>A path that two files have, or null. One that is known by its last commits may have such; a checkpoint may not.</summary>
+    internal string? RepeatedPath()
+    {
+        int[] index = _index.Value;
+        int mask = index.Length - 1;
+        for (int row = 0; row < Count; row++)
+        {
+            ReadOnlySpan<byte> path = PathUtf8(row);
+            for (int slot = (int)XxHash3.HashToUInt64(path) & mask; index[slot] != row + 1; slot = (slot + 1) & mask)
+            {
+                if (PathUtf8(index[slot] - 1).SequenceEqual(path))
+                {
+                    return Path(row);
+                }
+            }
+        }
+
+        return null;
+    }
+
     internal ReadOnlySpan<byte> PathUtf8(int row)
     {
         int start = row == 0 ? 0 : _pathEnds[row - 1];

@@ -121,7 +121,8 @@ internal sealed class StatsStore
     /// <summary>The <c>numRecords</c> of a statistics object, or -1.</summary>
     public static long RecordCount(ReadOnlySpan<byte> json)
     {
-        if (json.IsEmpty)
+        // A text that breaks off tells nothing, also what stands before the break; the rest of it is not parsed here.
+        if (json.TrimEnd(" \t\r\n"u8) is not [.., (byte)'}'])
         {
             return -1;
         }

@@ -179,6 +179,8 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
     /// <summary>Turns <c>add.stats_parsed</c> into the JSON form, for files that have no other statistics.</summary>
     private sealed class ParsedStats : IDisposable
     {
+        private static readonly int UnixEpochDay = new DateOnly(1970, 1, 1).DayNumber;
+
         private readonly List<(string[] Path, ParquetLeaf Leaf, LeafCursor Cursor)> _leaves = [];
         private readonly MemoryStream _buffer = new();
 
@@ -291,9 +293,23 @@ internal sealed class CheckpointFiles(ParquetFileReader reader, FileBlock.Builde
             }
         }
 
-        // Dates stay days and timestamps microseconds: the parser of bounds takes numbers too.
+        // Timestamps stay microseconds: the parser of bounds takes such numbers. Dates become text, so that they are dates also where the column is a timestamp by now.
         private static void WriteInteger(Utf8JsonWriter writer, string name, ParquetLeaf leaf, long value)
         {
+            if (leaf.LogicalKind == LogicalTypeEnum.Date)
+            {
+                if (value >= DateOnly.MinValue.DayNumber - UnixEpochDay && value <= DateOnly.MaxValue.DayNumber - UnixEpochDay)
+                {
+                    writer.WriteString(name, DateOnly.FromDayNumber((int)value + UnixEpochDay).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture));
+                }
+                else
+                {
+                    writer.WriteNull(name);
+                }
+
+                return;
+            }
+
             if (leaf.LogicalKind == LogicalTypeEnum.Decimal && leaf.Scale > 0)
             {
                 writer.WritePropertyName(name);

@@ -47,7 +47,7 @@ internal sealed class CheckpointReader(TableRoot root, long version, ExternalLoc
     }
 
     /// <summary>Reads the live files.</summary>
-    public async ValueTask<IReadOnlyList<FileBlock>> ReadFilesAsync(
+    public async ValueTask<FileBlock> ReadFilesAsync(
         IReadOnlyList<string> partitionNames, bool trackRows, CancellationToken cancellationToken)
     {
         using var builder = new FileBlock.Builder(partitionNames, root.Location, trackRows);
@@ -71,7 +71,7 @@ internal sealed class CheckpointReader(TableRoot root, long version, ExternalLoc
             }
         }
 
-        return [builder.Build()];
+        return builder.Build();
     }
 
     // A bare name lies in the folder of sidecars; an absolute one is taken as it is, as far as the configuration lets it.
@@ -161,6 +161,7 @@ internal sealed class CheckpointReader(TableRoot root, long version, ExternalLoc
             return;
         }
 
+        CheckSingle("protocol", minReader.Longs.Length, Protocol is not null);
         int row = PresentRow(minReader);
         Protocol = new ProtocolAction(
             checked((int)minReader.Longs[0]),
@@ -176,6 +177,7 @@ internal sealed class CheckpointReader(TableRoot root, long version, ExternalLoc
             return;
         }
 
+        CheckSingle("metaData", id.Def.Count(id.MaxDef), Metadata is not null);
         Metadata = new MetadataAction
         {
             Id = id.Text(0),
@@ -184,6 +186,15 @@ internal sealed class CheckpointReader(TableRoot root, long version, ExternalLoc
             PartitionColumns = columns.ReadList(group, "metaData.partitionColumns", row) ?? [],
             Configuration = columns.ReadMap(group, "metaData.configuration", row),
         };
+    }
+
+    // A state has exactly one of each (Delta PROTOCOL.md, "Action Reconciliation").
+    private void CheckSingle(string action, int count, bool known)
+    {
+        if (count != 1 || known)
+        {
+            throw LakeException.FormatInvalid($"The checkpoint {version} holds more than one {action} action", root.Location);
+        }
     }
 
     private static int PresentRow(ParquetLeaf leaf) => leaf.Def.IndexOf(leaf.MaxDef);
