@@ -10,6 +10,8 @@ public sealed class HudiProperties
     private static readonly string[] OwnValueGenerators =
         ["Simple", "Complex", "Nonpartitioned", "NON_PARTITION", "GlobalDelete", "GLOBAL_DELETE", "AutoRecord", "AUTO_RECORD", "SqlKeyGenerator", "SPARK_SQL", "Uuid"];
 
+    private static readonly string[] OwnPackages = ["org.apache.hudi.", "com.uber.hoodie.", "org.apache.spark.sql.hudi."];
+
     private readonly Dictionary<string, string> _values;
 
     private HudiProperties(Dictionary<string, string> values) => _values = values;
@@ -67,8 +69,10 @@ public sealed class HudiProperties
     /// <summary>The schema that CREATE TABLE stored (Avro JSON), or null.</summary>
     public string? CreateSchema => Text("hoodie.table.create.schema");
 
-    /// <summary>The key generator's class name without its package, else its type, else null.</summary>
-    public string? KeyGenerator => Text("hoodie.table.keygenerator.class") is { } name ? name[(name.LastIndexOf('.') + 1)..] : Text("hoodie.table.keygenerator.type");
+    /// <summary>The key generator's class name, without the package if it is one of Hudi's own (a user's class may bear the same name), else its type, else null.</summary>
+    public string? KeyGenerator => Text("hoodie.table.keygenerator.class") is not { } name ? Text("hoodie.table.keygenerator.type")
+        : OwnPackages.Any(p => name.StartsWith(p, StringComparison.Ordinal)) ? name[(name.LastIndexOf('.') + 1)..]
+        : name;
 
     /// <summary>Whether folders of slash-separated dates stand for one date column (<c>2024/01/15</c>).</summary>
     public bool HasSlashSeparatedDates => Flag("hoodie.datasource.write.slash.separated.date.partitioning", false);

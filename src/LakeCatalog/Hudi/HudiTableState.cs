@@ -86,21 +86,27 @@ internal sealed class HudiTableState
 
             if (builder.Choose(partition, fileId, files) is { } slice && slice.Files.Any())
             {
-                if (slice.Base is { Instant: "00000000000001" or "00000000000000001" } skeleton && Properties.Text("hoodie.bootstrap.base.path") is not null)
-                {
-                    throw LakeException.FeatureUnsupported("Hudi: skeleton files of a bootstrap base path are not supported", skeleton.Path);
-                }
-
+                RefuseSkeleton(slice.Base);
                 slices.Add(slice);
             }
 
             if (builder.ChooseBase(files) is { } newest)
             {
+                RefuseSkeleton(newest);
                 bases.Add(new FileSlice { Partition = partition, FileId = fileId, BaseInstant = newest.Instant, Base = newest });
             }
         }
 
         return (slices, bases);
+    }
+
+    // A skeleton holds only the meta columns; the rows' own ones are in a file outside of the table.
+    private void RefuseSkeleton(HudiFile? file)
+    {
+        if (file is { Instant: "00000000000001" or "00000000000000001" } && Properties.Text("hoodie.bootstrap.base.path") is not null)
+        {
+            throw LakeException.FeatureUnsupported("Hudi: skeleton files of a bootstrap base path are not supported", file.Path);
+        }
     }
 
     private IReadOnlyList<HudiColumn> ReadSchema(Dictionary<string, CommitMetadata> commits)

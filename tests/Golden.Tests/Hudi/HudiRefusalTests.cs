@@ -51,4 +51,29 @@ public sealed class HudiRefusalTests : IDisposable
         Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
         Assert.Contains(name, error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("id", "org.apache.hudi.keygen.SimpleKeyGenerator", null)]
+    [InlineData("id,ord", "org.apache.spark.sql.hudi.command.SqlKeyGenerator", null)]
+    [InlineData("id", "com.example.SimpleKeyGenerator", "key generator com.example.SimpleKeyGenerator")]
+    [InlineData("id", "com.example.LowerCaseKeys", "key generator com.example.LowerCaseKeys")]
+    [InlineData("x", "org.apache.hudi.keygen.SimpleKeyGenerator", "virtual record key of type double (x)")]
+    [InlineData("gone", "org.apache.hudi.keygen.SimpleKeyGenerator", "virtual record key column gone")]
+    [InlineData("", "org.apache.hudi.keygen.SimpleKeyGenerator", "without meta fields and record key columns")]
+    public void Log_files_whose_keys_cannot_be_made_of_the_columns_are_not_merged_by_a_guess(string key, string generator, string? refusal)
+    {
+        HudiSnapshot snapshot = _table.Snapshot(
+            $"hoodie.table.version=6\nhoodie.populate.meta.fields=false\nhoodie.table.recordkey.fields={key}\nhoodie.table.keygenerator.class={generator}\n",
+            """{"type":"record","name":"r","fields":[{"name":"id","type":"string"},{"name":"ord","type":"long"},{"name":"x","type":"double"}]}""");
+        Func<IReadOnlyList<string>> keys = () => RecordKey.Text(snapshot).Of(f => f.Name);
+        if (refusal is null)
+        {
+            Assert.NotEmpty(keys());
+            return;
+        }
+
+        LakeException error = Assert.Throws<LakeException>(() => keys());
+        Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
+        Assert.Contains(refusal, error.Message, StringComparison.Ordinal);
+    }
 }

@@ -13,7 +13,7 @@ namespace LakeHolo.Readers.Hudi.Merging;
 internal sealed class RecordKey
 {
     private const int MaxColumns = 4;
-    private static readonly string[] KnownGenerators = ["Simple", "Complex", "Nonpartitioned", "NON_PARTITION", "Timestamp", "Custom", "GlobalDelete", "GLOBAL_DELETE", "SqlKeyGenerator", "SPARK_SQL"];
+    private static readonly string[] KnownGenerators = ["Simple", "Complex", "Nonpartitioned", "NON_PARTITION", "Timestamp", "Custom", "GlobalDelete", "GlobalAvroDelete", "GLOBAL_DELETE", "SqlKeyGenerator", "SPARK_SQL"];
     private readonly Func<Func<Field, string>, IReadOnlyList<string>> _of;
     private readonly Func<string, string?[]> _ofDeleted;
 
@@ -98,6 +98,12 @@ internal sealed class RecordKey
         if (snapshot.Properties.PopulatesMetaFields)
         {
             return column(new Field("_hoodie_record_key", StringType.Default, true));
+        }
+
+        if (!IsKnown(snapshot.Properties.KeyGenerator))
+        {
+            // Its keys may be any text of the columns: two rows with other values may have one, and a deletion tells it only.
+            throw LakeException.FeatureUnsupported($"Hudi: log files with virtual record keys of the key generator {snapshot.Properties.KeyGenerator} are not supported", snapshot.Table.FullName);
         }
 
         Field[] fields = [.. snapshot.Properties.RecordKeyFields.Select(name => snapshot.Columns.FirstOrDefault(c => c.Name == name)?.Field
