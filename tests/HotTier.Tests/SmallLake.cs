@@ -27,11 +27,7 @@ internal sealed class SmallLake : IAsyncDisposable
     /// <summary>Starts, or starts again, with the same folders.</summary>
     public async Task<SmallLake> StartAsync(TimeProvider? time = null, Func<LakeOptions, LakeOptions>? configure = null, IObjectStore? store = null)
     {
-        if (Instance is not null)
-        {
-            await Instance.DisposeAsync();
-        }
-
+        await StopAsync();
         System.IO.Directory.CreateDirectory(Directory);
         var options = new LakeOptions
         {
@@ -42,6 +38,16 @@ internal sealed class SmallLake : IAsyncDisposable
         Instance = await LakeInstance.StartAsync(configure?.Invoke(options) ?? options, NullLoggerFactory.Instance, time ?? TimeProvider.System);
         _session = Instance.Engine.OpenSession(new SessionIdentity("test", "local", "xunit"));
         return this;
+    }
+
+    /// <summary>Stops the instance; its folders stay.</summary>
+    public async Task StopAsync()
+    {
+        if (Instance is not null)
+        {
+            await Instance.DisposeAsync();
+            Instance = null!;
+        }
     }
 
     /// <summary>Writes a file of a table; it appears whole.</summary>
@@ -105,11 +111,7 @@ internal sealed class SmallLake : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (Instance is not null)
-        {
-            await Instance.DisposeAsync();
-        }
-
+        await StopAsync();
         _writer.Dispose();
         _folder.Dispose();
     }
