@@ -10,6 +10,7 @@ namespace LakeHolo.FlightServer.Statements;
 internal sealed class StatementResult : IAsyncDisposable
 {
     private readonly CancellationTokenSource _cancel = new();
+    private readonly CancellationToken _cancelled;
     private readonly QuerySession _session;
     private readonly IPreparedQuery _query;
     private readonly IReadOnlyList<(RecordBatch? Batch, int Row)> _rows;
@@ -24,8 +25,8 @@ internal sealed class StatementResult : IAsyncDisposable
         _rows = rows;
         Schema = schema;
         Created = created;
-        CancellationToken token = _cancel.Token;
-        _started = Task.Run(() => StartAsync(0, token));
+        _cancelled = _cancel.Token;
+        _started = Task.Run(() => StartAsync(0, _cancelled));
     }
 
     /// <summary>What the client was told and DoGet sends.</summary>
@@ -56,8 +57,7 @@ internal sealed class StatementResult : IAsyncDisposable
 
         if (IsParked)
         {
-            CancellationToken token = _cancel.Token;
-            _started = Task.Run(() => StartAsync(0, token));
+            _started = Task.Run(() => StartAsync(0, _cancelled));
         }
 
         return true;

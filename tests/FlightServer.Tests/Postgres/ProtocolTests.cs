@@ -60,6 +60,16 @@ public sealed class ProtocolTests
     }
 
     [Fact]
+    public async Task An_error_reaches_a_client_that_flushes_and_does_not_sync_yet()
+    {
+        await using PgServer server = PgServer.Start();
+        using PgWire wire = await server.LoginAsync();
+        await wire.Parse("select nothing from nowhere").Bind().Execute().Send('H').FlushAsync();
+        Assert.Equal('E', (await wire.ReadAsync()).Type);
+        Assert.Equal("Z", PgWire.Types(await wire.Sync().RoundTripAsync()));
+    }
+
+    [Fact]
     public async Task After_an_error_everything_up_to_sync_is_passed_over()
     {
         await using PgServer server = PgServer.Start();

@@ -19,6 +19,9 @@ internal sealed partial class PgConnection
         {
             Refuse(PgErrors.Of(e, _sql, 0));
             _skipsUntilSync = true;
+
+            // A client may wait for it before it sends Sync; its Flush would be skipped.
+            await writer.FlushAsync();
         }
     }
 
