@@ -121,6 +121,28 @@ public sealed class TlsTests : IDisposable
         Assert.NotEqual(StatusCode.OK, await StatementTests.StatusOf(() => forged.InfoAsync(RawClient.Query("SELECT 1"))));
     }
 
+    [Fact]
+    public async Task Another_authority_of_clients_holds_from_the_next_connection_on()
+    {
+        using var others = new Certificates();
+        (string certificate, string key) = _certificates.Issue("server");
+        string authorities = certificate + ".clients";
+        File.Copy(_certificates.AuthorityPath, authorities);
+        await using TestServer server = await TestServer.StartAsync(o => o with { CertificatePath = certificate, KeyPath = key, ClientAuthorityPath = authorities });
+        (string ana, string anaKey) = _certificates.Issue("ana", forClients: true);
+        (string bob, string bobKey) = others.Issue("bob", forClients: true);
+        Assert.Equal((true, false), (await IsInAsync(ana, anaKey), await IsInAsync(bob, bobKey)));
+        File.Copy(others.AuthorityPath, authorities, overwrite: true);
+        Touch(authorities, 1);
+        Assert.Equal((false, true), (await IsInAsync(ana, anaKey), await IsInAsync(bob, bobKey)));
+
+        async Task<bool> IsInAsync(string own, string ownKey)
+        {
+            using var raw = new RawClient(server.Host.Address, new ClientTls(_certificates.AuthorityPath, own, ownKey));
+            return await StatementTests.StatusOf(() => raw.InfoAsync(RawClient.Query("SELECT 1"))) == StatusCode.OK;
+        }
+    }
+
     private static async Task ConnectAsync(TestServer server, string trust)
     {
         using FlightSqlClient client = await FlightSqlClient.ConnectAsync(server.Host.Address, null, null, null, new ClientTls(trust));

@@ -29,14 +29,20 @@ internal sealed class RawClient : IDisposable
     private readonly CallInvoker _invoker;
 
     public RawClient(Uri server, ClientTls? tls = null)
+        : this(server, tls?.CreateHandler(), tls is null ? "http" : "https")
+    {
+    }
+
+    /// <summary>A client whose connections are made by a handler of its own.</summary>
+    public RawClient(Uri server, HttpMessageHandler? handler, string scheme = "http")
     {
         // The limit that tonic and grpc-go have by default.
-        _channel = GrpcChannel.ForAddress($"{(tls is null ? "http" : "https")}://{server.Authority}", new GrpcChannelOptions
+        _channel = GrpcChannel.ForAddress($"{scheme}://{server.Authority}", new GrpcChannelOptions
         {
             MaxReceiveMessageSize = 4 << 20,
             MaxSendMessageSize = null,
-            HttpHandler = tls?.CreateHandler(),
-            DisposeHttpClient = tls is not null,
+            HttpHandler = handler,
+            DisposeHttpClient = handler is not null,
         });
         _invoker = _channel.CreateCallInvoker();
     }
@@ -48,6 +54,10 @@ internal sealed class RawClient : IDisposable
     public static FlightDescriptor Query(string sql) => Descriptor(new CommandStatementQuery { Query = sql });
 
     public async Task<FlightInfo> InfoAsync(FlightDescriptor descriptor) => await _invoker.AsyncUnaryCall(GetFlightInfoMethod, null, Options(), descriptor);
+
+    /// <summary>A call that the client gives up.</summary>
+    public async Task<FlightInfo> InfoUntilAsync(FlightDescriptor descriptor, CancellationToken cancellationToken) =>
+        await _invoker.AsyncUnaryCall(GetFlightInfoMethod, null, Options().WithCancellationToken(cancellationToken), descriptor);
 
     public async Task<PollInfo> PollAsync(FlightDescriptor descriptor) => await _invoker.AsyncUnaryCall(PollMethod, null, Options(), descriptor);
 
@@ -111,6 +121,10 @@ internal sealed class RawClient : IDisposable
         List<Result> results = await ActAsync("CreatePreparedStatement", Any.Pack(new ActionCreatePreparedStatementRequest { Query = sql }).ToByteString());
         return Any.Parser.ParseFrom(Assert.Single(results).Body).Unpack<ActionCreatePreparedStatementResult>();
     }
+
+    /// <summary>An upload that the caller goes on with.</summary>
+    public AsyncDuplexStreamingCall<FlightData, PutResult> Put(CancellationToken cancellationToken) =>
+        _invoker.AsyncDuplexStreamingCall(DoPutMethod, null, Options().WithCancellationToken(cancellationToken));
 
     /// <summary>Uploads and reads the one answer, before the upload is ended.</summary>
     public async Task<PutResult> PutAsync(IMessage command, RecordBatch? parameters)

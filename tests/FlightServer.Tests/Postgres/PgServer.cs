@@ -1,5 +1,6 @@
 using System.Net;
 using LakeHolo.FlightServer.Tests.Harness;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
@@ -19,12 +20,12 @@ internal sealed class PgServer : IAsyncDisposable
 
     public IPEndPoint Address => Host.Address;
 
-    public static PgServer Start(Func<FlightServerOptions, FlightServerOptions>? server = null, Func<PostgresOptions, PostgresOptions>? configure = null)
+    public static PgServer Start(Func<FlightServerOptions, FlightServerOptions>? server = null, Func<PostgresOptions, PostgresOptions>? configure = null, ILoggerFactory? log = null, TimeProvider? time = null)
     {
         var options = new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") };
         var postgres = new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) };
         var service = new DuckDbQueryService();
-        return new PgServer(service, PostgresHost.Start(service, server?.Invoke(options) ?? options, configure?.Invoke(postgres) ?? postgres, NullLoggerFactory.Instance));
+        return new PgServer(service, PostgresHost.Start(service, server?.Invoke(options) ?? options, configure?.Invoke(postgres) ?? postgres, log ?? NullLoggerFactory.Instance, time ?? TimeProvider.System));
     }
 
     public Task<PgWire> LoginAsync(string user = "ana", string? password = null, params string[] settings) => PgWire.LoginAsync(Address, user, password, settings);

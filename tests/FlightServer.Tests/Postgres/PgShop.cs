@@ -19,9 +19,10 @@ internal sealed class PgShop : IAsyncDisposable
     public PostgresHost Host { get; }
 
     public static async Task<PgShop> StartAsync(
-        Func<FlightServerOptions, FlightServerOptions>? server = null, Func<LakeOptions, LakeOptions>? lake = null, Func<PostgresOptions, PostgresOptions>? configure = null)
+        Func<FlightServerOptions, FlightServerOptions>? server = null, Func<LakeOptions, LakeOptions>? lake = null, Func<PostgresOptions, PostgresOptions>? configure = null,
+        Func<FlightServerOptions, FlightServerOptions>? flight = null)
     {
-        ShopServer shop = await ShopServer.StartAsync(null, lake);
+        ShopServer shop = await ShopServer.StartAsync(flight, lake);
         var options = new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") };
         var postgres = new PostgresOptions { Listen = new IPEndPoint(IPAddress.Loopback, 0) };
         return new PgShop(shop, PostgresHost.Start(shop.Instance.Engine, server?.Invoke(options) ?? options, configure?.Invoke(postgres) ?? postgres, NullLoggerFactory.Instance));

@@ -244,6 +244,13 @@ internal sealed class PgWire : IDisposable
 
     public void Dispose() => _client.Dispose();
 
+    /// <summary>Ends the connection without a word, as a process that is killed does.</summary>
+    public void Vanish()
+    {
+        _client.LingerState = new LingerOption(true, 0);
+        _client.Close();
+    }
+
     public static byte[] Zero(string text) => [.. Encoding.UTF8.GetBytes(text), 0];
 
     public static byte[] Int(int value) => [(byte)(value >> 24), (byte)(value >> 16), (byte)(value >> 8), (byte)value];

@@ -30,6 +30,9 @@ internal sealed class LakeServer : IAsyncDisposable
 
     public int Port { get; private set; }
 
+    /// <summary>Of the running process.</summary>
+    public int ProcessId => _process!.Id;
+
     /// <summary>How clients connect: grpc or grpc+tls.</summary>
     public string Scheme { get; init; } = "grpc";
 
