@@ -27,10 +27,12 @@ public sealed class LeavingClientsTests
     private static readonly StatusCode[] Answers =
         [StatusCode.Cancelled, StatusCode.NotFound, StatusCode.ResourceExhausted, StatusCode.InvalidArgument, StatusCode.DeadlineExceeded, StatusCode.Unavailable];
 
+    private const string Endless = "SELECT count(*) FROM range(30000) AS a, range(30000) AS b, range(30000) AS c WHERE a.range + b.range + c.range < 0";
+
     private static readonly string[] Statements =
     [
         "SELECT range AS a, 'row ' || range AS b FROM range(100000000)",
-        "SELECT count(*) FROM range(1000000000) AS a, range(1000000000) AS b WHERE a.range + b.range < 0",
+        Endless,
         "SELECT o.*, r.range AS n FROM dwd.orders AS o, range(100000) AS r",
         "SELECT range FROM range(1000000) ORDER BY hash(range)",
         "SELECT customer, count(*) FROM dwd.orders GROUP BY ALL",
@@ -48,7 +50,7 @@ public sealed class LeavingClientsTests
         (long managedAfter, long engineAfter) = await NothingIsLeftAsync(shop);
         TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{Clients} clients: managed heap {managed >> 10} -> {managedAfter >> 10} KiB, engine {engine >> 10} -> {engineAfter >> 10} KiB, working set {Environment.WorkingSet >> 20} MiB, {ThreadPool.ThreadCount} threads"));
+            $"{Clients} clients: managed heap {managed >> 10} -> {managedAfter >> 10} KiB, engine {engine >> 10} -> {engineAfter >> 10} KiB, working set {Environment.WorkingSet >> 20} MiB ({GC.GetGCMemoryInfo().TotalCommittedBytes >> 20} MiB of it the runtime's), {ThreadPool.ThreadCount} threads"));
         Assert.InRange(managedAfter - managed, long.MinValue, ManagedGrowth);
         Assert.InRange(engineAfter - engine, long.MinValue, EngineGrowth);
     }
@@ -225,7 +227,7 @@ public sealed class LeavingClientsTests
     {
         using PgWire wire = await shop.LoginAsync();
         await wire.Parse(sql).Bind().Execute(limit: 10).Send('H').FlushAsync();
-        if (!sql.Contains("1000000000", StringComparison.Ordinal))
+        if (sql != Endless)
         {
             await wire.ReadAsync();
         }
