@@ -116,7 +116,8 @@ internal sealed class FlightSqlService(
             StatementResult result = statements.Take(session, handle);
             try
             {
-                await new ResultWriter(responseStream, context).WriteAsync(result);
+                using var writer = new ResultWriter(responseStream, context, session.Compression);
+                await writer.WriteAsync(result);
             }
             finally
             {
@@ -128,7 +129,8 @@ internal sealed class FlightSqlService(
 
         Schema schema = MetadataCommands.SchemaOf(command) ?? throw Commands.Invalid($"{command.Descriptor.Name} is not a ticket");
         using RecordBatch? rows = await metadata.RowsAsync(session, command, context.CancellationToken);
-        await new ResultWriter(responseStream, context).WriteAsync(new EncodedSchema(schema), rows);
+        using var plain = new ResultWriter(responseStream, context);
+        await plain.WriteAsync(new EncodedSchema(schema), rows);
     }
 
     public override async Task DoPut(IAsyncStreamReader<FlightFrame> requestStream, IServerStreamWriter<PutResult> responseStream, ServerCallContext context) =>

@@ -7,9 +7,9 @@ namespace LakeHolo.FlightServer;
 
 /// <summary>Writes one result into a DoGet stream: headers and schema at once, then rows as they come, the engine's small batches put together where they are there. A write ends when
 /// the transport took it, so a slow reader slows the query; while one message goes out, the engine makes what the next will hold.</summary>
-internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, ServerCallContext context)
+internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, ServerCallContext context, BodyCodec codec = BodyCodec.None) : IDisposable
 {
-    private readonly BatchEncoder _encoder = new();
+    private readonly BatchEncoder _encoder = new(codec);
     private readonly List<RowRange> _gathered = [];
     private long _gatheredBytes;
     private ReadOnlyMemory<byte> _appMetadata;
@@ -59,6 +59,8 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
             await FlushAsync();
         }
     }
+
+    public void Dispose() => _encoder.Dispose();
 
     private static async ValueTask EndAsync(Task<bool> next, IAsyncEnumerator<RecordBatch> batches)
     {

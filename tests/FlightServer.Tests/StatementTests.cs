@@ -285,6 +285,30 @@ public sealed class StatementTests
         }
     }
 
+    [Theory]
+    [InlineData("lz4", StatusCode.OK)]
+    [InlineData("zstd", StatusCode.OK)]
+    [InlineData("none", StatusCode.OK)]
+    [InlineData("brotli", StatusCode.InvalidArgument)]
+    public async Task Rows_are_compressed_for_clients_that_ask_for_it(string compression, StatusCode expected)
+    {
+        await using ShopServer server = await ShopServer.StartAsync();
+        const string Sql = "SELECT range AS a, 'customer ' || range % 10 AS s, CASE WHEN range % 3 = 0 THEN range END AS n FROM range(50000)";
+        (_, List<RecordBatch> plain, List<FlightData> plainMessages) = await server.Client.RunAsync(new CommandStatementQuery { Query = Sql });
+        using var client = new RawClient(server.Host.Address);
+        client.Headers.Add("compression", compression);
+        if (expected != StatusCode.OK)
+        {
+            Assert.Equal(expected, await StatusOf(() => client.RunAsync(new CommandStatementQuery { Query = Sql })));
+            return;
+        }
+
+        (_, List<RecordBatch> rows, List<FlightData> messages) = await client.RunAsync(new CommandStatementQuery { Query = Sql });
+        Assert.Equal(Texts(plain), Texts(rows));
+        Assert.Equal(compression != "none", messages.Sum(m => m.DataBody.Length) < plainMessages.Sum(m => m.DataBody.Length) / 2);
+        await client.RunAsync(new CommandGetCatalogs());
+    }
+
     private static async Task<ByteString> BeginAsync(TestServer server) => Any.Parser.ParseFrom(
         (await server.Client.ActAsync("BeginTransaction", Any.Pack(new ActionBeginTransactionRequest()).ToByteString()))[0].Body).Unpack<ActionBeginTransactionResult>().TransactionId;
 

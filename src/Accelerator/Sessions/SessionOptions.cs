@@ -9,7 +9,7 @@ namespace LakeHolo.Accelerator.Sessions;
 public static class SessionOptions
 {
     /// <summary>Known names.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness", "max_lake_bytes", "max_lake_requests", "client_types"];
+    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness", "max_lake_bytes", "max_lake_requests", "client_types", "compression"];
 
     /// <summary>Checks a value.</summary>
     /// <exception cref="LakeException">QueryInvalid: unknown name or bad value, saying what is accepted.</exception>
@@ -30,6 +30,7 @@ public static class SessionOptions
             "tier" => value is "auto" or "lake" or "hot",
             "freshness" => value is "latest" or "synced",
             "client_types" => value is "exact" or "jdbc",
+            "compression" => value is "none" or "lz4" or "zstd",
             "max_staleness" => TryDuration(value, out _),
             "max_lake_bytes" or "max_lake_requests" => TrySize(value, out _),
             _ => true,
@@ -40,6 +41,7 @@ public static class SessionOptions
             {
                 "tier" => $"tier is auto, lake or hot, not '{value}'",
                 "client_types" => $"client_types is exact, or jdbc (unsigned numbers widened, timestamps in UTC without a zone), not '{value}'",
+                "compression" => $"compression (of Arrow batches) is none, lz4 or zstd, not '{value}'",
                 "freshness" => $"freshness is latest or synced, not '{value}'",
                 "max_lake_bytes" => $"max_lake_bytes is a number of bytes such as 1000000, '10MiB' or '2GiB', not '{value}'",
                 "max_lake_requests" => $"max_lake_requests is a number such as 1000, not '{value}'",

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.FlightServer.Statements;
+using LakeHolo.FlightServer.Wire;
 
 namespace LakeHolo.FlightServer.Sessions;
 
@@ -19,6 +20,14 @@ internal sealed class ClientSession(QuerySession query, string key)
     public string User => Query.Identity.User;
 
     public bool WantsJdbcTypes => SessionOptions.WantsJdbcTypes(Query.Options);
+
+    /// <summary>How rows are compressed on their way to it.</summary>
+    public BodyCodec Compression => Query.Options.GetValueOrDefault("compression") switch
+    {
+        "lz4" => BodyCodec.Lz4,
+        "zstd" => BodyCodec.Zstd,
+        _ => BodyCodec.None,
+    };
 
     public string ClientName => Query.Identity.ClientName;
 

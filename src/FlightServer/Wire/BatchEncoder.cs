@@ -7,18 +7,23 @@ using LakeHolo.LakeCatalog;
 namespace LakeHolo.FlightServer.Wire;
 
 /// <summary>Puts rows of one or more batches of one schema into one record batch message. Values are referred to where they are, not copied; only bitmaps, and offsets that do not
-/// begin at zero, are written anew. One per stream; not thread-safe; a frame is valid until the next.</summary>
-internal sealed class BatchEncoder
+/// begin at zero, are written anew, and all of it where the client wants it compressed. One per stream; not thread-safe; a frame is valid until the next.</summary>
+internal sealed class BatchEncoder(BodyCodec codec = BodyCodec.None) : IDisposable
 {
     /// <summary>Bounds a message so that clients with the usual limit of 4 MiB (tonic, grpc-go) take it.</summary>
     public const long MaxBodyBytes = (2 << 20) - (64 << 10);
+
+    /// <summary>The length -1 before a buffer that is sent as it is among compressed ones.</summary>
+    private static readonly byte[] NotCompressed = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
 
     private readonly FlightFrame _frame = new();
     private readonly List<(long Length, long NullCount)> _nodes = [];
     private readonly List<(long Offset, long Length)> _buffers = [];
     private readonly Stack<List<Piece>> _spare = new();
     private readonly Scratch _scratch = new();
+    private readonly BodyCompressor? _compressor = codec == BodyCodec.None ? null : new BodyCompressor(codec);
     private byte[] _header = new byte[1024];
+    private int _bufferPiece;
 
     /// <summary>Bytes that the encoder holds between messages.</summary>
     public long HeldBytes => _scratch.HeldBytes + _header.Length;
@@ -30,6 +35,7 @@ internal sealed class BatchEncoder
         _nodes.Clear();
         _buffers.Clear();
         _scratch.Clear();
+        _bufferPiece = 0;
         long rows = 0;
         foreach (RowRange range in ranges)
         {
@@ -48,10 +54,12 @@ internal sealed class BatchEncoder
             Add(pieces);
         }
 
-        int length = BatchHeader.Write(ref _header, rows, _nodes, _buffers, _frame.BodyLength);
+        int length = BatchHeader.Write(ref _header, rows, _nodes, _buffers, _frame.BodyLength, codec);
         _frame.Header = _header.AsMemory(0, length);
         return _frame;
     }
+
+    public void Dispose() => _compressor?.Dispose();
 
     private List<Piece> Rent() => _spare.TryPop(out List<Piece>? pieces) ? pieces : [];
 
@@ -274,8 +282,24 @@ internal sealed class BatchEncoder
 
     private void EndBuffer(long length)
     {
+        if (_compressor is not null && length > 0)
+        {
+            ReadOnlyMemory<byte> compressed = _compressor.Compress(CollectionsMarshal.AsSpan(_frame.Body)[_bufferPiece..], (int)length, _scratch);
+            if (compressed.IsEmpty)
+            {
+                _frame.Insert(_bufferPiece, NotCompressed);
+                length += NotCompressed.Length;
+            }
+            else
+            {
+                _frame.ReplaceFrom(_bufferPiece, compressed);
+                length = compressed.Length;
+            }
+        }
+
         _buffers.Add((_frame.BodyLength - length, length));
         _frame.EndBuffer();
+        _bufferPiece = _frame.Body.Count;
     }
 
     private static int Length(List<Piece> pieces)

@@ -9,9 +9,10 @@ namespace LakeHolo.FlightServer.Wire;
 ///   0  offset of Message (16)
 ///   4  vtable of Message:      version at 16, header_type at 18, header at 4, bodyLength at 8
 ///  16  Message:                vtable distance, header offset, bodyLength (24), version (32), header_type (34)
-///  40  vtable of RecordBatch:  length at 4, nodes at 12, buffers at 16, no compression
-///  52  RecordBatch:            vtable distance, length (56), nodes offset (64), buffers offset (68)
+///  40  vtable of RecordBatch:  length at 4, nodes at 12, buffers at 16, compression at 20 where there is one
+///  52  RecordBatch:            vtable distance, length (56), nodes offset (64), buffers offset (68), compression offset (72)
 ///  76  count of nodes, then {length, null_count} each; count of buffers, then {offset, length} each
+///      BodyCompression:        vtable of 8 bytes, then vtable distance, codec at 4, method at 5 (0: each buffer by itself)
 /// </code>
 /// </remarks>
 internal static class BatchHeader
@@ -21,15 +22,18 @@ internal static class BatchHeader
     private const int MessageAt = 16;
     private const int BatchAt = 52;
     private const int NodesAt = 76;
+    private const int CompressionBytes = 16;
 
     /// <summary>Message.fbs: header_type, then bodyLength, as positions of a vtable.</summary>
     private const int HeaderTypeSlot = 1;
     private const int BodyLengthSlot = 3;
 
     /// <summary>Writes a header into <paramref name="target"/>, which is grown when it is too short; returns the bytes used.</summary>
-    public static int Write(ref byte[] target, long rows, List<(long Length, long NullCount)> nodes, List<(long Offset, long Length)> buffers, long bodyLength)
+    public static int Write(
+        ref byte[] target, long rows, List<(long Length, long NullCount)> nodes, List<(long Offset, long Length)> buffers, long bodyLength, BodyCodec codec = BodyCodec.None)
     {
-        int size = NodesAt + 4 + (16 * nodes.Count) + 8 + (16 * buffers.Count);
+        int compressionAt = NodesAt + 4 + (16 * nodes.Count) + 8 + (16 * buffers.Count);
+        int size = compressionAt + (codec == BodyCodec.None ? 0 : CompressionBytes);
         if (target.Length < size)
         {
             target = new byte[size * 2];
@@ -44,7 +48,7 @@ internal static class BatchHeader
         Long(bytes, 24, bodyLength);
         Shorts(bytes[32..], [MetadataV5]);
         bytes[34] = RecordBatchType;
-        Shorts(bytes[40..], [12, 20, 4, 12, 16, 0]);
+        Shorts(bytes[40..], [12, 24, 4, 12, 16, 0]);
         Int(bytes, BatchAt, BatchAt - 40);
         Long(bytes, 56, rows);
         Int(bytes, 64, NodesAt - 64);
@@ -66,6 +70,15 @@ internal static class BatchHeader
             Long(bytes, at, offset);
             Long(bytes, at + 8, length);
             at += 16;
+        }
+
+        if (codec != BodyCodec.None)
+        {
+            Shorts(bytes[50..], [20]);
+            Int(bytes, BatchAt + 20, compressionAt + 8 - (BatchAt + 20));
+            Shorts(bytes[compressionAt..], [8, 8, 4, 5]);
+            Int(bytes, compressionAt + 8, 8);
+            bytes[compressionAt + 12] = codec == BodyCodec.Zstd ? (byte)1 : (byte)0;
         }
 
         return size;

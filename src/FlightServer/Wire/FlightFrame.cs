@@ -54,6 +54,25 @@ internal sealed class FlightFrame
         }
     }
 
+    /// <summary>Puts other bytes into the place of the last pieces.</summary>
+    public void ReplaceFrom(int piece, ReadOnlyMemory<byte> bytes)
+    {
+        for (int i = piece; i < Body.Count; i++)
+        {
+            BodyLength -= Body[i].Length;
+        }
+
+        Body.RemoveRange(piece, Body.Count - piece);
+        AddBody(bytes);
+    }
+
+    /// <summary>Puts bytes before the last pieces.</summary>
+    public void Insert(int piece, ReadOnlyMemory<byte> bytes)
+    {
+        Body.Insert(piece, bytes);
+        BodyLength += bytes.Length;
+    }
+
     /// <summary>Ends a buffer: the next begins at a multiple of 8.</summary>
     public void EndBuffer() => AddBody(Zeros.AsMemory(0, (int)(-BodyLength & 7)));
 

@@ -39,4 +39,7 @@ internal sealed class Scratch
         _used += rounded;
         return memory;
     }
+
+    /// <summary>Takes back the end of what was rented last.</summary>
+    public void GiveBack(int bytes) => _used -= bytes & ~7;
 }

@@ -1,4 +1,5 @@
 using Apache.Arrow;
+using Apache.Arrow.Compression;
 using Apache.Arrow.Ipc;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -101,7 +102,7 @@ internal sealed class RawClient : IDisposable
         }
 
         stream.Position = 0;
-        return new ArrowStreamReader(stream);
+        return new ArrowStreamReader(stream, new CompressionCodecFactory());
     }
 
     public async Task<(Schema Schema, List<RecordBatch> Batches, List<FlightData> Messages)> RunAsync(IMessage command)
