@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.FlightServer.Postgres.Sessions;
+using LakeHolo.FlightServer.Telemetry;
 using LakeHolo.LakeCatalog;
 using Microsoft.Extensions.Logging;
 
@@ -23,6 +24,7 @@ public sealed class PostgresHost : IAsyncDisposable
     private readonly PostgresServices _services;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<int, Task> _connections = new();
+    private readonly PostgresMetrics _metrics;
     private readonly Task _accepting;
 
     private PostgresHost(Socket listener, PostgresServices services)
@@ -30,6 +32,7 @@ public sealed class PostgresHost : IAsyncDisposable
         _listener = listener;
         _services = services;
         Address = (IPEndPoint)listener.LocalEndPoint!;
+        _metrics = new PostgresMetrics(() => _connections.Count);
         _accepting = AcceptAsync();
     }
 
@@ -81,6 +84,7 @@ public sealed class PostgresHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
+        _metrics.Dispose();
         _listener.Dispose();
         await _accepting;
         try

@@ -32,3 +32,14 @@ internal static class LoginMetrics
 
     public static void AddRefused(string door) => Refused.Add(1, new KeyValuePair<string, object?>("door", door));
 }
+
+/// <summary>What is open on the PostgreSQL endpoint.</summary>
+internal sealed class PostgresMetrics : IDisposable
+{
+    private readonly Meter _meter = new("LakeHolo.FlightServer");
+
+    public PostgresMetrics(Func<int> connections) =>
+        _meter.CreateObservableGauge("lakeholo.postgres.connections", connections, "{connection}", "Connections of PostgreSQL clients");
+
+    public void Dispose() => _meter.Dispose();
+}

@@ -146,7 +146,8 @@ internal sealed class LakeServer : IAsyncDisposable
             _log.AppendLine(line);
         }
 
-        if (line.Contains(Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal))
+        // Its last word at a start: every door is open then.
+        if (line.StartsWith("Serving Flight SQL on", StringComparison.Ordinal))
         {
             ready.TrySetResult();
         }
