@@ -1,6 +1,7 @@
 using System.Text;
 using LakeHolo.FlightServer.Postgres.Sessions;
 using LakeHolo.FlightServer.Postgres.Sql;
+using LakeHolo.FlightServer.Postgres.Types;
 using LakeHolo.FlightServer.Postgres.Wire;
 using LakeHolo.Readers.Engine;
 
@@ -59,7 +60,13 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
             return Operator(op, op + 2);
         }
 
-        if (token.Kind == TokenKind.Symbol && token.Value is "~*" or "!~*" or "~~" or "!~~" or "~~*" or "!~~*")
+        if (Patterns.Replacement(statement, at, inner => new CatalogRewriter(session, SqlStatement.Split(inner)[0]).Rewrite()) is { } pattern)
+        {
+            _out.Add(pattern.Text);
+            return pattern.End;
+        }
+
+        if (token.Kind == TokenKind.Symbol && token.Value is "~~" or "!~~" or "~~*" or "!~~*")
         {
             return Operator(at, at + 1);
         }
@@ -152,8 +159,17 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
     /// <summary><c>x = ANY (list)</c>, which the engine makes a subquery of, where an outer join's condition cannot have one.</summary>
     private int Any(int at)
     {
+        string equals = _out[^1];
         _out.RemoveAt(_out.Count - 1);
         int start = OperandStart();
+        if (start > 0 && !(char.IsLetter(_out[start - 1][0]) || _out[start - 1] is "(" or ","))
+        {
+            // The operand of an operator that binds closer: its left side is more than what stands before the sign.
+            _out.Add(equals);
+            _out.Add(Raw(at));
+            return at + 1;
+        }
+
         string operand = string.Join(' ', _out.Skip(start));
         _out.RemoveRange(start, _out.Count - start);
         _out.Add("list_contains");
@@ -200,8 +216,7 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
         bool any = at > 1 && Is(at - 1, "(") && (Is(at - 2, "any") || Is(at - 2, "all"));
         if (token.Value.StartsWith('{') && token.Value.EndsWith('}') && (cast || any))
         {
-            string[] parts = token.Value.Length == 2 ? [] : token.Value[1..^1].Split(',');
-            _out.Add("CAST([" + string.Join(", ", parts.Select(p => SqlText.Literal(p.Trim('"')))) + "] AS VARCHAR[])");
+            _out.Add($"CAST({SqlText.Literal(ArrayText.ToList(token.Value, PgType.Text))} AS VARCHAR[])");
             return cast && any ? CastEnd(at + 1) : at + 1;
         }
 
@@ -218,6 +233,11 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
     private int Operator(int op, int next)
     {
         string name = _tokens[op].Value;
+        if (name is "~*" or "!~*" && !(next < _tokens.Count && _tokens[next].Kind == TokenKind.Text))
+        {
+            throw PgError.Unsupported($"OPERATOR({name}) is supported with a constant on its right");
+        }
+
         if (name is "~*" or "!~*" && next < _tokens.Count && _tokens[next].Kind == TokenKind.Text)
         {
             _out.Add(name[..^1]);
@@ -225,7 +245,7 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
             return next + 1;
         }
 
-        _out.Add(name switch { "~~" => "LIKE", "!~~" => "NOT LIKE", "~~*" => "ILIKE", "!~~*" => "NOT ILIKE", "~*" => "~", "!~*" => "!~", _ => name });
+        _out.Add(name switch { "~~" => "LIKE", "!~~" => "NOT LIKE", "~~*" => "ILIKE", "!~~*" => "NOT ILIKE", _ => name });
         return next;
     }
 
@@ -301,6 +321,10 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
         {
             ("regclass" or "regtype" or "regproc" or "regprocedure", false) => $"pg_{(name == "regprocedure" ? "regproc" : name)} ( {operand} )",
             ("text" or "varchar" or "name", false) when reg.Length > 0 => $"{reg}_name ( {operand} )",
+            ("varchar", false) when Length(place, end) is { } length => $"left(CAST({operand} AS VARCHAR), {length})",
+            ("char" or "character" or "bpchar", false) when type.Kind == TokenKind.QuotedName || (name != "bpchar" && place + 1 == end) => $"left(CAST({operand} AS VARCHAR), 1)",
+            ("character", false) when Is(place + 1, "varying") && Length(place + 1, end) is { } length => $"left(CAST({operand} AS VARCHAR), {length})",
+            ("char" or "character" or "bpchar", false) when Length(place, end) is { } length => $"rpad(left(CAST({operand} AS VARCHAR), {length}), {length}, ' ')",
             ("oid" or "regnamespace" or "regrole" or "xid", false) => $"CAST({operand} AS BIGINT)",
             ("oid" or "regclass" or "regtype", true) => $"CAST({operand} AS BIGINT[])",
             ("text" or "name" or "char" or "varchar" or "bpchar" or "cstring" or "character" or "sql_identifier" or "character_data" or "aclitem", false) => $"CAST({operand} AS VARCHAR)",
@@ -313,6 +337,9 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
             _ => $"CAST({operand} AS {name}{(array ? "[]" : string.Empty)})",
         });
     }
+
+    /// <summary>The length that a type of texts was given: <c>(n)</c> after a token.</summary>
+    private string? Length(int place, int end) => place + 3 < end && Is(place + 1, "(") && _tokens[place + 2].Kind == TokenKind.Number ? _tokens[place + 2].Value : null;
 
     /// <summary>Where the last operand of what was written begins: a name with dots, a call, a parenthesis, a literal.</summary>
     private int OperandStart()
@@ -330,12 +357,30 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
                 }
                 while (depth > 0 && at >= 0);
 
+                if (at > 0 && _out[at].ToLowerInvariant() is "filter" or "over")
+                {
+                    at--;
+                    continue;
+                }
+
                 // A function's name before its parenthesis, an array before its index, ARRAY before its bracket.
                 if (at >= 0 && IsOperandName(_out[at]))
                 {
                     continue;
                 }
 
+                return at + 1;
+            }
+
+            if (_out[at].Equals("end", StringComparison.OrdinalIgnoreCase))
+            {
+                int depth = 0;
+                do
+                {
+                    depth += _out[at].ToLowerInvariant() switch { "end" => 1, "case" => -1, _ => 0 };
+                    at--;
+                }
+                while (depth > 0 && at >= 0);
                 return at + 1;
             }
 
@@ -374,7 +419,7 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
         string name = _tokens[at].Value;
         bool qualified = at > 0 && Is(at - 1, ".") && !Is(at - 2, "pg_catalog");
         bool call = Is(at + 1, "(");
-        if (qualified || !SessionValues.IsKnown(name) || (!call && !SessionValues.IsKeyword(name)))
+        if (qualified || Is(at - 1, "as") || !SessionValues.IsKnown(name) || (!call && !SessionValues.IsKeyword(name)))
         {
             return (at, string.Empty);
         }

@@ -27,34 +27,75 @@ internal static class CatalogTypes
         ["pg_advisory_unlock_all"] = "void",
     }.ToFrozenDictionary();
 
-    private static readonly FrozenDictionary<string, PgType> Columns = Load();
+    private static readonly CatalogRelation[] Ordered = [.. CatalogRelation.All.OrderBy(r => r.Schema == "pg_catalog" ? r.Kind == "r" ? 0 : 1 : 2)];
 
     /// <summary>The columns of a catalog statement's result.</summary>
     public static IReadOnlyList<PgColumn> Apply(SqlStatement statement, IReadOnlyList<PgColumn> columns)
     {
         IReadOnlyList<SelectItem?> items = SelectItems.Align(statement, columns.Count);
-        return [.. columns.Select((c, i) => c with { Type = Better(c, items[i]), Name = items[i] is { HasAlias: false } item ? item.Name : c.Name })];
+        Dictionary<string, PgType?> known = Known(statement);
+        return [.. columns.Select((c, i) => c with { Type = Better(c, items[i], known), Name = items[i]?.Name ?? c.Name })];
     }
 
-    private static PgType Better(PgColumn column, SelectItem? item)
+    private static PgType Better(PgColumn column, SelectItem? item, Dictionary<string, PgType?> known)
     {
-        PgType engine = column.Type;
-        if (item is { Cast: { } cast })
+        PgType? wanted = item is null ? known.GetValueOrDefault(column.Name) : Type(item, known);
+        return wanted is not null && Fits(column.Type, wanted) ? wanted : column.Type;
+    }
+
+    /// <summary>The type of an item; null where the engine's is right.</summary>
+    private static PgType? Type(SelectItem item, Dictionary<string, PgType?> known)
+    {
+        if (item.Cast is { } cast)
         {
-            return PgType.Find(cast) is { } type && Fits(engine, type) ? type : engine;
+            return PgType.Find(cast);
         }
 
-        if (item is { Function: { } function })
+        if (item is { Function: { } function, Column: { } argument })
         {
-            return Functions.TryGetValue(function, out string? name) && PgType.Find(name) is { } type && Fits(engine, type) ? type : engine;
+            PgType? type = known.GetValueOrDefault(argument);
+            return function is "coalesce" or "nullif" ? type : type is { ArrayOid: > 0 } ? type.Array : null;
         }
 
-        if (item is { Column: null })
+        return item.Function is { } other ? Functions.TryGetValue(other, out string? name) ? PgType.Find(name) : null : item.Column is { } column ? known.GetValueOrDefault(column) : null;
+    }
+
+    /// <summary>Types by the names of columns: what subqueries call so, then the columns of the relations that the statement names, then those of all others.</summary>
+    private static Dictionary<string, PgType?> Known(SqlStatement statement)
+    {
+        HashSet<string> words = [.. statement.Tokens.Where(t => t.IsName).Select(t => t.Value)];
+        var known = new Dictionary<string, PgType?>(StringComparer.OrdinalIgnoreCase);
+        foreach (CatalogRelation relation in Ordered.OrderBy(r => words.Contains(r.Name) ? 0 : 1))
         {
-            return engine;
+            foreach ((string name, string type, _) in relation.Columns)
+            {
+                if (PgType.Find(CatalogRelation.BaseType(type)) is { } found)
+                {
+                    known.TryAdd(name, found);
+                }
+            }
         }
 
-        return Columns.TryGetValue(item?.Column ?? column.Name, out PgType? known) && Fits(engine, known) ? known : engine;
+        foreach ((string name, bool isSeries) in SelectItems.Listed(statement))
+        {
+            known[name] = isSeries ? PgType.Int4 : null;
+        }
+
+        // A name that stands for another one needs that one's type first; a number beside a column of the same name is what that is compared with.
+        SelectItem[] inner = [.. SelectItems.Inner(statement).Where(i => !i.IsNumber || !known.ContainsKey(i.Name))];
+        for (int round = 0; round < 2; round++)
+        {
+            foreach (IGrouping<string, SelectItem> named in inner.GroupBy(i => i.Name, StringComparer.OrdinalIgnoreCase))
+            {
+                PgType?[] types = [.. named.Select(i => Type(i, known)).Distinct()];
+                if (types.Length == 1)
+                {
+                    known[named.Key] = types[0];
+                }
+            }
+        }
+
+        return known;
     }
 
     /// <summary>A type is taken only for values that the engine keeps alike.</summary>
@@ -69,23 +110,6 @@ internal static class CatalogTypes
         bool integer = wanted == PgType.ObjectId || wanted == PgType.RegClass || wanted == PgType.RegProc || wanted == PgType.RegType || wanted == PgType.Xid
             || wanted == PgType.Int2 || wanted == PgType.Int4 || wanted == PgType.Int8;
         return engine == PgType.Text ? text : engine == PgType.Int8 || engine == PgType.Int4 || engine == PgType.Int2 ? integer || wanted == PgType.Void : engine == wanted;
-    }
-
-    private static FrozenDictionary<string, PgType> Load()
-    {
-        var columns = new Dictionary<string, PgType>(StringComparer.OrdinalIgnoreCase);
-        foreach (CatalogRelation relation in CatalogRelation.All.OrderBy(r => r.Schema == "pg_catalog" ? r.Kind == "r" ? 0 : 1 : 2))
-        {
-            foreach ((string name, string type, _) in relation.Columns)
-            {
-                if (PgType.Find(CatalogRelation.BaseType(type)) is { } known)
-                {
-                    columns.TryAdd(name, known);
-                }
-            }
-        }
-
-        return columns.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
     }
 }
 

@@ -158,7 +158,7 @@ internal static class Patterns
     /// <summary>A pattern of SIMILAR TO as a regular expression for the whole text.</summary>
     private static string? Similar(string pattern)
     {
-        var text = new StringBuilder("(?s)(?:");
+        var text = new StringBuilder("(?s)\\A(?:");
         bool inBrackets = false;
         for (int i = 0; i < pattern.Length; i++)
         {
@@ -179,6 +179,6 @@ internal static class Patterns
             text.Append(inBrackets ? $"{c}" : c switch { '%' => ".*", '_' => ".", '.' or '^' or '$' => $"\\{c}", '"' => "\\\"", _ => $"{c}" });
         }
 
-        return inBrackets ? null : text.Append(')').ToString();
+        return inBrackets ? null : text.Append(")\\z").ToString();
     }
 }

@@ -3,10 +3,14 @@ namespace LakeHolo.FlightServer.Postgres.Sql;
 /// <summary>An item of a select list.</summary>
 /// <param name="Name">What PostgreSQL calls its column.</param>
 /// <param name="HasAlias">The text names it.</param>
-/// <param name="Column">The column's own name if it is nothing but a column.</param>
+/// <param name="Column">The column's own name if it is nothing but a column; of some calls that of their argument.</param>
 /// <param name="Function">The function's name if it is nothing but a call.</param>
 /// <param name="Cast">The type's name if it is a cast.</param>
-internal sealed record SelectItem(string Name, bool HasAlias, string? Column, string? Function, string? Cast);
+internal sealed record SelectItem(string Name, bool HasAlias, string? Column, string? Function, string? Cast)
+{
+    /// <summary>It is nothing but a number.</summary>
+    public bool IsNumber { get; init; }
+}
 
 /// <summary>The outermost select list of a statement, from its tokens.</summary>
 internal static class SelectItems
@@ -34,6 +38,67 @@ internal static class SelectItems
         }
 
         return result;
+    }
+
+    /// <summary>The named items of all select lists inside of others: subqueries and WITH.</summary>
+    public static IEnumerable<SelectItem> Inner(SqlStatement statement)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        int outer = Start(tokens) - 1;
+        for (int i = 0; i < tokens.Count; i++)
+        {
+            if (i != outer && tokens[i].Kind == TokenKind.Word && tokens[i].Value == "select")
+            {
+                int end = i;
+                for (int depth = 0; end < tokens.Count && depth >= 0; end++)
+                {
+                    depth += tokens[end].Is("(") ? 1 : tokens[end].Is(")") ? -1 : 0;
+                }
+
+                int last = end < tokens.Count || tokens[^1].Is(")") ? end - 1 : end;
+                foreach (SelectItem? item in Read([.. tokens.Skip(i).Take(last - i)]))
+                {
+                    if (item is { HasAlias: true })
+                    {
+                        yield return item;
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>Columns that a FROM clause names behind VALUES or a series, as in <c>generate_series(1, 32) pos(n)</c>; whether they are a series of small integers.</summary>
+    public static IEnumerable<(string Name, bool IsSeries)> Listed(SqlStatement statement)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        for (int open = 1; open < tokens.Count - 1; open++)
+        {
+            bool series = tokens[open].Is("(") && tokens[open - 1].Is("generate_series");
+            if (!series && !(tokens[open].Is("(") && tokens[open + 1].Is("values")))
+            {
+                continue;
+            }
+
+            int close = open;
+            for (int depth = 0; close < tokens.Count; close++)
+            {
+                depth += tokens[close].Is("(") ? 1 : tokens[close].Is(")") ? -1 : 0;
+                if (depth == 0)
+                {
+                    break;
+                }
+            }
+
+            bool small = series && tokens.Skip(open + 1).Take(close - open - 1).All(t => t.Is(",") || (t.Kind == TokenKind.Number && t.Value.Length < 10 && t.Value.All(char.IsAsciiDigit)));
+            int alias = close + 1 < tokens.Count && tokens[close + 1].Is("as") ? close + 2 : close + 1;
+            for (int name = alias + 2; alias + 1 < tokens.Count && tokens[alias + 1].Is("(") && name < tokens.Count && !tokens[name].Is(")"); name++)
+            {
+                if (tokens[name].IsName)
+                {
+                    yield return (tokens[name].Value, small);
+                }
+            }
+        }
     }
 
     private static List<SelectItem?> Read(IReadOnlyList<Token> tokens)
@@ -114,7 +179,7 @@ internal static class SelectItems
         }
 
         (string name, string? column, string? function, string? cast) = Kind(tokens.GetRange(0, end));
-        return new SelectItem(alias ?? name, alias is not null, column, function, cast);
+        return new SelectItem(alias ?? name, alias is not null, column, function, cast) { IsNumber = end == 1 && tokens[0].Kind == TokenKind.Number };
     }
 
     private static bool IsTypeTail(string word) => word is "precision" or "varying" or "zone" or "time" or "without" or "with";
@@ -124,6 +189,11 @@ internal static class SelectItems
         if (tokens.Count == 0)
         {
             return ("?column?", null, null, null);
+        }
+
+        if (tokens[0].Is("case") && tokens[^1].Is("end"))
+        {
+            return Case(tokens);
         }
 
         // x::type, at the end and outside of parentheses.
@@ -144,11 +214,6 @@ internal static class SelectItems
                 bool isNamed = inner is not ("?column?" or "case") && !(innerCast is not null && inner == TypeName(innerCast));
                 return (isNamed ? inner : TypeName(type), null, null, type);
             }
-        }
-
-        if (tokens[0].Is("case") && tokens[^1].Is("end"))
-        {
-            return Case(tokens);
         }
 
         if (tokens[0].Is("(") && tokens.Count > 2 && tokens[1].Is("select") && Closes(tokens, 0) && tokens[^1].Is(")"))
@@ -191,7 +256,7 @@ internal static class SelectItems
             if (tokens[at + 1].Is("(") && Closes(tokens, at + 1))
             {
                 return tokens[at].Is("cast") ? Cast(tokens, at) : tokens[at].Is("exists") ? ("exists", null, null, null)
-                    : tokens[at].Is("trim") ? (TrimName(tokens[at + 2]), null, null, null) : (tokens[at].Value, null, tokens[at].Value, null);
+                    : tokens[at].Is("trim") ? (TrimName(tokens[at + 2]), null, null, null) : (tokens[at].Value, Argument(tokens, at), tokens[at].Value, null);
             }
 
             break;
@@ -200,7 +265,20 @@ internal static class SelectItems
         return ("?column?", null, null, null);
     }
 
-    /// <summary>A CASE has the name of its ELSE, where that is a column or a call, and the type of what its first THEN gives.</summary>
+    /// <summary>The column that decides about the type of a call.</summary>
+    private static string? Argument(List<Token> tokens, int at)
+    {
+        if (tokens[at].Value is not ("array_agg" or "coalesce" or "nullif" or "array"))
+        {
+            return null;
+        }
+
+        List<Token> inner = [.. tokens.Skip(at + 2).TakeWhile(t => !t.Is(",") && !t.Is("order"))];
+        inner = inner.Count > 0 && inner[^1].Is(")") && !inner.Any(t => t.Is("(")) ? inner[..^1] : inner;
+        return inner.Count == 0 ? null : inner[0].Is("select") ? Read(inner).FirstOrDefault()?.Column : Kind(inner).Column;
+    }
+
+    /// <summary>A CASE has the name of its ELSE, where that is a column or a call, and the type of what its first THEN gives, or else of that ELSE.</summary>
     private static (string, string?, string?, string?) Case(List<Token> tokens)
     {
         int depth = 0;
@@ -221,7 +299,12 @@ internal static class SelectItems
             return ("case", column, function, type);
         }
 
-        (string name, _, _, string? cast) = Kind(tokens.GetRange(last + 1, tokens.Count - last - 2));
+        (string name, string? elseColumn, string? elseFunction, string? cast) = Kind(tokens.GetRange(last + 1, tokens.Count - last - 2));
+        if (column is null && function is null && type is null)
+        {
+            (column, function, type) = (elseColumn, elseFunction, cast);
+        }
+
         return (name is "?column?" or "bool" || (cast is not null && name == TypeName(cast)) ? "case" : name, column, function, type);
     }
 
