@@ -107,7 +107,7 @@ internal sealed class CatalogRows
 
     public static void Attribute(CatalogRows rows, int relation, int number, string name, PgType type, int modifier, bool notNull) =>
         rows.Insert("pg_attribute", ("attrelid", relation), ("attname", name), ("atttypid", type.Oid), ("attstattarget", -1), ("attlen", (int)type.Length), ("attnum", number), ("attndims", type.Element is null ? 0 : 1), ("attcacheoff", -1),
-            ("atttypmod", modifier), ("attbyval", type.Length is > 0 and <= 8), ("attalign", "i"), ("attstorage", type.Length < 0 ? "x" : "p"), ("attcompression", string.Empty), ("attnotnull", notNull), ("atthasdef", false), ("atthasmissing", false), ("attidentity", string.Empty),
+            ("atttypmod", modifier), ("attbyval", type.Length is > 0 and <= 8), ("attalign", "i"), ("attstorage", type == PgType.Numeric ? "m" : type.Length < 0 ? "x" : "p"), ("attcompression", string.Empty), ("attnotnull", notNull), ("atthasdef", false), ("atthasmissing", false), ("attidentity", string.Empty),
             ("attgenerated", string.Empty), ("attisdropped", false), ("attislocal", true), ("attinhcount", 0), ("attcollation", type == PgType.Text || type == PgType.VarChar ? 100 : 0), ("tableoid", 1249));
 
     private static int Number(string text) => unchecked((int)long.Parse(text, CultureInfo.InvariantCulture));
