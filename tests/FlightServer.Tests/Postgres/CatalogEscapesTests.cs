@@ -30,14 +30,15 @@ public sealed class CatalogEscapesTests
     }
 
     [Theory]
-    [InlineData("57014", "SELECT count(*) FROM pg_class a, range(30000) b, range(30000) c, range(30000) d")]
-    [InlineData("57014", "SELECT c.i FROM pg_class a, range(30000) b, range(30000) c(i), range(30000) d")]
+    [InlineData("57014", "SELECT count(*) FROM pg_class a, range(100000000000) b")]
+    [InlineData("57014", "SELECT c.i FROM pg_class a, range(100000000000) c(i) WHERE c.i < 0")]
     public async Task A_statement_about_the_catalog_ends_with_its_timeout(string state, string sql)
     {
         await using PgShop server = await PgShop.StartAsync();
         using PgWire wire = await server.LoginAsync();
         await wire.QueryAsync("SET statement_timeout = '200ms'");
-        PgMessage error = (await wire.QueryAsync(sql)).First(m => m.Type == 'E');
+        // All statements about the catalog end after a minute: that must not be what ends it.
+        PgMessage error = (await wire.QueryAsync(sql).WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).First(m => m.Type == 'E');
         Assert.True(state == error.Field('C'), error.Field('M'));
         await wire.QueryAsync("RESET statement_timeout");
         Assert.Equal("1", await wire.TextAsync("SELECT 1 FROM pg_class LIMIT 1"));

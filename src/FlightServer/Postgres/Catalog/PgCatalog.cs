@@ -106,17 +106,18 @@ internal sealed class PgCatalog(IQueryService service, TimeProvider time)
                 session.Settings.Set(name, value, isLocal);
             }
 
-            return new(new RowSource(Columns!, Logged(session.Query, Translated(database.ReadAsync(sql, parameters, CancellationToken.None), CancellationToken.None)), null, session.WriterContext with { Names = database.NameOf }));
+            return new(new RowSource(Columns!, Logged(session.Query, Translated(database.ReadAsync(sql, parameters, CancellationToken.None), CancellationToken.None), CancellationToken.None), null, session.WriterContext with { Names = database.NameOf }));
         }
 
-        private async IAsyncEnumerable<Apache.Arrow.RecordBatch> Logged(QuerySession session, IAsyncEnumerable<Apache.Arrow.RecordBatch> batches)
+        private async IAsyncEnumerable<Apache.Arrow.RecordBatch> Logged(
+            QuerySession session, IAsyncEnumerable<Apache.Arrow.RecordBatch> batches, [EnumeratorCancellation] CancellationToken cancellationToken = default)
         {
             DateTimeOffset started = time.GetUtcNow();
             long start = time.GetTimestamp();
             long rows = 0;
             long bytes = 0;
             string? error = "its rows were not read to the end";
-            await using IAsyncEnumerator<Apache.Arrow.RecordBatch> each = batches.GetAsyncEnumerator();
+            await using IAsyncEnumerator<Apache.Arrow.RecordBatch> each = batches.GetAsyncEnumerator(cancellationToken);
             try
             {
                 while (await NextAsync())
