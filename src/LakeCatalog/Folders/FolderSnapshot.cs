@@ -1,5 +1,6 @@
 using Apache.Arrow;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Folders;
 
@@ -24,6 +25,9 @@ public sealed class FolderSnapshot : Snapshot
 
     /// <summary>Whether names and types come from the configuration; CSV files have no header then.</summary>
     public bool HasConfiguredColumns { get; internal init; }
+
+    /// <summary>Tells whether a listing would give the same; null where only a listing tells.</summary>
+    internal LocalTree? Tree { get; set; }
 
     /// <inheritdoc/>
     public override long FileCount => Files.Count;

@@ -1,13 +1,17 @@
 using Apache.Arrow;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Folders;
 
 /// <summary>Folders of plain data files. See README.md beside this file for what is read and what is refused.</summary>
 /// <param name="format">parquet, csv, orc or sequencefile.</param>
 /// <param name="schemas">Works out the columns.</param>
-public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas) : ITableFormat
+/// <param name="time">The clock; null for the system's.</param>
+public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas, TimeProvider? time = null) : ITableFormat
 {
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+
     /// <inheritdoc/>
     public string Name => format;
 
@@ -15,6 +19,13 @@ public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas
     public async ValueTask<Snapshot> LoadSnapshotAsync(
         LakeTable table, SnapshotSelector at, Snapshot? known, CancellationToken cancellationToken = default)
     {
+        if (known is FolderSnapshot { Tree: { } tree } unchanged && unchanged.Table.Root == table.Root && tree.IsUnchanged())
+        {
+            CheckSelector(table, at, unchanged.Id.Text, unchanged.CommittedAt!.Value);
+            return unchanged;
+        }
+
+        LocalTree? looked = Look(table.Root);
         FolderListing listing = await FolderListing.ListAsync(table.Root, cancellationToken);
         if (listing.Files.Count == 0)
         {
@@ -26,6 +37,7 @@ public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas
         CheckSelector(table, at, id, committedAt);
         if (known is FolderSnapshot same && same.Id.Text == id)
         {
+            same.Tree = looked; // what changed shortly before it was listed tells nothing yet
             return same;
         }
 
@@ -39,13 +51,16 @@ public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas
             CommittedAt = committedAt,
             Schema = new Schema([.. columns, .. listing.PartitionFields()], null),
             PartitionColumns = listing.PartitionColumns,
+            Tree = looked,
             HasConfiguredColumns = found.IsConfigured,
         };
     }
 
     /// <inheritdoc/>
     public async ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default)
-        => (await FolderListing.ListAsync(known.Table.Root, cancellationToken)).Id != known.Id.Text;
+        => known is not FolderSnapshot { Tree: { } tree } || !tree.IsUnchanged()
+            ? (await FolderListing.ListAsync(known.Table.Root, cancellationToken)).Id != known.Id.Text
+            : false;
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default)
@@ -77,6 +92,9 @@ public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas
         Snapshot latest = await LoadSnapshotAsync(table, SnapshotSelector.Latest, null, cancellationToken);
         return [(latest.Id.Text, latest.Schema)];
     }
+
+    /// <summary>Where the store is the local disk: what tells whether the listing that follows would be the same again.</summary>
+    private LocalTree? Look(TableRoot root) => root.Store.TryGetLocalPath(root.Prefix) is { } path ? LocalTree.TryCapture(path, _time.GetUtcNow()) : null;
 
     private static void CheckSelector(LakeTable table, SnapshotSelector at, string id, DateTimeOffset committedAt)
     {

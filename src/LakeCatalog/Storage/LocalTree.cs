@@ -1,0 +1,76 @@
+namespace LakeHolo.LakeCatalog.Storage;
+
+/// <summary>A folder of the local disk and all below it, as it was when it was listed: tells, with one look at each folder and file, whether a new
+/// listing would give the same. A look costs a tenth of a file's part of a listing.</summary>
+/// <remarks>A folder's time of change (ctime, which nobody sets) moves with every name that comes, goes or is replaced in it; size and times of each file
+/// tell what was done to it in place. Times move in ticks, so what changed shortly before it was looked at proves nothing. File systems that are not known to
+/// keep such times (network, FUSE), trees with links and trees of several file systems are not told this way. Names that begin with _ or . are no data.</remarks>
+internal sealed class LocalTree
+{
+    // Coarser than the ticks of any file system in the list.
+    private static readonly TimeSpan Settled = TimeSpan.FromSeconds(2);
+
+    private static readonly HashSet<string> KeepTimes = new(StringComparer.Ordinal) { "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "overlay", "overlayfs" };
+
+    private readonly List<(byte[] Path, FileStatus Status)> _entries = [];
+
+    private LocalTree()
+    {
+    }
+
+    /// <summary>Looks at the tree; to be called before it is listed, so that what changes meanwhile shows later.</summary>
+    /// <param name="path">The root.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Null where looks do not tell.</returns>
+    public static LocalTree? TryCapture(string path, DateTimeOffset now)
+    {
+        try
+        {
+            if (!OperatingSystem.IsLinux() || !KeepTimes.Contains(new DriveInfo(path).DriveFormat))
+            {
+                return null;
+            }
+
+            var tree = new LocalTree();
+            var pending = new Stack<string>([path]);
+            while (pending.TryPop(out string? entry))
+            {
+                byte[] name = FileStatus.Terminated(entry);
+                if (FileStatus.Of(name) is not { } status || now - status.ChangedAt < Settled || !(status.IsFolder || status.IsFile)
+                    || (status.IsFolder && tree._entries.Count > 0 && status.Device != tree._entries[0].Status.Device))
+                {
+                    return null;
+                }
+
+                tree._entries.Add((name, status));
+                if (status.IsFolder)
+                {
+                    foreach (string child in Directory.EnumerateFileSystemEntries(entry).Where(c => Path.GetFileName(c)[0] is not ('_' or '.')))
+                    {
+                        pending.Push(child);
+                    }
+                }
+            }
+
+            return tree;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or EntryPointNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether names, sizes and times are what they were.</summary>
+    public bool IsUnchanged()
+    {
+        foreach ((byte[] path, FileStatus status) in _entries)
+        {
+            if (FileStatus.Of(path) != status)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}
