@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Numerics;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Sql;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Accelerator.Planning;
@@ -51,10 +51,7 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
             return [];
         }
 
-        using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = "SELECT json_serialize_sql(CAST($1 AS VARCHAR))";
-        command.Parameters.Add(new DuckDBParameter("SELECT " + string.Join(",\n", filters.Select(f => f.Replace("optional: ", string.Empty, StringComparison.Ordinal)))));
-        JsonNode document = JsonNode.Parse((string)command.ExecuteScalar()!, null, new JsonDocumentOptions { MaxDepth = 2000 })!;
+        JsonNode document = SyntaxTree.ParseText(connection, "SELECT " + string.Join(",\n", filters.Select(f => f.Replace("optional: ", string.Empty, StringComparison.Ordinal))));
         return !document["error"]!.GetValue<bool>() && document["statements"]![0]!["node"]!["select_list"] is JsonArray list && list.Count == filters.Count ? list : null;
     }
 

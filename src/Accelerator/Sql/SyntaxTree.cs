@@ -29,6 +29,10 @@ internal sealed partial class SyntaxTree
         "session_user", "setseed", "sleep_ms", "stats", "today", "transaction_timestamp", "txid_current", "user", "uuid", "uuidv4", "uuidv7", "version", "write_log",
     };
 
+    private static readonly TextFunction Serialize = new("SELECT json_serialize_sql(CAST($1 AS VARCHAR))");
+
+    private static readonly TextFunction Deserialize = new("SELECT json_deserialize_sql(CAST($1 AS JSON))");
+
     private readonly JsonNode _root;
 
     private SyntaxTree(JsonNode root) => _root = root;
@@ -52,7 +56,7 @@ internal sealed partial class SyntaxTree
     /// <exception cref="LakeException">QueryInvalid: syntax, several statements, something other than a SELECT, a function that is not allowed.</exception>
     public static SyntaxTree Parse(DuckDBConnection connection, string sql)
     {
-        JsonNode document = JsonNode.Parse(Scalar(connection, "SELECT json_serialize_sql(CAST($1 AS VARCHAR))", sql), null, ParseOptions)!;
+        JsonNode document = ParseText(connection, sql);
         if (document["error"]!.GetValue<bool>())
         {
             string kind = document["error_type"]?.GetValue<string>() ?? "error";
@@ -80,7 +84,11 @@ internal sealed partial class SyntaxTree
     }
 
     /// <summary>The statement's text, in the engine's own spelling.</summary>
-    public string ToSql(DuckDBConnection connection) => Scalar(connection, "SELECT json_deserialize_sql(CAST($1 AS JSON))", _root.ToJsonString());
+    public string ToSql(DuckDBConnection connection) => Call(Deserialize, connection, _root.ToJsonString());
+
+    /// <summary>The engine's tree of a text, or its error, as it serialises them.</summary>
+    /// <exception cref="LakeException">QueryInvalid.</exception>
+    internal static JsonNode ParseText(DuckDBConnection connection, string sql) => JsonNode.Parse(Call(Serialize, connection, sql), null, ParseOptions)!;
 
     /// <summary>Rewrites references to columns by schema or catalog (<c>dwd.orders.id</c>) to the table's alias, since a rewritten table has no schema.</summary>
     public void UnqualifyColumns() => Unqualify(_root, 0);
@@ -135,16 +143,13 @@ internal sealed partial class SyntaxTree
         }
     }
 
-    private static string Scalar(DuckDBConnection connection, string sql, string argument)
+    private static string Call(TextFunction function, DuckDBConnection connection, string argument)
     {
-        using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.Parameters.Add(new DuckDBParameter(argument));
         try
         {
-            return (string)command.ExecuteScalar()!;
+            return function.Call(connection, argument);
         }
-        catch (DuckDBException e)
+        catch (TextFunctionException e)
         {
             throw LakeException.QueryInvalid($"The statement cannot be parsed: {e.Message}", e);
         }
