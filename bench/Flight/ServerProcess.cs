@@ -3,10 +3,10 @@ using System.Globalization;
 using LakeHolo.Accelerator;
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Execution;
+using LakeHolo.Bench.Harness;
 using LakeHolo.FlightServer;
 using LakeHolo.HotTier;
 using LakeHolo.LakeCatalog.Storage;
-using LakeHolo.Bench.Harness;
 using LakeHolo.Readers.Engine;
 using Microsoft.Extensions.Logging.Abstractions;
 
