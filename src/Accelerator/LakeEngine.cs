@@ -113,6 +113,12 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
 
     private async ValueTask<IPreparedQuery> BindAsync(QuerySession session, string sql, CancellationToken cancellationToken)
     {
+        // The engine would take what stands before it for the whole statement.
+        if (sql.Contains('\0', StringComparison.Ordinal))
+        {
+            throw LakeException.QueryInvalid("The statement holds a zero byte");
+        }
+
         switch (ManagementStatement.TryParse(sql))
         {
             case ManagementStatement.Explain explain:

@@ -15,10 +15,7 @@ public sealed class PreparedOverCopiesTests
     [Fact]
     public async Task Answers_are_those_of_the_lake_for_whatever_values_come_in_whatever_order()
     {
-        await using SmallLake lake = await new SmallLake().StartAsync();
-        lake.Write("dwd/t/a.parquet", Table);
-        await lake.RowsAsync("SYNC");
-        await lake.RowsAsync("PROMOTE TABLE dwd.t");
+        await using SmallLake lake = await PromotedAsync(Table);
         QuerySession hot = Open(lake, "hot");
         QuerySession cold = Open(lake, "lake");
         (string Sql, object?[][] Values)[] statements =
@@ -52,10 +49,7 @@ public sealed class PreparedOverCopiesTests
     [Fact]
     public async Task An_error_of_a_value_is_told_each_time_and_hurts_no_other_execution()
     {
-        await using SmallLake lake = await new SmallLake().StartAsync();
-        lake.Write("dwd/t/a.parquet", Table);
-        await lake.RowsAsync("SYNC");
-        await lake.RowsAsync("PROMOTE TABLE dwd.t");
+        await using SmallLake lake = await PromotedAsync(Table);
         QuerySession session = Open(lake, "hot");
         IPreparedQuery prepared = await lake.Instance.Engine.PrepareAsync(session, "SELECT name FROM dwd.t WHERE id = CAST($1 AS INTEGER)", default);
         for (int i = 0; i < 5; i++)
@@ -70,10 +64,7 @@ public sealed class PreparedOverCopiesTests
     [Fact]
     public async Task Each_execution_sees_the_newest_snapshot_through_refreshes_rebuilds_and_demotion()
     {
-        await using SmallLake lake = await new SmallLake().StartAsync();
-        lake.Write("dwd/t/a.parquet", Table);
-        await lake.RowsAsync("SYNC");
-        await lake.RowsAsync("PROMOTE TABLE dwd.t");
+        await using SmallLake lake = await PromotedAsync(Table);
         QuerySession session = Open(lake, "auto");
         IPreparedQuery prepared = await lake.Instance.Engine.PrepareAsync(session, "SELECT count(*) FROM dwd.t WHERE id >= $1", default);
         for (int i = 0; i < 6; i++)
@@ -96,10 +87,7 @@ public sealed class PreparedOverCopiesTests
     [Fact]
     public async Task Many_at_once_while_the_copy_is_refreshed_never_see_a_commit_in_part()
     {
-        await using SmallLake lake = await new SmallLake().StartAsync();
-        lake.Write("dwd/t/a.parquet", "SELECT i AS id, CASE WHEN i % 2 = 0 THEN 1 ELSE -1 END AS v FROM range(1000) t(i)");
-        await lake.RowsAsync("SYNC");
-        await lake.RowsAsync("PROMOTE TABLE dwd.t");
+        await using SmallLake lake = await PromotedAsync("SELECT i AS id, CASE WHEN i % 2 = 0 THEN 1 ELSE -1 END AS v FROM range(1000) t(i)");
         using var stop = new CancellationTokenSource();
         var counts = new System.Collections.Concurrent.ConcurrentDictionary<string, bool>();
         Task[] readers = [.. Enumerable.Range(0, 16).Select(n => Task.Run(async () =>
@@ -130,10 +118,7 @@ public sealed class PreparedOverCopiesTests
     [Fact]
     public async Task What_depends_on_the_clock_on_chance_or_on_who_asks_is_told_anew_each_time()
     {
-        await using SmallLake lake = await new SmallLake().StartAsync();
-        lake.Write("dwd/t/a.parquet", Table);
-        await lake.RowsAsync("SYNC");
-        await lake.RowsAsync("PROMOTE TABLE dwd.t");
+        await using SmallLake lake = await PromotedAsync(Table);
         QuerySession session = Open(lake, "hot");
         foreach (string changing in new[] { "epoch_us(now()) // 1000", "random()", "uuid()" })
         {
@@ -201,6 +186,16 @@ public sealed class PreparedOverCopiesTests
                 Assert.Equal((expected, "hot"), await RunAsync(prepared, session, [3L]));
             }
         }
+    }
+
+    /// <summary>A lake whose only table, of these rows, is hot.</summary>
+    private static async Task<SmallLake> PromotedAsync(string rows)
+    {
+        SmallLake lake = await new SmallLake().StartAsync();
+        lake.Write("dwd/t/a.parquet", rows);
+        await lake.RowsAsync("SYNC");
+        await lake.RowsAsync("PROMOTE TABLE dwd.t");
+        return lake;
     }
 
     private static QuerySession Open(SmallLake lake, string tier, string staleness = "0s", string user = "test")

@@ -66,7 +66,7 @@ public sealed class PostgresClients : IAsyncLifetime
     [Fact]
     public async Task Node_clients_bind_prepare_and_read_by_cursor()
     {
-        ProcessStartInfo start = Start("node", Path.Combine(RustClient.ClientsFolder(), "postgres.js"), _port, User, "shop");
+        ProcessStartInfo start = CommandLine.Of("node", Path.Combine(RustClient.ClientsFolder(), "postgres.js"), _port, User, "shop");
         Outcome outcome = await CommandLine.RunAsync(start, null);
         Assert.True(outcome.ExitCode == 0, outcome.Errors);
         Assert.Equal(
@@ -142,37 +142,20 @@ public sealed class PostgresClients : IAsyncLifetime
         Assert.True(await both.ReadAsync() && both.GetInt32(0) == 7 && await both.NextResultAsync() && await both.ReadAsync() && both.GetInt64(0) == 240);
     }
 
-    private async Task<string> PsqlAsync(string text, params string[] arguments) => Answer(await RunPsqlAsync(text, viaInput: false, arguments));
+    private async Task<string> PsqlAsync(string text, params string[] arguments) => (await RunPsqlAsync(text, viaInput: false, arguments)).Answer();
 
-    private async Task<string> PsqlAsync(string text, bool viaInput) => Answer(await RunPsqlAsync(text, viaInput));
+    private async Task<string> PsqlAsync(string text, bool viaInput) => (await RunPsqlAsync(text, viaInput)).Answer();
 
     private async Task<Outcome> RunPsqlAsync(string text, bool viaInput, params string[] arguments)
     {
         string[] all = ["-X", "-A", "-t", "-h", "127.0.0.1", "-p", _port, "-U", User, "-d", "shop", .. arguments, .. viaInput ? [] : new[] { "-c", text }];
-        return await CommandLine.RunAsync(Start("psql", all), viaInput ? text + "\n" : null);
+        return await CommandLine.RunAsync(CommandLine.Of("psql", all), viaInput ? text + "\n" : null);
     }
 
     private async Task<string> IsqlAsync(string statement)
     {
-        ProcessStartInfo start = Start("isql", "lake", User, "x", "-b", "-d|");
+        ProcessStartInfo start = CommandLine.Of("isql", "lake", User, "x", "-b", "-d|");
         start.Environment["ODBCINI"] = _folder.File("odbc.ini");
-        return Answer(await CommandLine.RunAsync(start, statement + "\n"));
-    }
-
-    private static string Answer(Outcome outcome)
-    {
-        Assert.True(outcome.ExitCode == 0, outcome.Output + outcome.Errors);
-        return outcome.Output;
-    }
-
-    private static ProcessStartInfo Start(string program, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (string argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        return start;
+        return (await CommandLine.RunAsync(start, statement + "\n")).Answer();
     }
 }

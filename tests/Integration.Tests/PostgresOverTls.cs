@@ -39,10 +39,10 @@ public sealed class PostgresOverTls : IAsyncLifetime
     public async Task Psql_checks_the_certificate_as_it_is_told_and_cancels_by_its_own_connection()
     {
         string trusted = $"sslmode=verify-full sslrootcert={_certificates.AuthorityPath}";
-        string told = Answer(await PsqlAsync(trusted, @"\conninfo" + "\n", Password, "SELECT count(*) FROM dwd.products"));
+        string told = (await PsqlAsync(trusted, @"\conninfo" + "\n", Password, "SELECT count(*) FROM dwd.products")).Answer();
         Assert.Contains("SSL connection (protocol: TLSv1.3", told, StringComparison.Ordinal);
         Assert.EndsWith("240\n", told, StringComparison.Ordinal);
-        Assert.Equal("240\n", Answer(await PsqlAsync("sslmode=require", null, Password, "SELECT count(*) FROM dwd.products")));
+        Assert.Equal("240\n", (await PsqlAsync("sslmode=require", null, Password, "SELECT count(*) FROM dwd.products")).Answer());
         Outcome other = await PsqlAsync($"sslmode=verify-full sslrootcert={_others.AuthorityPath}", null, Password, "SELECT 1");
         Assert.Equal(2, other.ExitCode);
         Assert.Contains("SSL error", other.Errors, StringComparison.Ordinal);
@@ -92,7 +92,7 @@ public sealed class PostgresOverTls : IAsyncLifetime
             await Assert.ThrowsAnyAsync<NpgsqlException>(() => other.OpenAsync());
         }
 
-        Outcome node = await CommandLine.RunAsync(Start("node", Path.Combine(RustClient.ClientsFolder(), "postgres-tls.js"), _port, User, Password, "shop", _certificates.AuthorityPath), null);
+        Outcome node = await CommandLine.RunAsync(CommandLine.Of("node", Path.Combine(RustClient.ClientsFolder(), "postgres-tls.js"), _port, User, Password, "shop", _certificates.AuthorityPath), null);
         Assert.True(node.ExitCode == 0, node.Errors);
         Assert.Equal(
             """
@@ -111,25 +111,8 @@ public sealed class PostgresOverTls : IAsyncLifetime
 
     private ProcessStartInfo Psql(string options, string password, params string[] arguments)
     {
-        ProcessStartInfo start = Start("psql", ["-X", "-A", "-t", "-q", .. arguments, $"host=127.0.0.1 port={_port} user={User} dbname=shop {options}"]);
+        ProcessStartInfo start = CommandLine.Of("psql", ["-X", "-A", "-t", "-q", .. arguments, $"host=127.0.0.1 port={_port} user={User} dbname=shop {options}"]);
         start.Environment["PGPASSWORD"] = password;
-        return start;
-    }
-
-    private static string Answer(Outcome outcome)
-    {
-        Assert.True(outcome.ExitCode == 0, outcome.Output + outcome.Errors);
-        return outcome.Output;
-    }
-
-    private static ProcessStartInfo Start(string program, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        foreach (string argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
         return start;
     }
 }

@@ -10,7 +10,7 @@ namespace LakeHolo.Accelerator.Execution;
 internal static class ParameterValues
 {
     /// <summary>Reads one row.</summary>
-    /// <exception cref="LakeException">QueryInvalid: too few values, or a type that cannot be bound.</exception>
+    /// <exception cref="LakeException">QueryInvalid: too few values, a type that cannot be bound, or a value that the engine's binding cannot take as it is.</exception>
     public static IReadOnlyList<object?> Read(RecordBatch? batch, int row, int count)
     {
         if (count == 0)
@@ -23,7 +23,22 @@ internal static class ParameterValues
             throw LakeException.QueryInvalid($"The statement has {count} parameters, {batch?.ColumnCount ?? 0} are bound");
         }
 
-        return [.. Enumerable.Range(0, count).Select(i => Value(batch.Column(i), row, i))];
+        return [.. Enumerable.Range(0, count).Select(i => Checked(batch.Column(i), row, i))];
+    }
+
+    private static object? Checked(IArrowArray array, int row, int index)
+    {
+        try
+        {
+            // The engine's binding ends a text at its first zero byte.
+            object? value = Value(array, row, index);
+            return value is not string text || !text.Contains('\0', StringComparison.Ordinal) ? value
+                : throw LakeException.QueryInvalid($"Parameter {index + 1} holds a zero byte, which cannot be bound as text");
+        }
+        catch (Exception e) when (e is OverflowException or ArgumentOutOfRangeException)
+        {
+            throw LakeException.QueryInvalid($"Parameter {index + 1} is out of the range that can be bound (years 1 to 9999)", e);
+        }
     }
 
     private static object? Value(IArrowArray array, int row, int index)
@@ -72,7 +87,7 @@ internal static class ParameterValues
             TimeUnit.Second => checked(value * TimeSpan.TicksPerSecond),
             TimeUnit.Millisecond => checked(value * TimeSpan.TicksPerMillisecond),
             TimeUnit.Microsecond => checked(value * TimeSpan.TicksPerMicrosecond),
-            _ => (long)Math.Floor(value / 100.0),
+            _ => (value / 100) - (value % 100 < 0 ? 1 : 0),
         };
         DateTime time = DateTime.UnixEpoch.AddTicks(ticks);
         return type.Timezone is null ? DateTime.SpecifyKind(time, DateTimeKind.Unspecified) : new DateTimeOffset(time, TimeSpan.Zero);

@@ -149,11 +149,12 @@ internal sealed class TableResolver(PlanningEngine planning, CatalogService cata
 
     private BoundTable Bound(QuerySession session, CatalogTable table, ITableVersion version)
     {
+        UserAccess who = access.Of(session);
         try
         {
             return new BoundTable(version.Schema, version, null)
             {
-                Policy = access.Of(session).PolicyOf(table) is { } policy ? planning.With(connection => policy.Sql(planning, connection, version.Schema)) : null,
+                Policy = who.PolicyOf(table) is { } policy ? planning.With(connection => policy.Sql(planning, connection, version.Schema)) : null,
             };
         }
         catch (LakeException e) when (e.Kind is LakeErrorKind.QueryInvalid or LakeErrorKind.PermissionDenied)

@@ -58,9 +58,7 @@ public sealed class FolderTableFormat(string format, IFolderSchemaSource schemas
 
     /// <inheritdoc/>
     public async ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default)
-        => known is not FolderSnapshot { Tree: { } tree } || !tree.IsUnchanged()
-            ? (await FolderListing.ListAsync(known.Table.Root, cancellationToken)).Id != known.Id.Text
-            : false;
+        => !(known is FolderSnapshot { Tree: { } tree } && tree.IsUnchanged()) && (await FolderListing.ListAsync(known.Table.Root, cancellationToken)).Id != known.Id.Text;
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<SnapshotInfo>> ListSnapshotsAsync(LakeTable table, CancellationToken cancellationToken = default)

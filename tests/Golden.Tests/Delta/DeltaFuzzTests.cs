@@ -56,6 +56,16 @@ public class DeltaFuzzTests
         });
     }
 
+    [Fact]
+    public async Task A_deletion_vector_of_more_rows_than_can_be_held_is_refused_before_it_is_read()
+    {
+        using DeltaCase golden = DeltaCase.Open("dv_delete_update_merge");
+        DeltaSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        var vector = new DeletionVectorDescriptor("u", new string('0', 20), 1, 1 << 20, 1L << 34);
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(() => DeletionVectorReader.ReadAsync(snapshot, vector).AsTask());
+        Assert.Equal(LakeErrorKind.ResourcesExhausted, refused.Kind);
+    }
+
     [Theory]
     [InlineData("ckpt_classic", ".checkpoint.parquet")]
     [InlineData("ckpt_struct_stats", ".checkpoint.parquet")]

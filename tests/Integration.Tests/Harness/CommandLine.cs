@@ -3,7 +3,15 @@ using System.Diagnostics;
 namespace LakeHolo.Integration.Tests.Harness;
 
 /// <summary>What a process ended with.</summary>
-internal sealed record Outcome(int ExitCode, string Output, string Errors);
+internal sealed record Outcome(int ExitCode, string Output, string Errors)
+{
+    /// <summary>What it printed, if it ended well.</summary>
+    public string Answer()
+    {
+        Assert.True(ExitCode == 0, Output + Errors);
+        return Output;
+    }
+}
 
 /// <summary>Runs processes: the command line of the build under test, and other clients.</summary>
 internal static class CommandLine
@@ -17,16 +25,22 @@ internal static class CommandLine
 
     public static ProcessStartInfo Lakeholo(IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
-        start.ArgumentList.Add(Program);
-        foreach (string argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
+        ProcessStartInfo start = Of("dotnet", [Program, .. arguments]);
         foreach (string variable in start.Environment.Keys.Where(k => k.StartsWith("LAKEHOLO_", StringComparison.Ordinal)).ToArray())
         {
             start.Environment.Remove(variable);
+        }
+
+        return start;
+    }
+
+    /// <summary>Another program.</summary>
+    public static ProcessStartInfo Of(string program, params IEnumerable<string> arguments)
+    {
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
         }
 
         return start;

@@ -1,0 +1,44 @@
+using Apache.Arrow;
+using Apache.Arrow.Types;
+using LakeHolo.Accelerator.Execution;
+using LakeHolo.Accelerator.Tests.Fakes;
+using LakeHolo.LakeCatalog;
+
+namespace LakeHolo.Accelerator.Tests.Execution;
+
+/// <summary>Values and texts reach the engine whole, or are refused.</summary>
+public sealed class ParameterValueTests
+{
+    [Theory]
+    [InlineData(1_700_000_000_123_456_000, 638_355_968_001_234_560)]
+    [InlineData(1_700_000_000_123_462_000, 638_355_968_001_234_620)]
+    [InlineData(-1, 621_355_967_999_999_999)]
+    [InlineData(-100, 621_355_967_999_999_999)]
+    public void Nanoseconds_become_ticks_without_a_detour_over_floating_point(long nanoseconds, long ticks)
+    {
+        var type = new TimestampType(TimeUnit.Nanosecond, "UTC");
+        using var array = new TimestampArray(type, new ArrowBuffer(BitConverter.GetBytes(nanoseconds)), ArrowBuffer.Empty, 1, 0, 0);
+        Assert.Equal(new DateTimeOffset(ticks, TimeSpan.Zero), ReadOne(array));
+    }
+
+    [Fact]
+    public void What_the_engine_would_cut_or_cannot_hold_is_refused()
+    {
+        LakeException zero = Assert.Throws<LakeException>(() => ReadOne(new StringArray.Builder().Append("a\0b").Build()));
+        Assert.Contains("zero byte", zero.Message, StringComparison.Ordinal);
+        LakeException date = Assert.Throws<LakeException>(() => ReadOne(new Date32Array(new ArrowBuffer(BitConverter.GetBytes(int.MaxValue)), ArrowBuffer.Empty, 1, 0, 0)));
+        Assert.Contains("out of the range", date.Message, StringComparison.Ordinal);
+        Assert.Equal(LakeErrorKind.QueryInvalid, date.Kind);
+    }
+
+    [Fact]
+    public async Task A_statement_is_not_cut_at_a_zero_byte()
+    {
+        await using FakeLake lake = await new FakeLake().StartAsync();
+        LakeException e = await Assert.ThrowsAsync<LakeException>(async () => await lake.Engine.PrepareAsync(lake.Session, "SELECT 1 AS a\0, 2", default));
+        Assert.Contains("zero byte", e.Message, StringComparison.Ordinal);
+    }
+
+    private static object? ReadOne(IArrowArray array) =>
+        ParameterValues.Read(new RecordBatch(new Schema([new Field("p", array.Data.DataType, true)], null), [array], 1), 0, 1).Single();
+}
