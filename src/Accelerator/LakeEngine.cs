@@ -152,9 +152,9 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     public void CheckAccess() => _access.Check(_planning, _catalog);
 
     // How a statement runs (filters, counts of rows and files) tells of rows that are hidden; a promoted query gives its rows to others.
-    private async ValueTask<BoundStatement> BindWholeAsync(QuerySession session, string query, CancellationToken cancellationToken, string verb = "EXPLAIN")
+    private async ValueTask<BoundStatement> BindWholeAsync(QuerySession session, string query, CancellationToken cancellationToken, string verb = "EXPLAIN", bool avoidsCopies = false)
     {
-        BoundStatement bound = await _planner.BindAsync(session, query, null, cancellationToken);
+        BoundStatement bound = await _planner.BindAsync(session, query, null, cancellationToken, avoidsCopies: avoidsCopies);
         if (bound.Tables.Any(t => t.Policy is not null))
         {
             _access.Denied(session, $"{verb} {query}", "read all of its tables");
@@ -286,7 +286,10 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
             // What preparing pinned serves the execution that follows at once; any later one, or one in another transaction, binds anew, to the snapshots of its own start.
             bool isFresh = _parameterCount == 0 && session == boundIn && engine._time.GetElapsedTime(_boundAt) <= FreshFor;
             return await engine._executor.RunAsync(
-                session, sql, token => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh ? ValueTask.FromResult(fresh) : engine._planner.BindAsync(session, sql, values, token),
+                session, sql,
+                (avoidsCopies, token) => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh
+                    ? ValueTask.FromResult(fresh)
+                    : engine._planner.BindAsync(session, sql, values, token, avoidsCopies: avoidsCopies),
                 string.Empty, values, cancellationToken);
         }
     }
@@ -300,7 +303,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         public bool IsUpdate => false;
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
-            => await engine._executor.RunAsync(session, sql, token => engine.BindWholeAsync(session, query, token), "EXPLAIN ", [], cancellationToken);
+            => await engine._executor.RunAsync(session, sql, (avoidsCopies, token) => engine.BindWholeAsync(session, query, token, avoidsCopies: avoidsCopies), "EXPLAIN ", [], cancellationToken);
     }
 
     private sealed class PreparedExplainLake(LakeEngine engine, string sql, string query) : IPreparedQuery
@@ -313,7 +316,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
 
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
         {
-            await using EngineResult result = await engine._executor.RunAsync(session, sql, token => engine.BindWholeAsync(session, query, token), string.Empty, [], cancellationToken);
+            await using EngineResult result = await engine._executor.RunAsync(session, sql, (avoidsCopies, token) => engine.BindWholeAsync(session, query, token, avoidsCopies: avoidsCopies), string.Empty, [], cancellationToken);
             await foreach (RecordBatch batch in result.ReadBatchesAsync(cancellationToken))
             {
                 batch.Dispose();

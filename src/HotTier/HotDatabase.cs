@@ -175,4 +175,9 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
 /// <param name="Snapshot">The snapshot itself; null after a restart until it is needed.</param>
 /// <param name="Schema">The columns as Arrow has them.</param>
 /// <param name="IsPart">It is still being built: not all units that it is to hold are there.</param>
-internal sealed record HotState(HotStamp Stamp, UnitMap Units, Snapshot? Snapshot, Schema Schema, bool IsPart = false);
+internal sealed record HotState(HotStamp Stamp, UnitMap Units, Snapshot? Snapshot, Schema Schema, bool IsPart = false)
+{
+    /// <summary>Whether it holds all that an earlier state did, at the same snapshot and in the same places; maybe more units of it.</summary>
+    public bool Extends(HotState earlier) => ReferenceEquals(this, earlier)
+        || (Stamp.Identity == earlier.Stamp.Identity && Stamp.Columns.SequenceEqual(earlier.Stamp.Columns) && earlier.Units.Groups.All(g => ReferenceEquals(Units.Find(g.Id), g)));
+}

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Apache.Arrow;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
@@ -95,34 +96,41 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
                 return await source.PlanLakeAsync(snapshot, scan, cancellationToken);
             }
 
-            TableScan hot = await PlanCopyAsync(columns, cancellationToken);
             if (snapshot is null || !(copy.Record.Promotion.IsPartOfRows || state.IsPart))
             {
-                return hot;
+                return await PlanCopyAsync(columns, isWhole: true, cancellationToken);
             }
 
+            // The lake's part first: it may take long, and nobody commits to the copy once a statement stands between planning and start.
+            var rest = new UnitSelection(state.Units.Names.ToHashSet(StringComparer.Ordinal), Except: true);
+            TableScan lake = await source.PlanLakeAsync(snapshot, scan with { Columns = columns, Units = rest }, cancellationToken);
+            bool isNeeded = lake.Statistics is not { FilesRead: 0, FilesCounted: 0 };
             try
             {
-                var rest = new UnitSelection(state.Units.Names.ToHashSet(StringComparer.Ordinal), Except: true);
-                TableScan lake = await source.PlanLakeAsync(snapshot, scan with { Columns = columns, Units = rest }, cancellationToken);
-                if (lake.Statistics is { FilesRead: 0, FilesCounted: 0 })
+                if (isNeeded)
+                {
+                    Tier = Insisted("some partitions that it needs were not promoted") ?? "partly hot";
+                }
+
+                TableScan hot = await PlanCopyAsync(columns, isWhole: false, cancellationToken);
+                if (!isNeeded)
                 {
                     await lake.DisposeAsync();
                     return hot;
                 }
 
-                Tier = Insisted("some partitions that it needs were not promoted") ?? "partly hot";
                 string names = string.Join(", ", columns.Select(SqlText.Identifier));
                 return new TableScan($"{hot.Sql} UNION ALL SELECT {names} FROM ({lake.Sql})", lake.Statistics, [hot, lake]) { Started = hot.Started };
             }
             catch
             {
-                await hot.DisposeAsync();
+                await lake.DisposeAsync();
                 throw;
             }
         }
 
-        private async ValueTask<TableScan> PlanCopyAsync(IReadOnlyList<string> columns, CancellationToken cancellationToken)
+        /// <summary>The copy's rows: all, or those of the units that it held when the statement was bound.</summary>
+        private async ValueTask<TableScan> PlanCopyAsync(IReadOnlyList<string> columns, bool isWhole, CancellationToken cancellationToken)
         {
             // A copy that was replaced or refreshed since the statement was bound: bound anew, the statement finds what is there now.
             IAsyncDisposable hold = copy.TryHold(source.Now) ?? throw Replaced();
@@ -138,14 +146,22 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
             }
 
             var lease = new Lease(hold, leave);
-            if (copy.State != state || copy.IsQuarantined)
+            HotState now = copy.State;
+            if (copy.IsQuarantined || !now.Extends(state))
             {
                 await lease.DisposeAsync();
                 throw Replaced();
             }
 
-            var statistics = new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = state.Stamp.FreshBytes };
-            return new TableScan(copy.Database.Select(state.Stamp, columns), statistics, [lease]) { Started = leave };
+            // Units that a build has added since are the lake's part still; numbers of units only grow.
+            string sql = copy.Database.Select(now.Stamp, columns);
+            if (!isWhole && now.Stamp.NextUnit > state.Stamp.NextUnit)
+            {
+                sql += string.Create(CultureInfo.InvariantCulture, $" WHERE {HotDatabase.RowsTable}.u < {state.Stamp.NextUnit}");
+            }
+
+            var statistics = new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = now.Stamp.FreshBytes };
+            return new TableScan(sql, statistics, [lease]) { Started = leave };
         }
 
         private string? Insisted(string why) => request.Options.Tier != "hot"

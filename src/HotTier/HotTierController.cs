@@ -13,7 +13,7 @@ namespace LakeHolo.HotTier;
 
 /// <summary>Promotes, refreshes and demotes. A build reads one pinned snapshot, beside the copy that serves, and is then put in its place.</summary>
 internal sealed partial class HotTierController(HotStore store, CatalogService catalog, LakeTableSource lake, HotLimits limits, TimeProvider time, ILogger logger)
-    : ITierController, IDisposable
+    : ITierController, IAsyncDisposable
 {
     // Further behind, the differences of single commits are not asked for.
     private const int MostSteps = 16;
@@ -24,12 +24,13 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
     private readonly HotUpkeep _upkeep = new(store, limits, logger);
     private readonly PartitionPredicate _predicate = new();
     private readonly SemaphoreSlim _builds = new(limits.MaxConcurrentBuilds, limits.MaxConcurrentBuilds);
+    private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentDictionary<string, HotWork> _work = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _errors = new(StringComparer.Ordinal);
 
     public async ValueTask<IReadOnlyList<TierOutcome>> PromoteAsync(
         IReadOnlyList<CatalogTable> tables, PromotionSpec? promotion = null, CancellationToken cancellationToken = default)
-        => await Task.WhenAll(tables.Select(t => WorkAsync(t, (work, started) => BringAsync(t, "promoted", promotion, work, started, cancellationToken), cancellationToken)));
+        => await Task.WhenAll(tables.Select(t => WorkAsync(t, (work, started, token) => BringAsync(t, "promoted", promotion, work, started, token), cancellationToken)));
 
     public async ValueTask<IReadOnlyList<TierOutcome>> RefreshAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
     {
@@ -37,7 +38,7 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
     }
 
     public async ValueTask<IReadOnlyList<TierOutcome>> VerifyAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
-        => await Task.WhenAll(Promoted(tables).Select(t => WorkAsync(t, (work, started) => VerifyAsync(t, work, started, cancellationToken), cancellationToken)));
+        => await Task.WhenAll(Promoted(tables).Select(t => WorkAsync(t, (work, started, token) => VerifyAsync(t, work, started, token), cancellationToken)));
 
     public ValueTask<IReadOnlyList<TierOutcome>> DemoteAsync(IReadOnlyList<CatalogTable> tables, CancellationToken cancellationToken = default)
     {
@@ -144,10 +145,18 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
         return [.. byName.Values];
     }
 
-    public void Dispose()
+    /// <summary>Stops what is under way, and waits for it: nobody writes to the store any more.</summary>
+    public async ValueTask DisposeAsync()
     {
+        await _stop.CancelAsync();
+        while (_work.Values.FirstOrDefault() is { } work)
+        {
+            await work.Done;
+        }
+
         _predicate.Dispose();
         _builds.Dispose();
+        _stop.Dispose();
     }
 
     private static string? Describe(HotCopyRecord record)
@@ -177,10 +186,11 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
     }
 
     private Task<TierOutcome> RefreshAsync(CatalogTable table, bool waits, CancellationToken cancellationToken)
-        => WorkAsync(table, (work, started) => BringAsync(table, "refreshed", null, work, started, cancellationToken), cancellationToken, waits);
+        => WorkAsync(table, (work, started, token) => BringAsync(table, "refreshed", null, work, started, token), cancellationToken, waits);
 
     // One thing at a time is done to a table's copy. Who follows waits: what is under way may have begun before the commit that it was told of.
-    private async Task<TierOutcome> WorkAsync(CatalogTable table, Func<HotWork, long, Task<TierOutcome>> act, CancellationToken cancellationToken, bool waits = false)
+    private async Task<TierOutcome> WorkAsync(
+        CatalogTable table, Func<HotWork, long, CancellationToken, Task<TierOutcome>> act, CancellationToken cancellationToken, bool waits = false)
     {
         string name = table.Table.FullName;
         var work = new HotWork();
@@ -198,10 +208,11 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
         long started = Stopwatch.GetTimestamp();
         try
         {
-            await _builds.WaitAsync(cancellationToken);
+            using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+            await _builds.WaitAsync(ends.Token);
             try
             {
-                return await act(work, started);
+                return await act(work, started, ends.Token);
             }
             finally
             {

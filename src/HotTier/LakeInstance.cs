@@ -118,8 +118,8 @@ public sealed class LakeInstance : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await Task.WhenAll(_loops);
+        await _tier.DisposeAsync();
         Engine.Dispose();
-        _tier.Dispose();
         _store.Dispose();
         foreach (IDisposable reader in _readers.OfType<IDisposable>())
         {

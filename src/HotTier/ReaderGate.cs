@@ -2,11 +2,12 @@ namespace LakeHolo.HotTier;
 
 /// <summary>Keeps a copy at its stamp between a statement's planning and its start: from then on the engine itself shows it the rows as they were.</summary>
 /// <remarks>A refresh commits while nobody is in between. It closes the gate only for moments, and opens it again when somebody takes long, so that
-/// statements over several copies cannot block each other.</remarks>
+/// statements over several copies cannot block each other; each time it stays closed for longer, so that on a machine without time to spare those inside come to their start.</remarks>
 internal sealed class ReaderGate
 {
     private static readonly TimeSpan OpenWait = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan ClosedWait = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan FirstClosedWait = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestClosedWait = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private int _inside;
@@ -44,7 +45,7 @@ internal sealed class ReaderGate
     /// <summary>Closes the gate while nobody is inside; the returned action opens it.</summary>
     public async ValueTask<Action> CloseAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        for (TimeSpan closedWait = FirstClosedWait; ; closedWait = closedWait < LongestClosedWait ? closedWait * 2 : closedWait)
         {
             if (TryClose(always: false, out Task drained))
             {
@@ -58,7 +59,7 @@ internal sealed class ReaderGate
                 return Open;
             }
 
-            await Task.WhenAny(drained, Task.Delay(ClosedWait, CancellationToken.None));
+            await Task.WhenAny(drained, Task.Delay(closedWait, CancellationToken.None));
             lock (_lock)
             {
                 if (_inside == 0)

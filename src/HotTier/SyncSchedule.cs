@@ -17,11 +17,14 @@ internal sealed class SyncSchedule(LakeSource source)
     /// <summary>Completes when the next run is due.</summary>
     public async Task WaitAsync(TimeProvider time, CancellationToken cancellationToken)
     {
-        DateTimeOffset? next = Next(time.GetUtcNow());
-        while (next is null || time.GetUtcNow() < next)
+        DateTimeOffset now = time.GetUtcNow();
+        DateTimeOffset? next = Next(now);
+        while (next is null || now < next)
         {
-            TimeSpan left = next is null ? LongestDelay : next.Value - time.GetUtcNow();
+            // One look at the clock: what passes between two of them would be a delay below zero, which is an error, or for ever.
+            TimeSpan left = next is null ? LongestDelay : next.Value - now;
             await Task.Delay(left > LongestDelay ? LongestDelay : left, time, cancellationToken);
+            now = time.GetUtcNow();
         }
     }
 }

@@ -28,6 +28,9 @@ internal sealed class UnitMap
     /// <summary>The group of a unit; null if the copy does not hold it.</summary>
     public UnitGroup? Find(string unit) => _groups.TryGetValue(unit, out int id) ? _byId[id] : null;
 
+    /// <summary>The group of a number; null if there is none.</summary>
+    public UnitGroup? Find(int id) => _byId.GetValueOrDefault(id);
+
     /// <summary>Whether the copy holds a unit.</summary>
     public bool Has(string unit) => _groups.ContainsKey(unit);
 

@@ -31,11 +31,7 @@ public sealed class LakeInstanceTests : IDisposable
         WriteTable("dwd", "fresh");
         Assert.Single(instance.Catalog.Runs);
 
-        while (instance.Catalog.Runs.Count == 1)
-        {
-            time.Advance(TimeSpan.FromSeconds(10));
-            await Task.Yield();
-        }
+        await Eventually.TrueAsync(() => Task.FromResult(instance.Catalog.Runs.Count > 1), () => time.Advance(TimeSpan.FromSeconds(10)));
 
         Assert.Equal(["fresh", "old"], instance.Catalog.Tables.Select(t => t.Table.Name));
         Assert.True(instance.Catalog.Runs.Last().StartedAt >= DateTimeOffset.Parse("2026-01-01T00:05:00Z"));
@@ -57,11 +53,7 @@ public sealed class LakeInstanceTests : IDisposable
             NullLoggerFactory.Instance, time);
         store.FailingListings = 2;
         instance.StartSync();
-        while (instance.Catalog.Runs.Count == 1)
-        {
-            time.Advance(TimeSpan.FromSeconds(10));
-            await Task.Yield();
-        }
+        await Eventually.TrueAsync(() => Task.FromResult(instance.Catalog.Runs.Count > 1), () => time.Advance(TimeSpan.FromSeconds(10)));
 
         Assert.Equal(0, store.FailingListings);
     }

@@ -103,14 +103,20 @@ public sealed class PreparedOverCopiesTests
                 Assert.Equal(i.ToString(CultureInfo.InvariantCulture), (await RunAsync(one, session, [i])).Rows);
             }
         }))];
-        for (int i = 0; i < 8; i++)
+        try
         {
-            lake.Write($"dwd/t/more-{i}.parquet", $"SELECT {1000 + (i * 100)} + i AS id, CASE WHEN i % 2 = 0 THEN 1 ELSE -1 END AS v FROM range(100) t(i)");
-            await lake.RowsAsync("REFRESH TABLE dwd.t");
+            for (int i = 0; i < 8; i++)
+            {
+                lake.Write($"dwd/t/more-{i}.parquet", $"SELECT {1000 + (i * 100)} + i AS id, CASE WHEN i % 2 = 0 THEN 1 ELSE -1 END AS v FROM range(100) t(i)");
+                await lake.RowsAsync("REFRESH TABLE dwd.t").WaitAsync(TimeSpan.FromMinutes(1));
+            }
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAll(readers).WaitAsync(TimeSpan.FromMinutes(1));
         }
 
-        await stop.CancelAsync();
-        await Task.WhenAll(readers);
         Assert.All(counts.Keys, c => Assert.Equal(0, int.Parse(c, CultureInfo.InvariantCulture) % 100));
         Assert.True(counts.Count > 1);
     }

@@ -34,5 +34,24 @@ public sealed class SyncScheduleTests
         await due;
     }
 
+    [Fact]
+    public async Task A_clock_that_moves_on_between_two_looks_does_not_end_the_schedule()
+    {
+        // Each look finds it seconds later, as on a machine without time to spare.
+        var time = new FakeTimeProvider(DateTimeOffset.Parse("2026-03-01T00:00:57Z")) { AutoAdvanceAmount = TimeSpan.FromSeconds(2) };
+        for (int i = 0; i < 60; i++)
+        {
+            Task due = new SyncSchedule(Source("* * * * *")).WaitAsync(time, default);
+            for (int seconds = 0; !due.IsCompleted; seconds++)
+            {
+                Assert.InRange(seconds, 0, 90);
+                time.Advance(TimeSpan.FromSeconds(1));
+            }
+
+            await due;
+            time.Advance(TimeSpan.FromMilliseconds(999));
+        }
+    }
+
     private static LakeSource Source(string? cron) => new() { Name = "s", Root = new TableRoot(new LocalFolderStore(Path.GetTempPath()), string.Empty), SyncCron = cron };
 }

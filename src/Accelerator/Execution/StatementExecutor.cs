@@ -44,12 +44,13 @@ internal sealed class StatementExecutor(
     /// <summary>Runs a bound query; the result has to be disposed.</summary>
     /// <param name="session">Who asks.</param>
     /// <param name="sql">The user's text, for the log.</param>
-    /// <param name="bind">Binds it; called once it is admitted, so that its snapshots are those of its start.</param>
+    /// <param name="bind">Binds it; called once it is admitted, so that its snapshots are those of its start, and again where what it was bound to went meanwhile, at last with true: to
+    /// the lake, of which nothing is replaced.</param>
     /// <param name="prefix">Put before the engine's statement (EXPLAIN), or empty.</param>
     /// <param name="parameters">Values of its markers.</param>
     /// <param name="cancellationToken">Until the result is there.</param>
     public async ValueTask<EngineResult> RunAsync(
-        QuerySession session, string sql, Func<CancellationToken, ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        QuerySession session, string sql, Func<bool, CancellationToken, ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
         UserLimits user = access.Of(session).Limits;
         QueryLogEntry entry = log.NewEntry(session, sql, time.GetUtcNow()) with { State = "queued" };
@@ -118,14 +119,14 @@ internal sealed class StatementExecutor(
     /// <summary>Binds and plans. What vanished between the two (a hot copy that was replaced, files that a cleaner took) is looked for again in a newer
     /// snapshot; nothing was sent yet.</summary>
     private async ValueTask<PlannedStatement> PlanAsync(
-        RunningStatement statement, StorageUse use, Func<CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        RunningStatement statement, StorageUse use, Func<bool, CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
         using Activity? span = statement.Trace.Planning();
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                BoundStatement bound = await bind(cancellationToken);
+                BoundStatement bound = await bind(attempt == MaxPlanAttempts, cancellationToken);
                 long start = Stopwatch.GetTimestamp();
                 PlannedStatement plan = await planner.PlanAsync(bound, parameters, cancellationToken);
                 statement.Planned(plan, bound, use, Stopwatch.GetElapsedTime(start));

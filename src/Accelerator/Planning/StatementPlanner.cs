@@ -31,8 +31,9 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     /// <param name="parameters">Values of its markers, whose types may decide the types of the result; null while they are not known.</param>
     /// <param name="cancellationToken">Cancels binding.</param>
     /// <param name="pinned">The snapshots that it sees; null for the session's.</param>
+    /// <param name="avoidsCopies">Read the lake, unless the session insists on the hot tier.</param>
     public async ValueTask<BoundStatement> BindAsync(
-        QuerySession session, string sql, IReadOnlyList<object?>? parameters, CancellationToken cancellationToken, StatementPins? pinned = null)
+        QuerySession session, string sql, IReadOnlyList<object?>? parameters, CancellationToken cancellationToken, StatementPins? pinned = null, bool avoidsCopies = false)
     {
         long start = Stopwatch.GetTimestamp();
         StorageUse? counted = StorageUse.Current is null ? StorageUse.Current = SessionOptions.NewStorageUse(session.Options) : null;
@@ -44,6 +45,11 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         {
             // A copy that was young enough for one statement may be another for the next.
             options = options with { MaxStaleness = TimeSpan.Zero };
+        }
+
+        if (avoidsCopies && options.Tier == "auto")
+        {
+            options = options with { Tier = "lake" };
         }
 
         bool jdbc = SessionOptions.WantsJdbcTypes(session.Options);
@@ -234,11 +240,11 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             requests = [.. requests.Select(r => r with { Units = units, OnlyCounts = false })];
         }
 
-        var scans = new List<PlannedScan>();
+        var scans = new PlannedScan?[bound.Tables.Count];
         try
         {
             string sql = bound.Shape.Template;
-            for (int i = 0; i < bound.Tables.Count; i++)
+            foreach (int i in ByDuration(bound.Tables))
             {
                 BoundTable table = bound.Tables[i];
                 string relation;
@@ -247,14 +253,14 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                     StorageUse? use = StorageUse.Current;
                     (long requestsBefore, long bytesBefore, long cachedBefore) = (use?.Requests ?? 0, use?.Bytes ?? 0, use?.CachedBytes ?? 0);
                     TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
-                    scans.Add(new PlannedScan(scan, version, requests[i], Use(version, table.Policy is null ? scan.Statistics : NotTold) with
+                    scans[i] = new PlannedScan(scan, version, requests[i], Use(version, table.Policy is null ? scan.Statistics : NotTold) with
                     {
                         Columns = needed[i].Columns,
                         FilteredBy = [.. Advice.ColumnsOf(needed[i].Filter).Distinct()],
                         Requests = (use?.Requests ?? 0) - requestsBefore,
                         FetchedBytes = (use?.Bytes ?? 0) - bytesBefore,
                         CachedBytes = (use?.CachedBytes ?? 0) - cachedBefore,
-                    }));
+                    });
                     relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns, table.Policy is null ? bound.Shape.Names : MentionedNames.All);
                     if (table.Policy is { } policy)
                     {
@@ -269,11 +275,11 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 sql = sql.Replace(bound.Shape.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
             }
 
-            return new PlannedStatement(sql, scans) { IsRepeatable = isHeld && units is null };
+            return new PlannedStatement(sql, [.. scans.OfType<PlannedScan>()]) { IsRepeatable = isHeld && units is null };
         }
         catch
         {
-            foreach (PlannedScan scan in scans)
+            foreach (PlannedScan scan in scans.OfType<PlannedScan>())
             {
                 await scan.Scan.DisposeAsync();
             }
@@ -281,6 +287,10 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             throw;
         }
     }
+
+    /// <summary>What may take long first: a refresh of a hot copy waits for statements between the planning of it and their start.</summary>
+    private static IEnumerable<int> ByDuration(IReadOnlyList<BoundTable> tables)
+        => Enumerable.Range(0, tables.Count).OrderBy(i => tables[i].Version switch { { IsHeldWhole: true } => 2, null or { Tier: "lake" } => 0, _ => 1 });
 
     private static ScanRequest[] Requests(DuckDBConnection connection, BoundStatement bound, IReadOnlyList<object?> parameters)
     {

@@ -49,6 +49,9 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
         _schemas[$"{schema}/{name}/"] = stream.Schema;
     }
 
+    /// <summary>Asked before the lake.</summary>
+    public ITableSource? Copies { get; set; }
+
     public Accelerator.Access.AccessOptions? Access { get; set; }
 
     public List<Accelerator.Access.AccessDenial> Denials { get; } = [];
@@ -59,7 +62,8 @@ internal sealed class FakeLake : ITableFormat, ITableReader, IAsyncDisposable
         TableRoot root = new(new LocalFolderStore(_directory), string.Empty);
         Catalog = new CatalogService([new LakeSource { Name = "lake", Root = root }], [this], layers, TimeProvider.System);
         await Catalog.SyncAsync(Catalog.Sources[0]);
-        Engine = new LakeEngine(_engine, Catalog, [new LakeTableSource([this], _engine, TimeProvider.System)], null, limits ?? new ExecutionLimits(), Time, Access, Denials.Add);
+        var lake = new LakeTableSource([this], _engine, TimeProvider.System);
+        Engine = new LakeEngine(_engine, Catalog, Copies is null ? [lake] : [Copies, lake], null, limits ?? new ExecutionLimits(), Time, Access, Denials.Add);
         return this;
     }
 

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace LakeHolo.Golden.Tests.HotCopies;
 
 /// <summary>A hot copy of one table that follows it.</summary>
-internal sealed class FollowingCopy : IDisposable
+internal sealed class FollowingCopy : IAsyncDisposable
 {
     private readonly EngineDatabase _engine;
     private readonly ITableReader _reader;
@@ -68,9 +68,9 @@ internal sealed class FollowingCopy : IDisposable
         return extra + lost == 0 ? null : $"the copy has {extra} rows too many and lacks {lost}";
     }
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
-        _tier.Dispose();
+        await _tier.DisposeAsync();
         _store.Dispose();
     }
 }

@@ -24,7 +24,7 @@ public sealed class FollowingReplays(ITestOutputHelper output)
         if (parts[0] == "delta")
         {
             using DeltaCase golden = DeltaCase.Open(parts[1]);
-            using var copy = new FollowingCopy(golden.Engine, golden.TableFormat, golden.Reader, golden.Table, golden.File("case/hot"));
+            await using var copy = new FollowingCopy(golden.Engine, golden.TableFormat, golden.Reader, golden.Table, golden.File("case/hot"));
             how = await FollowAsync(copy, Steps(golden.File("case/steps")), step => DeltaReplayTests.Apply(step, golden.File("case/table")));
         }
         else
@@ -35,7 +35,7 @@ public sealed class FollowingReplays(ITestOutputHelper output)
                 (ITableFormat format, ITableReader reader) = golden is HudiCase hudi
                     ? (hudi.TableFormat, hudi.Reader)
                     : ((ITableFormat)((PaimonCase)golden).TableFormat, (ITableReader)((PaimonCase)golden).Reader);
-                using var copy = new FollowingCopy(golden.Engine, format, reader, golden.Table, golden.Path("hot"));
+                await using var copy = new FollowingCopy(golden.Engine, format, reader, golden.Table, golden.Path("hot"));
                 how = await FollowAsync(copy, Steps(golden.Path("steps")), step => golden.Apply(int.Parse(Path.GetFileName(step), System.Globalization.CultureInfo.InvariantCulture)));
             }
         }

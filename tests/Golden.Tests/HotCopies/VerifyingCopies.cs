@@ -18,7 +18,7 @@ public sealed class VerifyingCopies
     public async Task A_damaged_row_is_found_and_the_copy_is_built_anew(string damage)
     {
         using DeltaCase golden = DeltaCase.Open("replay_upsert_dv");
-        using var copy = new FollowingCopy(golden.Engine, golden.TableFormat, golden.Reader, golden.Table, golden.File("case/hot"));
+        await using var copy = new FollowingCopy(golden.Engine, golden.TableFormat, golden.Reader, golden.Table, golden.File("case/hot"));
         foreach (string step in Directory.EnumerateDirectories(golden.File("case/steps")).Order(StringComparer.Ordinal).Take(6))
         {
             DeltaReplayTests.Apply(step, golden.File("case/table"));
@@ -50,7 +50,7 @@ public sealed class VerifyingCopies
         UnpackedCase golden = format == "hudi" ? HudiCase.Open(replay) : PaimonCase.Open(replay);
         await using (golden)
         {
-            using FollowingCopy copy = golden is HudiCase hudi
+            await using FollowingCopy copy = golden is HudiCase hudi
                 ? new FollowingCopy(golden.Engine, hudi.TableFormat, hudi.Reader, golden.Table, golden.Path("hot"))
                 : new FollowingCopy(golden.Engine, ((PaimonCase)golden).TableFormat, ((PaimonCase)golden).Reader, golden.Table, golden.Path("hot"));
             int steps = Directory.GetDirectories(golden.Path("steps")).Length;
@@ -69,7 +69,7 @@ public sealed class VerifyingCopies
     {
         await using PaimonCase golden = PaimonCase.Open("replay_pk_dedup_compaction_expiry");
         golden.Apply(1);
-        using var copy = new FollowingCopy(golden.Engine, golden.TableFormat, golden.Reader, golden.Table, golden.Path("hot"));
+        await using var copy = new FollowingCopy(golden.Engine, golden.TableFormat, golden.Reader, golden.Table, golden.Path("hot"));
         await copy.RefreshAsync();
         copy.Store.Quarantine(copy.Copy);
         Assert.StartsWith("rebuild: the copy was quarantined", await copy.RefreshAsync(), StringComparison.Ordinal);
