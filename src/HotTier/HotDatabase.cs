@@ -60,6 +60,10 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
         }
     }
 
+    /// <summary>Bytes of the file that hold something.</summary>
+    public long UsedBytes(DuckDBConnection connection)
+        => (long)Scalar(connection, $"SELECT CAST(used_blocks * block_size AS BIGINT) FROM pragma_database_size() WHERE database_name = {SqlText.Literal(Alias)}")!;
+
     /// <summary>Deletes the rows of numbers.</summary>
     /// <returns>How many there were.</returns>
     public long DeleteNumbers(DuckDBConnection connection, IEnumerable<int> numbers)

@@ -34,8 +34,11 @@ internal sealed record HotStamp
     /// <summary>Rows deleted since the generation was built; their room is not all given back.</summary>
     public long DeadRows { get; init; }
 
-    /// <summary>Bytes of the database when the generation was built.</summary>
+    /// <summary>Bytes that the rows took when the generation was built.</summary>
     public long FreshBytes { get; init; }
+
+    /// <summary>Bytes of its file then; more than those where the engine put parts of it together once more at the end.</summary>
+    public long BuiltBytes { get; init; }
 
     /// <summary>Rows of the generation when it was built.</summary>
     public long FreshRows { get; init; }

@@ -13,6 +13,8 @@ namespace LakeHolo.HotTier;
 /// <summary>Building of generations.</summary>
 internal sealed partial class HotStore
 {
+    private const long MostSorted = 5_000_000;
+
     /// <summary>Builds a database of a table's rows. Not the table's copy before <see cref="Publish"/>; but where it is built in several parts, those that were
     /// copied serve already: <see cref="FindBuilding"/>.</summary>
     /// <param name="snapshot">The snapshot that the scans give.</param>
@@ -98,7 +100,10 @@ internal sealed partial class HotStore
     {
         PromotionSpec promotion = copy.Record.Promotion;
         HotState state = copy.State;
-        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}").Concat(state.Stamp.Hidden))} FROM {copy.Database.Rows}{OrderBy(state.Stamp.Columns, snapshot, promotion)}";
+
+        // Rows in one order fill the engine's groups of rows: what several threads write as they come is put together again, and leaves holes. Where there are many, the holes are small to them.
+        string order = promotion.OrderBy.Count == 0 && state.Stamp.Rows <= MostSorted ? " ORDER BY u, p" : OrderBy(state.Stamp.Columns, snapshot, promotion);
+        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}").Concat(state.Stamp.Hidden))} FROM {copy.Database.Rows}{order}";
         StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(state.Stamp.Columns, snapshot)] : [];
         return WriteAsync(
             snapshot, promotion, state.Stamp, keys, [(_, _) => ValueTask.FromResult(new BuildPart(rows, [.. state.Units.Groups], null))], new HotWork(), cancellationToken);
@@ -190,7 +195,8 @@ internal sealed partial class HotStore
             CountsAgree = snapshot.RowCount == stamp.Rows,
             DeadRows = 0,
             FreshRows = stamp.Rows,
-            FreshBytes = BytesOf(copy),
+            FreshBytes = copy.Database.UsedBytes(connection),
+            BuiltBytes = BytesOf(copy),
             LastRefresh = stamp.LastRefresh! with { RowsInserted = stamp.Rows, Milliseconds = Stopwatch.GetElapsedTime(started).TotalMilliseconds },
         };
         copy.Database.WriteStamp(connection, stamp);

@@ -35,7 +35,7 @@ internal sealed class HotUpkeep(HotStore store, HotLimits limits, ILogger logger
 
             long bytes = store.BytesOf(copy);
             double needed = stamp.FreshBytes * Math.Max(1, stamp.FreshRows == 0 ? 1 : (double)stamp.Rows / stamp.FreshRows);
-            if (bytes <= needed * GrowthAllowed || bytes <= stamp.FreshBytes + SmallestCheckpoint)
+            if (bytes <= Math.Max(needed * GrowthAllowed, Math.Max(stamp.FreshBytes, stamp.BuiltBytes) + SmallestCheckpoint))
             {
                 return copy;
             }

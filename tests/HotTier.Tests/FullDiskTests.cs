@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.HotTier.Tests;
@@ -15,7 +14,7 @@ public sealed class FullDiskTests : IAsyncLifetime
     {
         _lake.Write("dwd/t/1.parquet", "SELECT i AS x FROM range(1000) t(i)");
         Directory.CreateDirectory(_lake.HotDirectory);
-        _isMounted = OperatingSystem.IsLinux() && Run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", _lake.HotDirectory);
+        _isMounted = OperatingSystem.IsLinux() && Mounts.Run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", _lake.HotDirectory);
         return ValueTask.CompletedTask;
     }
 
@@ -24,7 +23,7 @@ public sealed class FullDiskTests : IAsyncLifetime
         await _lake.StopAsync();
         if (_isMounted)
         {
-            Assert.True(Run("umount", _lake.HotDirectory));
+            Assert.True(Mounts.Run("umount", _lake.HotDirectory));
         }
 
         await _lake.DisposeAsync();
@@ -117,19 +116,5 @@ public sealed class FullDiskTests : IAsyncLifetime
         (string[] actual, string actualTiers) = await _lake.AnswerAsync(Sums);
         Assert.Equal(rows, actual);
         Assert.Equal(tiers, actualTiers);
-    }
-
-    private static bool Run(string program, params string[] arguments)
-    {
-        try
-        {
-            using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
-            process.WaitForExit();
-            return process.ExitCode == 0;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return false;
-        }
     }
 }

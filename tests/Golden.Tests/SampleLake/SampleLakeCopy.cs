@@ -61,17 +61,27 @@ public sealed class SampleLakeCopy : IAsyncDisposable
             copy.CopyTable(from, to);
         }
 
-        copy.Store = new CountingStore(new LocalFolderStore(copy.LakeDirectory));
-        var root = new TableRoot(copy.Store, string.Empty);
+        await copy.RestartAsync();
+        return copy;
+    }
+
+    /// <summary>Stops the instance if there is one, and starts one over the same folders.</summary>
+    public async Task RestartAsync()
+    {
+        if (Instance is not null)
+        {
+            await Instance.DisposeAsync();
+        }
+
+        Store = new CountingStore(new LocalFolderStore(LakeDirectory));
         var options = new LakeOptions
         {
-            Sources = [new LakeSource { Name = "shop", Root = root }],
-            DataDirectory = Path.Combine(copy._scratch, "data"),
+            Sources = [new LakeSource { Name = "shop", Root = new TableRoot(Store, string.Empty) }],
+            DataDirectory = Path.Combine(_scratch, "data"),
             FolderColumns = LegacyCatalogColumns,
         };
-        copy.Instance = await LakeInstance.StartAsync(options, NullLoggerFactory.Instance, TimeProvider.System);
-        copy.Session = copy.Instance.Engine.OpenSession(new SessionIdentity("test", "local", "xunit"));
-        return copy;
+        Instance = await LakeInstance.StartAsync(options, NullLoggerFactory.Instance, TimeProvider.System);
+        Session = Instance.Engine.OpenSession(new SessionIdentity("test", "local", "xunit"));
     }
 
     /// <summary>The columns of the one table whose files do not hold any (sample-lake/README.md).</summary>
