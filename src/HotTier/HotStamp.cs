@@ -71,7 +71,7 @@ internal sealed record HotStamp
 internal sealed record StoredColumn(string Name, string Type, string Identity, string Stored);
 
 /// <summary>How a refresh was applied, and what it cost.</summary>
-/// <param name="How">nothing, files, positions, keys, groups, columns (joined by <c>+</c>), or <c>rebuild: why</c>.</param>
+/// <param name="How">nothing, files, positions, keys, buckets, slices, partitions, groups, columns (joined by <c>+</c>), or <c>rebuild: why</c>.</param>
 /// <param name="RowsDeleted">Rows that were deleted.</param>
 /// <param name="RowsInserted">Rows that were inserted.</param>
 /// <param name="Milliseconds">Time taken, from knowing the snapshot to being visible.</param>

@@ -7,7 +7,7 @@ using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Accelerator.Catalog;
 
-/// <summary>What the query log says about promotions: tables worth a hot copy, with columns and sort key, and copies that nobody queries.</summary>
+/// <summary>What the query log says about promotions: tables worth a hot copy, with columns, partitions and sort key, and copies that nobody queries.</summary>
 internal static class Advice
 {
     // Where the log holds no example of a statement over hot copies: this long at most, or half of what it took in the lake.
@@ -90,10 +90,12 @@ internal static class Advice
             string[] columns = [.. snapshot.Schema.FieldsList.Select(f => f.Name)];
             string[] read = [.. columns.Where(c => uses.Any(u => u.Use.Columns is null || u.Use.Columns.Contains(c)))];
             string? sort = uses.SelectMany(u => u.Use.FilteredBy).Where(columns.Contains).GroupBy(c => c).OrderByDescending(g => g.Count()).Select(g => g.Key).FirstOrDefault();
-            SizeBytes = snapshot.SizeBytes * read.Length / Math.Max(1, columns.Length);
+            AdvisedPartitions? part = AdvisedPartitions.Of(snapshot, [.. uses.Select(u => (u.Entry.StartedAt, u.Use))]);
+            SizeBytes = (part?.Bytes ?? snapshot.SizeBytes) * read.Length / Math.Max(1, columns.Length);
             string list = read.Length == columns.Length ? "" : $" ({string.Join(", ", read.Select(SqlText.Identifier))})";
-            Statement = $"PROMOTE TABLE {table.Table.FullName}{list}{(sort is null ? "" : " ORDER BY " + SqlText.Identifier(sort))}";
+            Statement = $"PROMOTE TABLE {table.Table.FullName}{list}{(part is null ? "" : " " + part.Clause)}{(sort is null ? "" : " ORDER BY " + SqlText.Identifier(sort))}";
             Reason = string.Create(CultureInfo.InvariantCulture, $"{Queries} statements read it from the lake; they need {read.Length} of {columns.Length} columns")
+                + (part is null ? "" : string.Create(CultureInfo.InvariantCulture, $", and by {part.Column} {100.0 * part.Bytes / snapshot.SizeBytes:0.#} % of its bytes"))
                 + (sort is null ? "" : $"; filtered most by {sort}");
         }
 

@@ -26,6 +26,10 @@ public sealed record TableUse(
     [JsonIgnore]
     public IReadOnlyList<string> FilteredBy { get; init; } = [];
 
+    /// <summary>What a condition asked of columns: least values, or the only ones.</summary>
+    [JsonIgnore]
+    public IReadOnlyDictionary<string, ColumnBounds> Bounds { get; init; } = ColumnBounds.Of(null);
+
     /// <summary>Files skipped by partition values.</summary>
     public long FilesPrunedByPartition { get; init; }
 

@@ -257,6 +257,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                     {
                         Columns = needed[i].Columns,
                         FilteredBy = [.. Advice.ColumnsOf(needed[i].Filter).Distinct()],
+                        Bounds = ColumnBounds.Of(needed[i].Filter),
                         Requests = (use?.Requests ?? 0) - requestsBefore,
                         FetchedBytes = (use?.Bytes ?? 0) - bytesBefore,
                         CachedBytes = (use?.CachedBytes ?? 0) - cachedBefore,

@@ -73,7 +73,7 @@ public sealed record HotTableStatus
     /// <summary>Bytes that it has written to the new copy so far.</summary>
     public long? ProgressBytes { get; init; }
 
-    /// <summary>How the last refresh was done: nothing, files, positions, keys, buckets, slices, columns (joined by <c>+</c>), promotion, or <c>rebuild: why</c>.</summary>
+    /// <summary>How the last refresh was done: nothing, files, positions, keys, buckets, slices, partitions, columns (joined by <c>+</c>), promotion, or <c>rebuild: why</c>.</summary>
     public string? LastRefresh { get; init; }
 
     /// <summary>Rows that it deleted and inserted.</summary>

@@ -12,9 +12,9 @@ internal static class PaimonDiff
             return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = "the snapshots belong to different branches" };
         }
 
-        if (to.TableSchema.Flag("data-evolution.enabled"))
+        if (!from.HasParts || !to.HasParts)
         {
-            return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = "several files hold columns of the same rows (data-evolution.enabled)" };
+            return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = "several files hold columns of the same rows (data-evolution.enabled), and there are no partitions" };
         }
 
         if (from.Fallback is not null || to.Fallback is not null)

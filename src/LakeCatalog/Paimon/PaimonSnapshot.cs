@@ -96,6 +96,9 @@ public sealed class PaimonSnapshot : Snapshot
     /// <summary>Whether rows of several files may have to be merged by key.</summary>
     public bool MergesByKey => PrimaryKey.Count > 0 && (!SkipsLevelZero || Files.Any(f => IsVisible(f) && f.DeleteRowCount != 0));
 
+    /// <summary>Whether files that come and go tell which parts of the table changed. Where several hold columns of the same rows these are partitions, if there are any.</summary>
+    public bool HasParts => !TableSchema.Flag("data-evolution.enabled") || (PrimaryKey.Count == 0 && PartitionColumns.Count > 0);
+
     /// <summary>The deletion vector of a file, or null.</summary>
     public PaimonDeletionVector? DeletionVectorOf(PaimonDataFile file) =>
         DeletionVectors.Count == 0 ? null : DeletionVectors.GetValueOrDefault((Convert.ToBase64String(file.PartitionBytes), file.Bucket, file.Name));

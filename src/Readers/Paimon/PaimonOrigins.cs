@@ -6,7 +6,7 @@ using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon;
 
-/// <summary>Where the rows of a scan come from: data files, or buckets where rows are merged by key.</summary>
+/// <summary>Where the rows of a scan come from: data files, buckets where rows are merged by key, or partitions where several files hold columns of the same rows.</summary>
 internal sealed class PaimonOrigins(PaimonSnapshot snapshot)
 {
     private readonly UnitNumbers _numbers = new();
@@ -14,21 +14,23 @@ internal sealed class PaimonOrigins(PaimonSnapshot snapshot)
     /// <summary>The origin of no row.</summary>
     public static string Nothing => $"CAST(NULL AS INTEGER) AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
 
-    public static UnitKind KindOf(PaimonSnapshot snapshot) => snapshot.MergesByKey ? UnitKind.Buckets : UnitKind.Files;
+    public static UnitKind KindOf(PaimonSnapshot snapshot)
+        => snapshot.MergesByKey ? UnitKind.Buckets : EvolutionPlan.IsNeeded(snapshot) ? UnitKind.Partitions : UnitKind.Files;
 
-    /// <summary>The kind; null where columns of a row lie in several files, or rows come from another branch.</summary>
+    /// <summary>The kind; null where rows come from another branch, or where no part is smaller than the table.</summary>
     public static UnitKind? KindOrNone(PaimonSnapshot snapshot)
-        => snapshot.Fallback is not null || EvolutionPlan.IsNeeded(snapshot) || snapshot.TableSchema.Flag("data-evolution.enabled") ? null : KindOf(snapshot);
+        => snapshot.Fallback is not null || !snapshot.HasParts ? null : KindOf(snapshot);
 
     /// <summary>The unit of a file of a snapshot.</summary>
     public static string UnitOf(PaimonSnapshot snapshot, PaimonDataFile file) => KindOf(snapshot) == UnitKind.Files
         ? file.Path
-        : Bucket(file.Partition.Select((v, i) => PaimonValue.ToText(v, snapshot.TableSchema.Field(snapshot.TableSchema.PartitionKeys[i]).Type)), file.Bucket.ToString(CultureInfo.InvariantCulture));
+        : Part(
+            snapshot, file.Partition.Select((v, i) => PaimonValue.ToText(v, snapshot.TableSchema.Field(snapshot.TableSchema.PartitionKeys[i]).Type)), file.Bucket.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>The unit of a file as a difference lists it.</summary>
     public static string UnitOf(PaimonSnapshot snapshot, DataFileInfo file) => KindOf(snapshot) == UnitKind.Files
         ? file.Path
-        : Bucket(snapshot.TableSchema.PartitionKeys.Select(k => file.Partition[k]), file.Group ?? "");
+        : Part(snapshot, snapshot.TableSchema.PartitionKeys.Select(k => file.Partition[k]), file.Group ?? "");
 
     /// <summary>The number of a file's unit.</summary>
     public int NumberOf(PaimonDataFile file) => _numbers.Of(UnitOf(snapshot, file));
@@ -51,6 +53,12 @@ internal sealed class PaimonOrigins(PaimonSnapshot snapshot)
         return $"{UnitNumbers.Sql([.. files.Select(NumberOf)], "r.file_index")} AS {RowOrigin.Unit}, {position} AS {RowOrigin.Position}, ";
     }
 
+    /// <summary>The select list's beginning for groups of files that hold the same rows.</summary>
+    /// <param name="groups">The groups, as the files of a side of their join are listed.</param>
+    /// <param name="alias">That side's alias.</param>
+    public string SqlOf(IReadOnlyList<EvolutionGroup> groups, string alias)
+        => $"{UnitNumbers.Sql([.. groups.Select(g => NumberOf(g.Anchor))], alias + ".file_index")} AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
+
     /// <summary>The select list's beginning for merged rows, which tell the number of their bucket in the merge as <c>g</c>.</summary>
     public string SqlOfMerged(MergeCache.Use use)
     {
@@ -58,5 +66,6 @@ internal sealed class PaimonOrigins(PaimonSnapshot snapshot)
         return $"(CASE g {string.Join(" ", cases)} END)::INTEGER AS {RowOrigin.Unit}, CAST(NULL AS BIGINT) AS {RowOrigin.Position}, ";
     }
 
-    private static string Bucket(IEnumerable<string?> partition, string bucket) => string.Concat(partition.Select(v => v is null ? "\u0001/" : v + "\u0002/")) + bucket;
+    private static string Part(PaimonSnapshot snapshot, IEnumerable<string?> partition, string bucket)
+        => string.Concat(partition.Select(v => v is null ? "\u0001/" : v + "\u0002/")) + (KindOf(snapshot) == UnitKind.Buckets ? bucket : "");
 }

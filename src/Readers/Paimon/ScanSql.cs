@@ -67,7 +67,7 @@ internal sealed class ScanSql(
             parts.AddRange(await SelectAsync(withVectors, dead.Name, deadNumbers, withVectors.Any(HasRetracts), leases, cancellationToken));
         }
 
-        parts.AddRange(await new EvolutionSql(snapshot, columns, opener, withRowIds).SelectAsync(pieces.Groups, deadTable, deadNumbers, leases, cancellationToken));
+        parts.AddRange(await new EvolutionSql(snapshot, columns, opener, withRowIds, origins).SelectAsync(pieces.Groups, deadTable, deadNumbers, leases, cancellationToken));
 
         if (pieces.Copies.Count > 0)
         {

@@ -4,7 +4,7 @@ namespace LakeHolo.Readers.Scanning;
 
 /// <summary>A reader that can tell for every row which unit of the snapshot it comes from, so that what was copied can be followed unit by unit.</summary>
 /// <remarks>A unit is the smallest part of a table that is read alone: a data file where files are independent, a bucket or file group where rows of
-/// several files are merged by key. Every live row belongs to exactly one.</remarks>
+/// several files are merged by key, a partition where they come together otherwise. Every live row belongs to exactly one.</remarks>
 public interface IUnitReader : ITableReader
 {
     /// <summary>What the units of a snapshot are; null where its rows come together in a way that no unit can be read alone.</summary>
@@ -37,6 +37,9 @@ public enum UnitKind
 
     /// <summary>File groups, of which one slice is live: its files are merged by key; rows have no position.</summary>
     Slices,
+
+    /// <summary>Partitions, whose files come together in another way; rows have no position.</summary>
+    Partitions,
 }
 
 /// <summary>Columns that say where rows come from.</summary>

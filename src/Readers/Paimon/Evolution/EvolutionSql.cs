@@ -8,7 +8,7 @@ namespace LakeHolo.Readers.Paimon.Evolution;
 /// <summary>The relation of groups of files that hold the same rows: each column from the newest file that has it, rows put together by position.</summary>
 /// <remarks>Groups of one shape (equal files in equal order) are read by one join, whose sides list one file a group in the same order: rows match by
 /// <c>file_index</c> and <c>file_row_number</c>.</remarks>
-internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, PaimonFileOpener opener, bool withRowIds)
+internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, PaimonFileOpener opener, bool withRowIds, PaimonOrigins? origins = null)
 {
     /// <summary>One SELECT per shape.</summary>
     /// <param name="groups">The groups.</param>
@@ -92,7 +92,7 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
                 + $"ON d.i = {first}.file_index AND d.pos = {first}.file_row_number";
         }
 
-        return $"SELECT {select} FROM {sql}";
+        return $"SELECT {origins?.SqlOf(groups, first)}{select} FROM {sql}";
     }
 
     private int ProviderOf(PaimonField column, EvolutionGroup group)
