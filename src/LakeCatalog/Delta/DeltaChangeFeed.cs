@@ -58,7 +58,7 @@ public static class DeltaChangeFeed
         {
             long millis = times[commit.Version] ?? throw LakeException.FormatInvalid($"Commit {commit.Version} has no time", table.FullName);
             DeltaCommitChanges change = isFed ? Fed(commit, millis) : FromDataFiles(commit, millis);
-            changes.Add(end.PartitionFields.Count > 0 && change.Removed.Any(f => f.PartitionValues is null)
+            changes.Add(change.Removed.Any(f => LacksPartition(f, end))
                 ? change with { Removed = await WithPartitionsAsync(loader, commit.Version, change.Removed, cancellationToken) }
                 : change);
         }
@@ -96,12 +96,15 @@ public static class DeltaChangeFeed
     private static DeltaCommitChanges FromDataFiles(CommitActions commit, long millis) => new(
         commit.Version, millis, [], commit.Adds.FindAll(f => f.DataChange), commit.Removes.FindAll(f => f.DataChange), HoldsCopies: true);
 
-    // Old writers name only the path of what they remove; the version before knows the rest.
+    private static bool LacksPartition(FileAction file, DeltaSnapshot snapshot) =>
+        snapshot.PartitionFields.Any(f => !PartitionValues.TryFind(file.PartitionValues, f.PhysicalName, out _));
+
+    // Old writers name only the path of what they remove, and others leave the values empty; the version before knows the rest.
     private static async ValueTask<IReadOnlyList<FileAction>> WithPartitionsAsync(
         DeltaSnapshotLoader loader, long version, IReadOnlyList<FileAction> removed, CancellationToken cancellationToken)
     {
         DeltaSnapshot before = await loader.LoadAsync(version - 1, cancellationToken);
-        return [.. removed.Select(f => f.PartitionValues is null && before.Files.Find(CanonicalPath(before, f.Path)) is { } found
+        return [.. removed.Select(f => LacksPartition(f, before) && before.Files.Find(CanonicalPath(before, f.Path)) is { } found
             ? f with { PartitionValues = before.PartitionFields.Select((p, i) => (p.PhysicalName, found.Block.Partitions[i].Value(found.Row))).ToDictionary(p => p.PhysicalName, p => p.Item2) }
             : f)];
     }

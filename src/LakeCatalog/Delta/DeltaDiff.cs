@@ -23,6 +23,12 @@ internal sealed class DeltaDiff(DeltaSnapshot from, DeltaSnapshot to)
             {
                 added.Add(to.FileInfo(block, row));
             }
+            else if (before.Block != block && to.FileInfo(block, row) is var now && from.FileInfo(before.Block, before.Row).Partition.Any(p => now.Partition.GetValueOrDefault(p.Key) != p.Value))
+            {
+                // An add that repeats a live file may put its partition values right.
+                removed.Add(from.FileInfo(before.Block, before.Row));
+                added.Add(now);
+            }
             else if (before.Block.DeletionVector(before.Row)?.Id != block.DeletionVector(row)?.Id)
             {
                 if (await OnlyGrewAsync(before.Block.DeletionVector(before.Row), block.DeletionVector(row), cancellationToken))

@@ -191,6 +191,11 @@ internal sealed record TableState(
         ColumnMappingMode mapping = DeltaFeatures.MappingMode(protocol, metadata, path);
         DeltaStruct schema = DeltaSchemaParser.Parse(
             metadata.SchemaString ?? throw LakeException.FormatInvalid("The metaData action has no schemaString", path), mapping, path);
+        if (schema.Fields.Count == 0)
+        {
+            throw LakeException.FeatureUnsupported("The table has no columns", path);
+        }
+
         DeltaFeatures.CheckTypes(protocol, schema, path);
         var partitions = new List<DeltaField>();
         foreach (string name in metadata.PartitionColumns)

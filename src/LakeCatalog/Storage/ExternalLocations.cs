@@ -3,6 +3,9 @@ namespace LakeHolo.LakeCatalog.Storage;
 /// <summary>Where absolute paths in a table's metadata may lead: the folders that are configured, and nowhere else.</summary>
 public sealed class ExternalLocations
 {
+    /// <summary>Begins a relative path that would look absolute without it (<c>./ab:/x</c>).</summary>
+    public const string RelativeMark = "./";
+
     private readonly List<(string Prefix, TableRoot Folder)> _folders;
 
     /// <summary>Folders by the prefix that stands for them in absolute paths.</summary>
@@ -33,7 +36,8 @@ public sealed class ExternalLocations
     {
         if (!IsAbsolute(path))
         {
-            return (root.Store, root.Key(path));
+            bool isMarked = path.StartsWith(RelativeMark, StringComparison.Ordinal) && IsAbsolute(path[RelativeMark.Length..]);
+            return (root.Store, root.Key(isMarked ? path[RelativeMark.Length..] : path));
         }
 
         string wanted = Normalize(path);

@@ -115,7 +115,7 @@ internal sealed class DeltaChangeScan
         {
             Path = path,
             SizeBytes = sizeBytes,
-            Partition = [.. _end.PartitionFields.Select(f => partition?.GetValueOrDefault(f.PhysicalName))],
+            Partition = [.. _end.PartitionFields.Select(f => PartitionValues.TryFind(partition, f.PhysicalName, out string? value) ? value : null)],
         };
     }
 }

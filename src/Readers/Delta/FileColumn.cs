@@ -18,12 +18,19 @@ internal sealed record FileColumn
     /// <summary>Text stored without the annotation that tells it from bytes.</summary>
     public bool IsUnmarkedText { get; init; }
 
+    /// <summary>The type to read for a list's or map's part of which nothing is wanted, so that its length is read; null elsewhere.</summary>
+    public string? Carrier { get; init; }
+
+    /// <summary>The engine reads this struct's only field in its place; the struct itself is never NULL.</summary>
+    public bool IsUnwrapped { get; init; }
+
     /// <summary>For variants: how they stand in the file.</summary>
     public VariantShape? Variant { get; init; }
 
     /// <summary>The type to read, with the files' names.</summary>
-    public string FileType() => Type switch
+    public string FileType() => Carrier is not null ? Carrier : Type switch
     {
+        DeltaStruct when IsUnwrapped => Stored().Single().FileType(),
         DeltaStruct => $"STRUCT({string.Join(", ", Stored().Select(p => $"{SqlText.Identifier(p.FileName!)} {p.FileType()}"))})",
         DeltaArray => Parts[0].FileType() + "[]",
         DeltaMap => $"MAP({Parts[0].FileType()}, {Parts[1].FileType()})",
@@ -41,7 +48,7 @@ internal sealed record FileColumn
     /// <param name="depth">Number of enclosing lambdas, for their parameters' names.</param>
     public string Project(string expression, int depth = 0)
     {
-        if (FileName is null || (Type is DeltaStruct && !Stored().Any()))
+        if (FileName is null)
         {
             return $"CAST(NULL AS {DeltaSqlTypes.Logical(Type)})";
         }
@@ -54,6 +61,8 @@ internal sealed record FileColumn
         string parameter = $"x{depth}";
         switch (Type)
         {
+            case DeltaStruct s when IsUnwrapped:
+                return $"struct_pack({string.Join(", ", s.Fields.Zip(Parts, (f, p) => $"{SqlText.Identifier(f.Name)} := {p.Project(expression, depth)}"))})";
             case DeltaStruct s:
                 var fields = s.Fields.Zip(Parts, (f, p) =>
                     $"{SqlText.Identifier(f.Name)} := {p.Project($"struct_extract({expression}, {SqlText.Literal(p.FileName ?? "")})", depth)}");
@@ -80,7 +89,7 @@ internal sealed record FileColumn
 
     private IEnumerable<FileColumn> Stored() => Parts.Where(p => p.FileName is not null);
 
-    private bool NeedsProjection() => IsUnmarkedText || IsNanos || (Type switch
+    private bool NeedsProjection() => IsUnmarkedText || IsNanos || IsUnwrapped || (Type switch
     {
         DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant or DeltaPrimitiveKind.YearMonthInterval or DeltaPrimitiveKind.DayTimeInterval } => true,
         DeltaStruct s => s.Fields.Zip(Parts).Any(p => p.First.Name != p.Second.FileName || p.Second.NeedsProjection()),

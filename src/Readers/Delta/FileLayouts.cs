@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Delta;
 using LakeHolo.LakeCatalog.Delta.Schema;
+using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Delta;
 
@@ -128,16 +129,20 @@ internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode sch
     {
         if (node is null || type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Void })
         {
-            return new FileColumn { Type = type, FileName = null };
+            return Absent(type, node);
         }
 
         var found = new FileColumn { Type = type, FileName = node.Name };
         switch (type)
         {
             case DeltaStruct s when node.IsGroup:
-                return found with { Parts = [.. s.Fields.Select(f => Resolve(f, node))] };
+                FileColumn[] parts = [.. s.Fields.Select(f => Resolve(f, node))];
+
+                // A struct of which a file holds no field is NULL there, as the writers' engines read it.
+                return parts.All(p => p.FileName is null) ? Absent(type, node) : found with { Parts = parts };
             case DeltaArray a when node.Element() is { } element:
-                return found with { Parts = [Resolve(a.Element, element, column)] };
+                FileColumn part = Resolve(a.Element, element, column);
+                return found with { Parts = [node.IsOneFieldElement() ? Unwrapped(part, element) : part] };
             case DeltaMap m when node.Entry() is { } entry:
                 return found with { Parts = [Resolve(m.Key, entry.Key, column), Resolve(m.Value, entry.Value, column)] };
             case DeltaPrimitive { Kind: DeltaPrimitiveKind.Variant } when node.IsGroup:
@@ -153,6 +158,20 @@ internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode sch
         }
     }
 
+    private static FileColumn Unwrapped(FileColumn part, ParquetNode element) =>
+        part.FileName is null ? part with { Carrier = Carrier(element.Children[0]) } : part with { IsUnwrapped = true };
+
+    private static FileColumn Absent(DeltaType type, ParquetNode? node) => new() { Type = type, FileName = null, Carrier = node is null ? null : Carrier(node) };
+
+    // Anything can be read as text; of a group, the first leaf is enough.
+    private static string Carrier(ParquetNode node) => (node.Element(), node.Entry()) switch
+    {
+        _ when !node.IsGroup => "VARCHAR",
+        (_, var (key, value)) => $"MAP({Carrier(key)}, {Carrier(value)})",
+        ({ } element, _) => Carrier(node.IsOneFieldElement() ? element.Children[0] : element) + "[]",
+        _ => $"STRUCT({SqlText.Identifier(node.Children[0].Name)} {Carrier(node.Children[0])})",
+    };
+
     private FileColumn ResolveVariant(FileColumn found, ParquetNode node, string column)
     {
         VariantShape shape = VariantShape.Of(node, column, path);
@@ -161,7 +180,16 @@ internal sealed class FileColumnResolver(DeltaSnapshot snapshot, ParquetNode sch
             : found with { Variant = shape };
     }
 
+    // The engine looks names up ignoring case and takes the first of several.
     private ParquetNode? Find(DeltaField field, ParquetNode parent)
+    {
+        ParquetNode? found = FindAny(field, parent);
+        return found is null || ReferenceEquals(found, parent.Children.First(c => string.Equals(c.Name, found.Name, StringComparison.OrdinalIgnoreCase)))
+            ? found
+            : throw LakeException.FeatureUnsupported($"The column '{field.Name}' cannot be told apart: a file has '{found.Name}' in several spellings", path);
+    }
+
+    private ParquetNode? FindAny(DeltaField field, ParquetNode parent)
     {
         if (!_byId)
         {

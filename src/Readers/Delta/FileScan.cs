@@ -220,7 +220,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
         var mapping = new List<string>();
         for (int i = 0; i < layout.Length; i++)
         {
-            if (layout[i].FileName is { } name && layout[i].FileType() is not "STRUCT()")
+            if (layout[i].FileName is { } name)
             {
                 mapping.Add(MapEntry(name, "c" + Number(i), layout[i].FileType()));
             }

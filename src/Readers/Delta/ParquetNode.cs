@@ -80,6 +80,9 @@ internal sealed record ParquetNode
         return isElement ? repeated : repeated.Children[0];
     }
 
+    /// <summary>Whether a list's element is a group of one field that the engine takes for a wrapper, and leaves out.</summary>
+    public bool IsOneFieldElement() => Children is [{ IsRepeated: true, Children: [{ IsRepeated: false }] } repeated] && ReferenceEquals(Element(), repeated);
+
     /// <summary>Key and value of a map; null if this is no map.</summary>
     public (ParquetNode Key, ParquetNode Value)? Entry() =>
         Children is [{ IsRepeated: true, Children: [var key, var value] }] ? (key, value) : null;

@@ -8,8 +8,10 @@ namespace LakeHolo.Readers.Engine;
 /// <summary>Pieces of SQL text for the embedded engine, escaped.</summary>
 public static class SqlText
 {
-    /// <summary>A string literal.</summary>
-    public static string Literal(string value) => "'" + value.Replace("'", "''", StringComparison.Ordinal) + "'";
+    /// <summary>A string literal; the engine's parser ends at a zero character, so such a one is made by a function.</summary>
+    public static string Literal(string value) => value.Contains('\0', StringComparison.Ordinal)
+        ? $"concat({string.Join(", chr(0), ", value.Split('\0').Select(Quoted))})"
+        : Quoted(value);
 
     /// <summary>A string literal, or NULL.</summary>
     public static string LiteralOrNull(string? value) => value is null ? "NULL" : Literal(value);
@@ -58,6 +60,8 @@ public static class SqlText
         IntervalType { Unit: IntervalUnit.MonthDayNanosecond } => "INTERVAL",
         _ => throw LakeCatalog.LakeException.FeatureUnsupported($"The type {type.Name} is not supported"),
     };
+
+    private static string Quoted(string value) => "'" + value.Replace("'", "''", StringComparison.Ordinal) + "'";
 
     private static string Struct(StructType type)
     {

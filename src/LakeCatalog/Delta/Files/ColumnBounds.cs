@@ -241,8 +241,21 @@ public sealed class ColumnBounds
 
         byte[] buffer = new byte[reader.ValueSpan.Length];
         int length = reader.CopyString(buffer);
-        (isMin ? TextMin : TextMax)[row] = buffer[..length];
+        (isMin ? TextMin : TextMax)[row] = isMin ? buffer[..length] : UpperBound(buffer.AsSpan(0, length));
         return true;
+    }
+
+    // Older writers cut by UTF-16 units and closed the cut with U+FFFD, which is above the units of a surrogate pair and below its UTF-8 bytes; of a pair that was cut in
+    // two, a '?' is left.
+    private static byte[] UpperBound(ReadOnlySpan<byte> text)
+    {
+        if (!text.EndsWith("\uFFFD"u8))
+        {
+            return text.ToArray();
+        }
+
+        text = text[..^3];
+        return [.. text.EndsWith("?"u8) ? text[..^1] : text, byte.MaxValue];
     }
 
     private bool ParseInteger(int row, ref Utf8JsonReader reader, bool isMin)

@@ -1,4 +1,5 @@
 using System.Text;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Delta.Files;
 
@@ -7,20 +8,22 @@ namespace LakeHolo.LakeCatalog.Delta.Files;
 internal static class DeltaPath
 {
     /// <summary>The decoded path: relative to the table's root, or absolute as <c>scheme://authority/path</c>. Different spellings of one
-    /// location give one text.</summary>
+    /// location give one text. A relative path that would look absolute once decoded (<c>ab%3A/x</c>) begins with <c>./</c>.</summary>
     /// <param name="encoded">As in the log.</param>
     /// <param name="rootLocation">The table's root; absolute paths below it become relative.</param>
     public static string Canonical(string encoded, string rootLocation)
     {
         if (!IsAbsolute(encoded))
         {
-            return Decode(encoded);
+            return Relative(Decode(encoded));
         }
 
         string absolute = NormalizeAbsolute(Decode(encoded));
         string root = NormalizeAbsolute(rootLocation) + "/";
-        return absolute.StartsWith(root, StringComparison.Ordinal) ? absolute[root.Length..] : absolute;
+        return absolute.StartsWith(root, StringComparison.Ordinal) ? Relative(absolute[root.Length..]) : absolute;
     }
+
+    private static string Relative(string decoded) => ExternalLocations.IsAbsolute(decoded) ? ExternalLocations.RelativeMark + decoded : decoded;
 
     /// <summary>Whether a path (encoded or canonical) is absolute: starts with '/' or with a scheme of at least two letters.</summary>
     public static bool IsAbsolute(string path)

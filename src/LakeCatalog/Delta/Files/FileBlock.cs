@@ -243,7 +243,8 @@ public sealed class FileBlock
             Add(file.Path, file.SizeBytes, file.Stats, null, file.DeletionVector, file.BaseRowId, file.DefaultRowCommitVersion);
             for (int i = 0; i < _partitionNames.Count; i++)
             {
-                Partitions[i].Add(PartitionValue(file.PartitionValues, _partitionNames[i]));
+                PartitionValues.TryFind(file.PartitionValues, _partitionNames[i], out string? value);
+                Partitions[i].Add(value);
             }
         }
 
@@ -275,19 +276,6 @@ public sealed class FileBlock
         public FileBlock Build() => new(this);
 
         public void Dispose() => Stats.Dispose();
-
-        // The key is matched exactly, then ignoring case; a missing key is null.
-        private static string? PartitionValue(IReadOnlyDictionary<string, string?>? values, string name)
-        {
-            if (values is null)
-            {
-                return null;
-            }
-
-            return values.TryGetValue(name, out string? value)
-                ? value
-                : values.FirstOrDefault(v => string.Equals(v.Key, name, StringComparison.OrdinalIgnoreCase)).Value;
-        }
     }
 }
 

@@ -46,8 +46,8 @@ internal static class CommitParser
 
     /// <summary>Parses a protocol object, also of checksum files and JSON checkpoints.</summary>
     public static ProtocolAction ParseProtocol(JsonElement e) => new(
-        e.GetProperty("minReaderVersion").GetInt32(),
-        e.TryGetProperty("minWriterVersion", out JsonElement writer) && writer.ValueKind == JsonValueKind.Number ? writer.GetInt32() : 1,
+        JsonNumber.Int32(e.GetProperty("minReaderVersion")) ?? throw new JsonException("a protocol has no minReaderVersion"),
+        e.TryGetProperty("minWriterVersion", out JsonElement writer) ? JsonNumber.Int32(writer) ?? 1 : 1,
         Strings(e, "readerFeatures"),
         Strings(e, "writerFeatures"));
 
@@ -137,7 +137,7 @@ internal static class CommitParser
         return new CommitInfoAction
         {
             Operation = operation,
-            InCommitTimestamp = e.TryGetProperty("inCommitTimestamp", out JsonElement t) && t.ValueKind == JsonValueKind.Number ? t.GetInt64() : null,
+            InCommitTimestamp = e.TryGetProperty("inCommitTimestamp", out JsonElement t) && t.ValueKind == JsonValueKind.Number && t.TryGetInt64(out long millis) ? millis : null,
             IsFirstAction = first,
             ChangesNoRows = operation == "MERGE" && e.TryGetProperty("operationMetrics", out JsonElement metrics)
                 && metrics.ValueKind == JsonValueKind.Object
@@ -237,15 +237,15 @@ internal static class CommitParser
             : new DeletionVectorDescriptor(
                 e.GetProperty("storageType").GetString() ?? throw new JsonException("a deletion vector has no storageType"),
                 e.GetProperty("pathOrInlineDv").GetString() ?? throw new JsonException("a deletion vector has no pathOrInlineDv"),
-                e.TryGetProperty("offset", out JsonElement offset) && offset.ValueKind == JsonValueKind.Number ? offset.GetInt32() : null,
-                e.GetProperty("sizeInBytes").GetInt32(),
-                e.GetProperty("cardinality").GetInt64());
+                e.TryGetProperty("offset", out JsonElement offset) ? JsonNumber.Int32(offset) : null,
+                JsonNumber.Int32(e.GetProperty("sizeInBytes")) ?? -1,
+                JsonNumber.Int64(e.GetProperty("cardinality")) ?? -1);
     }
 
     private static long? ReadLong(ref Utf8JsonReader reader)
     {
         reader.Read();
-        return reader.TokenType == JsonTokenType.Null ? null : reader.GetInt64();
+        return JsonNumber.Int64(ref reader);
     }
 
     private static byte[]? ReadBytes(ref Utf8JsonReader reader)
@@ -257,7 +257,17 @@ internal static class CommitParser
         }
 
         byte[] buffer = new byte[reader.ValueSpan.Length];
-        int length = reader.CopyString(buffer);
+        int length;
+        try
+        {
+            length = reader.CopyString(buffer);
+        }
+        catch (InvalidOperationException)
+        {
+            // Half of a surrogate pair: statistics that cannot be read count as absent (Delta PROTOCOL.md, "Per-file Statistics").
+            return null;
+        }
+
         return length == 0 ? null : length == buffer.Length ? buffer : buffer[..length];
     }
 
@@ -278,7 +288,9 @@ internal static class CommitParser
         {
             string key = reader.GetString()!;
             reader.Read();
-            map[key] = reader.GetString();
+            map[key] = reader.TokenType is JsonTokenType.Number or JsonTokenType.True or JsonTokenType.False
+                ? System.Text.Encoding.UTF8.GetString(reader.ValueSpan)
+                : reader.GetString();
         }
 
         return map;

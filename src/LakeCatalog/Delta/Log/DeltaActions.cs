@@ -9,6 +9,32 @@ public sealed record DeletionVectorDescriptor(string StorageType, string PathOrI
         : StorageType + PathOrInlineDv;
 }
 
+/// <summary>Lookups in an action's partition values.</summary>
+public static class PartitionValues
+{
+    /// <summary>The value under a physical name, which is matched exactly, then ignoring case; a missing key is NULL.</summary>
+    /// <returns>Whether there is such a key.</returns>
+    public static bool TryFind(IReadOnlyDictionary<string, string?>? values, string name, out string? value)
+    {
+        value = null;
+        if (values is null || values.TryGetValue(name, out value))
+        {
+            return values is not null;
+        }
+
+        foreach ((string key, string? other) in values)
+        {
+            if (string.Equals(key, name, StringComparison.OrdinalIgnoreCase))
+            {
+                value = other;
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
+
 /// <summary>An <c>add</c> or <c>remove</c> action of a commit.</summary>
 public sealed record FileAction
 {
