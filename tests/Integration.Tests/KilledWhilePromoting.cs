@@ -7,7 +7,7 @@ namespace LakeHolo.Integration.Tests;
 /// <summary>The hot tier's state survives an end at any moment of promotions, refreshes and verifications.</summary>
 public sealed class KilledWhilePromoting(ITestOutputHelper output) : IAsyncLifetime
 {
-    private static readonly int Kills = Fuzz.IsNightly ? 200 : 20;
+    private static readonly int Kills = Fuzz.IsNightly ? 200 : 8;
 
     // dwd.orders and its like take the longest to build, the small ones make many moments of publishing.
     private const string Counts = """

@@ -8,7 +8,7 @@ namespace LakeHolo.Golden.Tests.HotCopies;
 public sealed class FollowingTheSampleLake(ITestOutputHelper output) : IAsyncLifetime
 {
     // Some 2,000 nightly, of all steps.
-    private static readonly int QueriesPerStep = Fuzz.IsNightly ? 160 : 30;
+    private static readonly int QueriesPerStep = Fuzz.IsNightly ? 160 : 20;
 
     private SampleLakeCopy _lake = null!;
 

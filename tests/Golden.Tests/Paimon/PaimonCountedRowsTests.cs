@@ -4,17 +4,18 @@ using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Scanning;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.Golden.Tests.Paimon;
 
-/// <summary>Counts that are answered from the manifests alone, over every table of the golden suite.</summary>
+/// <summary>Counts that are answered from the manifests alone, over tables of the golden suite (each third where there is not much time).</summary>
 public sealed class PaimonCountedRowsTests
 {
     [Fact]
     public async Task Counts_from_the_manifests_are_those_of_the_files()
     {
         int counted = 0;
-        foreach (string name in PaimonGoldenTests.Cases().Select(c => c.Data))
+        foreach (string name in PaimonGoldenTests.Cases().Select(c => c.Data).Where((_, i) => Fuzz.IsNightly || i % 3 == 0))
         {
             await using PaimonCase golden = PaimonCase.Open(name);
             try
@@ -31,7 +32,7 @@ public sealed class PaimonCountedRowsTests
             }
         }
 
-        Assert.InRange(counted, 20, 500);
+        Assert.InRange(counted, 8, 500);
     }
 
     private static long Count(PaimonCase golden, string sql)
