@@ -46,8 +46,9 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         try
         {
             PrunedSlices pruned = await PrunedSlices.OfAsync(hudi, slices, request.Filter, cancellationToken);
-            var copied = new Dictionary<FileSlice, string>();
-            IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> merges = await MergeAsync(hudi, pruned.NeededLogs, origins is null ? copied : null, leases, cancellationToken);
+            var copied = new Dictionary<FileSlice, MergedCopy>();
+            var columns = new CopyColumns(fields.Select(f => f.Name), [.. hudi.Schema.FieldsList.Select(f => f.Name)]);
+            IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> merges = await MergeAsync(hudi, pruned.NeededLogs, columns, origins is null ? copied : null, leases, cancellationToken);
             IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, leases, cancellationToken);
             var scan = new MergedScan(hudi, _files, fields, origins);
             List<string> parts = [.. scan.Bases(readable, merges)];
@@ -56,10 +57,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
                 parts.AddRange(await scan.RowsAsync(use, leases, cancellationToken));
             }
 
-            if (copied.Count > 0)
-            {
-                parts.Add(scan.Copies([.. copied.Values]));
-            }
+            parts.AddRange(scan.Copies(copied.Values));
 
             string sql = parts.Count > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(origins is null ? fields : [.. HudiOrigins.Fields, .. fields]);
             return new TableScan(sql, pruned.Statistics(readable.Count + copied.Keys.Count(s => s.Base is not null)), leases) { Units = origins?.Names ?? [] };
@@ -136,7 +134,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
 
     // Slices that have a copy go there, if copies may be used; the others are merged, and copied when the scan is over.
     private async ValueTask<IReadOnlyList<MergeUse<MergedSlices, SliceLogs>>> MergeAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, Dictionary<FileSlice, string>? copied, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, CopyColumns columns, Dictionary<FileSlice, MergedCopy>? copied, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         if (slices.Count == 0)
         {
@@ -146,7 +144,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         var merged = new List<SliceLogs>();
         foreach (SliceLogs slice in await _files.FindLogsAsync(snapshot, slices, cancellationToken))
         {
-            if (copied is not null && await _copies.TryOpenAsync(slice.Identity, CopySource(snapshot, slice.Slice), leases, cancellationToken) is { } copy)
+            if (copied is not null && await _copies.TryOpenAsync(slice.Identity, CopySource(snapshot, slice.Slice), columns, leases, cancellationToken) is { } copy)
             {
                 copied[slice.Slice] = copy;
             }
@@ -161,7 +159,9 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         if (copied is not null)
         {
             leases.AddRange(uses.Select(u => _copies.Count(
-                u.Members.Select(m => new CopyCandidate(m.Identity, CopySource(snapshot, m.Slice), m.Slice.Files.Sum(f => f.SizeBytes), (l, token) => RowsOfAsync(snapshot, u, m, l, token))), u.Lease)));
+                u.Members.Select(m => new CopyCandidate(m.Identity, CopySource(snapshot, m.Slice), m.Slice.Files.Sum(f => f.SizeBytes), (c, l, token) => RowsOfAsync(snapshot, u, m, c, l, token))),
+                columns,
+                u.Lease)));
         }
 
         return uses;
@@ -171,13 +171,15 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     private static CacheableFile CopySource(HudiSnapshot snapshot, FileSlice slice) => SliceFiles.Source(snapshot, slice.Files.First());
 
     private async ValueTask<string> RowsOfAsync(
-        HudiSnapshot snapshot, MergeUse<MergedSlices, SliceLogs> use, SliceLogs slice, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, MergeUse<MergedSlices, SliceLogs> use, SliceLogs slice, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases,
+        CancellationToken cancellationToken)
     {
+        IReadOnlyList<Field> fields = columns is null ? snapshot.Schema.FieldsList : [.. snapshot.Schema.FieldsList.Where(f => columns.Contains(f.Name))];
         MergeUse<MergedSlices, SliceLogs> alone = use with { Members = [slice] };
-        var scan = new MergedScan(snapshot, _files, snapshot.Schema.FieldsList);
-        IReadOnlyList<ReadableFile> bases = await _files.OpenBasesAsync(snapshot, [slice.Slice], null, leases, cancellationToken);
+        var scan = new MergedScan(snapshot, _files, fields);
+        IReadOnlyList<ReadableFile> bases = await _files.OpenBasesAsync(snapshot, [slice.Slice], SliceFiles.NamesOf(snapshot, fields.Select(f => f.Name)), leases, cancellationToken);
         string[] parts = [.. scan.Bases(bases, [alone]), .. await scan.RowsAsync(alone, leases, cancellationToken)];
-        return parts.Length > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(snapshot.Schema.FieldsList);
+        return parts.Length > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(fields);
     }
 
     private async ValueTask<IReadOnlyList<ReadableFile>> OpenAsync(

@@ -62,8 +62,9 @@ internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadO
         return [.. Blocks(use.Result.RowsTable, [.. blocks.SelectMany(b => b)], slices)];
     }
 
-    /// <summary>A copy of merged slices.</summary>
-    public string Copies(IReadOnlyList<string> paths) => $"SELECT {Names} FROM read_parquet({SqlText.LiteralList(paths)}, hive_partitioning = false)";
+    /// <summary>Copies of merged slices.</summary>
+    public IEnumerable<string> Copies(IEnumerable<MergedCopy> copies)
+        => copies.GroupBy(c => c.Columns).Select(g => $"SELECT {Names} FROM read_parquet({SqlText.LiteralList(g.Select(c => c.Path))}, hive_partitioning = false)");
 
     /// <summary>The live records of blocks.</summary>
     /// <param name="rowsTable">Their places.</param>

@@ -6,6 +6,7 @@ using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Merging;
 using LakeHolo.Readers.Paimon.Evolution;
 using LakeHolo.Readers.Paimon.Pruning;
 using LakeHolo.Readers.Paimon.Pruning.FileIndexes;
@@ -297,7 +298,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var plain = new List<PaimonDataFile>();
         var merged = new List<(string Identity, IReadOnlyList<MergeSection> Sections)>();
         var wanted = new HashSet<PaimonDataFile>(ReferenceEqualityComparer.Instance);
-        var copies = new List<string>();
+        var copies = new List<MergedCopy>();
         var copied = new List<PaimonDataFile>();
         foreach (var bucket in files.GroupBy(f => (Partition: Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
         {
@@ -311,7 +312,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
             }
 
             string identity = MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections);
-            if (mayCopy && await _copies.TryOpenAsync(snapshot, identity, plan.Sections, columns, leases, cancellationToken) is string copy)
+            if (mayCopy && await _copies.TryOpenAsync(snapshot, identity, plan.Sections, columns, leases, cancellationToken) is { } copy)
             {
                 copies.Add(copy);
                 copied.AddRange(needed);
@@ -323,7 +324,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         }
 
         IReadOnlyList<MergeCache.Use> uses = merged.Count == 0 ? [] : await _merges.GetAsync(snapshot, merged, vectors, leases, cancellationToken);
-        leases.AddRange(mayCopy ? uses.Select(u => _copies.Count(snapshot, merged, u)) : []);
+        leases.AddRange(mayCopy ? uses.Select(u => _copies.Count(snapshot, merged, u, columns)) : []);
         return new ScanPieces(plain, [.. uses.Select(u => u with { Files = [.. u.Files.Where(f => wanted.Contains(f.File))] })], vectors) { Copies = copies, Copied = copied };
     }
 

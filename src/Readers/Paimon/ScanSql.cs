@@ -3,6 +3,7 @@ using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Merging;
 using LakeHolo.Readers.Paimon.Evolution;
 using LakeHolo.Readers.Paimon.MergeEngines;
 
@@ -19,7 +20,7 @@ internal sealed record ScanPieces(
     public IReadOnlyList<EvolutionGroup> Groups { get; init; } = [];
 
     /// <summary>Local copies of merged buckets.</summary>
-    public IReadOnlyList<string> Copies { get; init; } = [];
+    public IReadOnlyList<MergedCopy> Copies { get; init; } = [];
 
     /// <summary>The data files that the copies stand for.</summary>
     public IReadOnlyList<PaimonDataFile> Copied { get; init; } = [];
@@ -69,9 +70,9 @@ internal sealed class ScanSql(
 
         parts.AddRange(await new EvolutionSql(snapshot, columns, opener, withRowIds, origins).SelectAsync(pieces.Groups, deadTable, deadNumbers, leases, cancellationToken));
 
-        if (pieces.Copies.Count > 0)
+        foreach (IGrouping<string, MergedCopy> alike in pieces.Copies.GroupBy(c => c.Columns))
         {
-            parts.Add($"SELECT {string.Join(", ", columns.Select(c => SqlText.Identifier(c.Name)))} FROM read_parquet({SqlText.LiteralList(pieces.Copies)})");
+            parts.Add($"SELECT {string.Join(", ", columns.Select(c => SqlText.Identifier(c.Name)))} FROM read_parquet({SqlText.LiteralList(alike.Select(c => c.Path))})");
         }
 
         foreach (MergeCache.Use use in pieces.Merged)

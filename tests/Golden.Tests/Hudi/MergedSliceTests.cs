@@ -1,3 +1,5 @@
+using Apache.Arrow;
+using LakeHolo.Golden.Tests.Harness;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Snapshots;
@@ -35,6 +37,44 @@ public sealed class MergedSliceTests
             Assert.Equal(isMerged, scan.Sql.Contains("hudi_merge", StringComparison.Ordinal));
             Assert.Null(golden.Difference(scan.Sql, expected, snapshot));
             return scan.Statistics;
+        }
+    }
+
+    [Fact]
+    public async Task A_copy_has_the_columns_that_were_asked_for_and_serves_only_queries_of_these()
+    {
+        await using HudiCase golden = HudiCase.Open("mor_log_updates_deletes_v9");
+        HudiSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        string[] names = [.. snapshot.Schema.FieldsList.Select(f => f.Name)];
+        string expected = golden.Definition.GetProperty("reads").EnumerateArray()
+            .First(r => r.GetProperty("at") is { ValueKind: System.Text.Json.JsonValueKind.String } && !r.TryGetProperty("view", out _)).GetProperty("expected").GetString()!;
+
+        await Check(golden.Reader, names[^3..^1], isMerged: true);
+        await Check(golden.Reader, names[^3..^1], isMerged: false);
+        await Check(golden.Reader, names[^2..^1], isMerged: false);
+        await Check(golden.Reader, [], isMerged: false);
+        await Check(golden.Reader, names[^1..], isMerged: true);
+        await Check(golden.Reader, names[^1..], isMerged: false);
+        await Check(golden.Reader, names[^3..^2], isMerged: false);
+        await Check(golden.Reader, names[^2..], isMerged: true);
+        await Check(golden.Reader, names[..1], isMerged: true); // the fourth set: all columns are copied
+        await Check(golden.Reader, names, isMerged: false);
+        using HudiReader later = golden.NewReader();
+        await Check(later, names[^3..^1], isMerged: false);
+
+        async Task Check(HudiReader reader, string[] columns, bool isMerged)
+        {
+            await using (TableScan scan = await reader.PlanAsync(snapshot, new ScanRequest { Columns = columns }))
+            {
+                Assert.Equal(isMerged, scan.Sql.Contains("hudi_merge", StringComparison.Ordinal));
+                string list = columns.Length == 0 ? "1 AS n" : string.Join(", ", columns.Select(c => '"' + c + '"'));
+                string theirs = $"SELECT {list} FROM ({golden.Expected(expected)})";
+                Assert.Null(RowComparer.Difference(
+                    golden.Engine, columns.Length == 0 ? $"SELECT 1 AS n FROM ({scan.Sql})" : scan.Sql, theirs,
+                    new Schema([.. snapshot.Schema.FieldsList.Where(f => columns.Contains(f.Name))], null)));
+            }
+
+            await reader.SettleAsync();
         }
     }
 
