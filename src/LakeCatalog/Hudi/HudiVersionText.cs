@@ -34,8 +34,9 @@ internal static class HudiVersionText
             return limit is null || limit == EmptyInstant ? (EmptyInstant, []) : throw LakeException.NotFound($"No instant up to {limit} on the timeline", table.FullName);
         }
 
+        // A clustering of layout 2 is none of the commits while it is pending; when it is done, other file groups hold the rows.
         var excluded = timeline.Instants
-            .Where(i => !i.IsCompleted && i.IsCommit && string.CompareOrdinal(i.Time, until) < 0)
+            .Where(i => !i.IsCompleted && (i.IsCommit || i.Action == "clustering") && string.CompareOrdinal(i.Time, until) < 0)
             .Select(i => i.Time).Concat(named.Skip(1)).ToHashSet(StringComparer.Ordinal);
         return (until, excluded);
     }

@@ -30,6 +30,19 @@ public sealed class HudiChangesTests
     }
 
     [Theory]
+    [InlineData("hoodie.table.cdc.supplemental.logging.mode", "KEYS_ONLY", "logging.mode KEYS_ONLY")]
+    [InlineData("hoodie.populate.meta.fields", "false", "hoodie.populate.meta.fields=false")]
+    public async Task Changes_of_a_mode_that_is_not_known_or_without_the_columns_that_tell_them_are_refused(string property, string value, string named)
+    {
+        await using HudiCase golden = HudiCase.Open("cow_cdc_before_after_v8");
+        SetProperty(golden, property, value);
+        HudiSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        LakeException error = await Assert.ThrowsAsync<LakeException>(async () => await golden.PlanChangesAsync(snapshot, "000", "latest"));
+        Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("cow_cdc_before_after_v8")]
     [InlineData("cow_nonpart_upsert_v6")]
     [InlineData("cow_insert_overwrite_v9")]

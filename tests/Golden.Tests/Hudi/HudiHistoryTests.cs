@@ -3,6 +3,7 @@ using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Golden.Tests.Hudi;
@@ -34,6 +35,24 @@ public sealed class HudiHistoryTests
         DateTimeOffset early = Instant.MomentOf(latest.Timeline.Commits.First().Time)!.Value.AddSeconds(-1);
         LakeException error = await Assert.ThrowsAsync<LakeException>(() => golden.LoadAsync(SnapshotSelector.AsOf(early)));
         Assert.Equal(LakeErrorKind.NotFound, error.Kind);
+    }
+
+    [Fact]
+    public void A_clustering_that_was_pending_is_told_by_the_id_so_that_the_state_after_it_is_another()
+    {
+        static ObjectEntry File(string name) => new(name, 1, DateTimeOffset.UnixEpoch, "");
+        ObjectEntry[] before = [File("20260101000000000_20260101000001000.deltacommit"), File("20260101000002000.clustering.requested"), File("20260101000003000_20260101000004000.deltacommit")];
+        ObjectEntry[] after = [.. before, File("20260101000002000_20260101000005000.replacecommit")];
+        var table = new LakeTable("s", "d", "t", "hudi", null!);
+        string Id(ObjectEntry[] files, SnapshotSelector at)
+        {
+            (string until, HashSet<string> excluded) = HudiVersionText.Resolve(at, HudiTimeline.Parse(files, 2), table);
+            return HudiVersionText.IdOf(until, excluded).Text;
+        }
+
+        Assert.Equal("20260101000003000~20260101000002000", Id(before, SnapshotSelector.Latest));
+        Assert.Equal("20260101000003000", Id(after, SnapshotSelector.Latest));
+        Assert.Equal("20260101000003000~20260101000002000", Id(after, SnapshotSelector.Version("20260101000003000~20260101000002000")));
     }
 
     [Fact]

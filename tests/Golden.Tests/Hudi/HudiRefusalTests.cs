@@ -1,6 +1,10 @@
+using System.Buffers.Binary;
 using System.Text;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Hudi.FileSlices;
+using LakeHolo.LakeCatalog.Hudi.LogFiles;
+using LakeHolo.Readers.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi.Merging;
 
 namespace LakeHolo.Golden.Tests.Hudi;
@@ -75,5 +79,80 @@ public sealed class HudiRefusalTests : IDisposable
         LakeException error = Assert.Throws<LakeException>(() => keys());
         Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
         Assert.Contains(refusal, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, 3, 0, "log format version 0")]
+    [InlineData(2, 3, 0, "log format version 2")]
+    [InlineData(1, 2, 0, "log block type 2")]
+    [InlineData(1, 7, 0, "log block type 7")]
+    [InlineData(1, -1, 0, "log block type -1")]
+    [InlineData(1, 3, 9, "log block header 9")]
+    [InlineData(1, 3, -1, "log block header -1")]
+    [InlineData(1, 1, 8, null)]
+    public void A_log_block_of_another_version_type_or_header_is_refused(int version, int type, int header, string? named)
+    {
+        byte[] file = Block(version, type, header);
+        if (named is null)
+        {
+            Assert.Equal(LogBlockType.Delete, Assert.Single(LogFileParser.Parse(file, "f")).Type);
+            return;
+        }
+
+        LakeException error = Assert.Throws<LakeException>(() => LogFileParser.Parse(file, "f"));
+        Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void A_delete_block_of_another_version_is_refused(int version)
+    {
+        LakeException error = Assert.Throws<LakeException>(() => DeleteBlock.Decode([.. Int32(version), .. Int32(1), 0], "f"));
+        Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
+        Assert.Contains($"delete block version {version}", error.Message, StringComparison.Ordinal);
+        Assert.Empty(DeleteBlock.Decode([.. Int32(3), .. Int32(1), 0], "f"));
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(4, true)]
+    public async Task An_Avro_block_of_another_version_is_refused(int version, bool isRefused)
+    {
+        // One record: id "a", ord 5.
+        byte[] content = [.. Int32(version), .. Int32(1), .. Int32(3), 2, (byte)'a', 10];
+        var block = new LogBlock { Type = LogBlockType.AvroData, Offset = 0, ContentLength = content.Length, Headers = new Dictionary<LogHeader, string> { [LogHeader.Schema] = Schema } };
+        var live = new LiveBlock(new LogFile(new HudiFile(".f_1.log.1_1-0-1", 1, "1", 1, "1-0-1", ""), [block], null), block);
+        using var folder = new LakeHolo.Tests.Shared.TemporaryFolder();
+        ValueTask Write() => DataBlock.WriteParquetAsync(live, content, null, folder.File("b.parquet"), CancellationToken.None);
+        if (isRefused)
+        {
+            LakeException error = await Assert.ThrowsAsync<LakeException>(async () => await Write());
+            Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
+            Assert.Contains($"Avro block version {version}", error.Message, StringComparison.Ordinal);
+            return;
+        }
+
+        await Write();
+        Assert.True(new FileInfo(folder.File("b.parquet")).Length > 0);
+    }
+
+    private static byte[] Int32(int value)
+    {
+        byte[] bytes = new byte[4];
+        BinaryPrimitives.WriteInt32BigEndian(bytes, value);
+        return bytes;
+    }
+
+    // "#HUDI#"  i64 size  i32 version  i32 type  one header  i64 content length  footer  i64 size+6
+    private static byte[] Block(int version, int type, int header)
+    {
+        byte[] body = [.. Int32(version), .. Int32(type), .. Int32(1), .. Int32(header), .. Int32(1), (byte)'1', .. Int32(0), .. Int32(0), .. Int32(0)];
+        int size = body.Length + 8;
+        return [.. "#HUDI#"u8, .. Int32(0), .. Int32(size), .. body, .. Int32(0), .. Int32(size + 6)];
     }
 }

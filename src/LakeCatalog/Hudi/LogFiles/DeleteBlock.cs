@@ -110,7 +110,7 @@ public static class DeleteBlock
             case 9:
                 return Decimal(new BigInteger(cursor.ReadBytes(), isBigEndian: true));
             case 10:
-                return TimeSpan.FromMicroseconds(cursor.ReadLong()).ToString("c", CultureInfo.InvariantCulture);
+                return cursor.ReadLong() is >= 0 and < 86_400_000_000 and var time ? TimeSpan.FromMicroseconds(time).ToString("c", CultureInfo.InvariantCulture) : null;
             default:
                 return Timestamp(cursor.ReadLong());
         }
@@ -120,7 +120,7 @@ public static class DeleteBlock
         ? DateOnly.FromDayNumber(719_162 + days).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
         : null;
 
-    private static string? Timestamp(long micros) => Math.Abs(micros) < 62_000_000_000_000_000
+    private static string? Timestamp(long micros) => micros is > -62_000_000_000_000_000 and < 62_000_000_000_000_000
         ? DateTime.UnixEpoch.AddTicks(micros * 10).ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture)
         : null;
 
