@@ -41,6 +41,18 @@ public sealed record PaimonSchema
     public PaimonField Field(string name) => Fields.FirstOrDefault(f => f.Name == name)
         ?? throw LakeException.FormatInvalid($"Schema {Id} has no column '{name}'");
 
+    /// <summary>Refuses columns whose names differ from others of this schema in case only: in its files the engine would take the first of them.</summary>
+    /// <param name="ids">Ids of the columns wanted.</param>
+    /// <param name="path">One of the files.</param>
+    /// <exception cref="LakeException">FeatureUnsupported, naming the column.</exception>
+    public void CheckNamesOf(IReadOnlySet<int> ids, string path)
+    {
+        if (Fields.FirstOrDefault(f => ids.Contains(f.Id) && Fields.Any(o => o.Id != f.Id && string.Equals(o.Name, f.Name, StringComparison.OrdinalIgnoreCase))) is PaimonField clash)
+        {
+            throw LakeException.FeatureUnsupported($"The column '{clash.Name}' of a file's schema is not supported: it differs from another one there in case only", path);
+        }
+    }
+
     /// <summary>An option, or null.</summary>
     public string? Option(string key) => Options.GetValueOrDefault(key);
 

@@ -27,11 +27,13 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
         PaimonSnapshot snapshot, IEnumerable<PaimonDataFile> files, IReadOnlyList<PaimonField> columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         var groups = new List<PaimonFileGroup>();
+        HashSet<int> wanted = [.. columns.Select(c => c.Id)];
         foreach (var group in files.GroupBy(f => (f.SchemaId, f.Format, Written: f.WriteColumns is null ? null : string.Join('\n', f.WriteColumns))))
         {
             IReadOnlyList<PaimonDataFile> members = [.. group];
             PaimonSchema schema = snapshot.Schemas.GetValueOrDefault(group.Key.SchemaId)
                 ?? throw LakeException.FormatInvalid($"The data file names schema {group.Key.SchemaId}, which is not there", members[0].Path);
+            schema.CheckNamesOf(wanted, members[0].Path);
             FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken);
             leases.Add(lease);
             groups.Add(new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths) { Format = group.Key.Format });

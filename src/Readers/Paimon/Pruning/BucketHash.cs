@@ -40,7 +40,7 @@ internal static class BucketHash
                 BinaryPrimitives.WriteInt64LittleEndian(bytes, n);
                 bytes[(type.Kind switch { PaimonTypeKind.TinyInt => 1, PaimonTypeKind.SmallInt => 2, PaimonTypeKind.BigInt => 8, _ => 4 })..].Clear();
                 break;
-            case BigInteger unscaled when type.Length <= 18:
+            case BigInteger unscaled when type.Length <= 18 && unscaled >= long.MinValue && unscaled <= long.MaxValue:
                 BinaryPrimitives.WriteInt64LittleEndian(bytes, (long)unscaled);
                 break;
             case PaimonTimestamp t when type.Length <= 3 && t.NanoOfMilli == 0:
