@@ -259,6 +259,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     private sealed class PreparedSelect(LakeEngine engine, QuerySession boundIn, string sql, BoundStatement bound) : IPreparedQuery
     {
         private readonly int _parameterCount = bound.ParameterCount;
+        private readonly bool _isLookup = bound.Shape.Lookup is not null;
         private readonly long _boundAt = engine._time.GetTimestamp();
         private BoundStatement? _fresh = bound;
 
@@ -290,7 +291,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
                 (avoidsCopies, token) => Interlocked.Exchange(ref _fresh, null) is { } fresh && isFresh
                     ? ValueTask.FromResult(fresh)
                     : engine._planner.BindAsync(session, sql, values, token, avoidsCopies: avoidsCopies),
-                string.Empty, values, cancellationToken);
+                string.Empty, values, cancellationToken, _isLookup);
         }
     }
 

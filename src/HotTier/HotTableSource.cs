@@ -87,6 +87,10 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
 
         public bool IsHeldWhole => snapshot is null;
 
+        public IReadOnlyList<string> IndexedColumns => copy.Record.Promotion.Lookup && request.Table.Newest is { } newest
+            ? [.. HotFollower.KeysOf(state.Stamp.Columns, newest).Select(c => c.Name)]
+            : [];
+
         public async ValueTask<TableScan> PlanAsync(ScanRequest scan, CancellationToken cancellationToken = default)
         {
             IReadOnlyList<string> columns = scan.Columns ?? [.. Schema.FieldsList.Select(f => f.Name)];

@@ -11,6 +11,9 @@ internal sealed class UserAccess(string user, IReadOnlyList<AccessRole>? roles)
     /// <summary>The user's name.</summary>
     public string User => user;
 
+    /// <summary>The same for all who may read the same under the same name.</summary>
+    public string Key { get; } = roles is null ? user : $"{user}\n{string.Join('\n', roles.Select(r => r.Name).Order(StringComparer.OrdinalIgnoreCase))}";
+
     /// <summary>What its statements may take.</summary>
     public UserLimits Limits { get; init; } = UserLimits.None;
 

@@ -17,6 +17,9 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
 
     public DuckDBConnection Connection => connection;
 
+    /// <summary>Its tray of <see cref="LookupKeys"/>.</summary>
+    public int? Tray { get; set; }
+
     /// <summary>Whether values can be bound here as they would be by a command.</summary>
     public static bool CanBind(IReadOnlyList<object?> values)
     {

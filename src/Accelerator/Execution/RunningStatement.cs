@@ -72,6 +72,22 @@ internal sealed class RunningStatement : IAsyncDisposable
     /// <summary>It has its place among those that run.</summary>
     public void Admitted() => Update(e => e with { State = "running" });
 
+    /// <summary>It was answered together with others.</summary>
+    public void Answered(LookupAnswer answer)
+    {
+        _engine = answer.Engine;
+        Update(e => e with
+        {
+            State = "running",
+            Tables = answer.Uses,
+            PlanMs = (Stopwatch.GetElapsedTime(_started) - answer.Engine).TotalMilliseconds,
+            Times = e.Times with { MetadataMs = answer.Bound.MetadataMs, PlanningMs = answer.Planning.TotalMilliseconds },
+            Requests = answer.Use.Requests,
+            FetchedBytes = answer.Use.Bytes,
+            CachedBytes = answer.Use.CachedBytes,
+        });
+    }
+
     /// <summary>The plan is there, and what planning took is known.</summary>
     public void Planned(PlannedStatement plan, BoundStatement bound, StorageUse use, TimeSpan planning)
     {

@@ -26,20 +26,31 @@ public sealed record ExecutionLimits
 }
 
 /// <summary>Admits, plans and starts statements.</summary>
-internal sealed class StatementExecutor(
-    EngineDatabase engine, StatementPlanner planner, QueryLog log, ExecutionLimits limits, AccessControl access, TimeProvider time) : IDisposable
+internal sealed class StatementExecutor : IDisposable
 {
     private const int MaxPlanAttempts = 4;
 
-    private readonly ConcurrentBag<EngineConnection> _idle = [];
+    private readonly StatementPlanner _planner;
+    private readonly QueryLog _log;
+    private readonly ExecutionLimits _limits;
+    private readonly AccessControl _access;
+    private readonly TimeProvider _time;
+    private readonly EnginePlaces _places;
+    private readonly LookupBatches _lookups;
     private readonly RepeatedStatements _repeated = new();
     private readonly ConcurrentDictionary<long, RunningStatement> _running = new();
-    private readonly SemaphoreSlim _slots = new(limits.MaxConcurrent, limits.MaxConcurrent);
-    private readonly UserShares _shares = new(engine.MemoryLimitBytes);
-    private int _waiting;
+    private readonly UserShares _shares;
+
+    public StatementExecutor(EngineDatabase engine, StatementPlanner planner, QueryLog log, ExecutionLimits limits, AccessControl access, TimeProvider time)
+    {
+        (_planner, _log, _limits, _access, _time) = (planner, log, limits, access, time);
+        _places = new EnginePlaces(engine, limits);
+        _lookups = new LookupBatches(planner, _places, new LookupKeys(engine));
+        _shares = new UserShares(engine.MemoryLimitBytes);
+    }
 
     /// <summary>Statements that wait.</summary>
-    public int Waiting => Volatile.Read(ref _waiting);
+    public int Waiting => _places.Waiting;
 
     /// <summary>Runs a bound query; the result has to be disposed.</summary>
     /// <param name="session">Who asks.</param>
@@ -49,27 +60,33 @@ internal sealed class StatementExecutor(
     /// <param name="prefix">Put before the engine's statement (EXPLAIN), or empty.</param>
     /// <param name="parameters">Values of its markers.</param>
     /// <param name="cancellationToken">Until the result is there.</param>
+    /// <param name="isLookup">It looks rows up by a key, and may be answered together with others.</param>
     public async ValueTask<EngineResult> RunAsync(
-        QuerySession session, string sql, Func<bool, CancellationToken, ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        QuerySession session, string sql, Func<bool, CancellationToken, ValueTask<BoundStatement>> bind, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken,
+        bool isLookup = false)
     {
-        UserLimits user = access.Of(session).Limits;
-        QueryLogEntry entry = log.NewEntry(session, sql, time.GetUtcNow()) with { State = "queued" };
-        var statement = new RunningStatement(log, entry, limits.StatementTimeout, user) { Ended = s => _running.TryRemove(s.Id, out _) };
+        UserAccess access = _access.Of(session);
+        UserLimits user = access.Limits;
+        QueryLogEntry entry = _log.NewEntry(session, sql, _time.GetUtcNow()) with { State = "queued" };
+        var statement = new RunningStatement(_log, entry, _limits.StatementTimeout, user) { Ended = s => _running.TryRemove(s.Id, out _) };
         _running[statement.Id] = statement;
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, statement.Stopped);
         try
         {
             IDisposable? share = await _shares.TakeAsync(entry.User, user, ends.Token);
-            try
+            statement.Ended = s =>
             {
-                await AdmitAsync(ends.Token);
-            }
-            catch
-            {
+                _running.TryRemove(s.Id, out _);
                 share?.Dispose();
-                throw;
+            };
+            using LookupTurn? turn = isLookup && RequestOf(access, session, sql, bind, parameters) is { } request ? await _lookups.TakeAsync(request, ends.Token) : null;
+            if (turn?.Answer is { } answer)
+            {
+                statement.Answered(answer);
+                return new EngineResult(statement, new LookupRows(answer), answer.Uses);
             }
 
+            await _places.AdmitAsync(ends.Token);
             statement.Ended = s =>
             {
                 Release(s);
@@ -106,15 +123,7 @@ internal sealed class StatementExecutor(
         return true;
     }
 
-    public void Dispose()
-    {
-        foreach (EngineConnection connection in _idle)
-        {
-            connection.Dispose();
-        }
-
-        _slots.Dispose();
-    }
+    public void Dispose() => _places.Dispose();
 
     /// <summary>Binds and plans. What vanished between the two (a hot copy that was replaced, files that a cleaner took) is looked for again in a newer
     /// snapshot; nothing was sent yet.</summary>
@@ -128,7 +137,7 @@ internal sealed class StatementExecutor(
             {
                 BoundStatement bound = await bind(attempt == MaxPlanAttempts, cancellationToken);
                 long start = Stopwatch.GetTimestamp();
-                PlannedStatement plan = await planner.PlanAsync(bound, parameters, cancellationToken);
+                PlannedStatement plan = await _planner.PlanAsync(bound, parameters, cancellationToken);
                 statement.Planned(plan, bound, use, Stopwatch.GetElapsedTime(start));
                 return plan;
             }
@@ -139,37 +148,24 @@ internal sealed class StatementExecutor(
         }
     }
 
-    private async ValueTask AdmitAsync(CancellationToken cancellationToken)
+    /// <summary>What a lookup has to have in common with others; null where its value is none to look up by, or its transaction sees snapshots of its own.</summary>
+    private static LookupRequest? RequestOf(
+        UserAccess access, QuerySession session, string sql, Func<bool, CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters)
     {
-        if (_slots.Wait(0, CancellationToken.None))
+        object? key = parameters is [var value] ? value switch { short v => (long)v, int v => (long)v, long or string => value, _ => null } : null;
+        if (key is null || session.IsTransaction)
         {
-            return;
+            return null;
         }
 
-        if (Interlocked.Increment(ref _waiting) > limits.MaxQueued)
-        {
-            Interlocked.Decrement(ref _waiting);
-            throw LakeException.ResourcesExhausted($"{limits.MaxConcurrent} statements run and {limits.MaxQueued} wait already; try again later");
-        }
-
-        try
-        {
-            await _slots.WaitAsync(cancellationToken);
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _waiting);
-        }
+        string options = session.Options.IsEmpty ? string.Empty : string.Join('\n', session.Options.OrderBy(o => o.Key, StringComparer.Ordinal).Select(o => $"{o.Key}={o.Value}"));
+        return new LookupRequest((sql, access.Key, options), key, session, bind);
     }
 
     private async ValueTask<EngineResult> StartAsync(
         RunningStatement statement, PlannedStatement plan, string prefix, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
-        if (!_idle.TryTake(out EngineConnection? connection))
-        {
-            connection = new EngineConnection(engine.OpenConnection());
-        }
-
+        EngineConnection connection = _places.Connect();
         statement.Connection = connection;
         string? key = plan.IsRepeatable && prefix.Length == 0 ? RepeatedStatements.KeyOf(plan.Sql, parameters) : null;
         IEngineRows rows = key is not null && _repeated.Find(key) is { } known
@@ -203,11 +199,6 @@ internal sealed class StatementExecutor(
     private void Release(RunningStatement statement)
     {
         _running.TryRemove(statement.Id, out _);
-        if (statement.Connection is { } connection)
-        {
-            _idle.Add(connection);
-        }
-
-        _slots.Release();
+        _places.Leave(statement.Connection);
     }
 }

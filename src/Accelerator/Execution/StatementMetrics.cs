@@ -20,6 +20,11 @@ internal static class StatementMetrics
 
     private static readonly Counter<long> Requests = Meter.CreateCounter<long>("lakeholo.scan.requests", "{request}", "Requests to storage for statements");
 
+    private static readonly Counter<long> Together = Meter.CreateCounter<long>("lakeholo.statement.together", "{statement}", "Lookups by key that were answered in one execution with others");
+
+    /// <summary>Adds lookups that were answered together.</summary>
+    public static void AddTogether(int statements) => Together.Add(statements);
+
     /// <summary>Adds a statement that ended.</summary>
     public static void Add(QueryLogEntry entry)
     {

@@ -65,6 +65,9 @@ internal sealed class StatementTemplate
     /// <summary>Columns that the text can mean.</summary>
     public required MentionedNames Names { get; init; }
 
+    /// <summary>For <c>SELECT columns FROM table WHERE column = $1</c>: how to look up many keys at once.</summary>
+    public LookupShape? Lookup { get; init; }
+
     /// <summary>Whether the needs of the scans are the same each time.</summary>
     public required bool IsRepeatable { get; init; }
 
@@ -74,6 +77,11 @@ internal sealed class StatementTemplate
     /// <summary>What the scans had to give in one execution with parameters: what the log tells where they are asked for all columns that the text can mean.</summary>
     public IReadOnlyList<ScanRequest>? Example { get; set; }
 }
+
+/// <summary>A lookup by a key.</summary>
+/// <param name="Column">The column that it looks up by.</param>
+/// <param name="Template">Its text without the condition, as <see cref="StatementTemplate.Template"/>; the column comes after the others.</param>
+internal sealed record LookupShape(string Column, string Template);
 
 /// <summary>One reference: a version of a lake table, or a system table's relation.</summary>
 /// <param name="Schema">Columns of what is read.</param>

@@ -155,17 +155,20 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             columns = Named(connection, columns, plain, names, parameters, parameterTypes);
         }
 
+        string? lookup = policies.All(p => p is null) ? tree.LookupColumn() : null;
         (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))], jdbc);
+        Schema schema = planning.ArrowSchema(connection, columns);
         return new StatementTemplate
         {
             Template = template,
+            Lookup = lookup is not null && ReferenceEquals(template, text) && RowCopies.CanCopy(schema) ? new LookupShape(lookup, tree.WithoutCondition(connection)) : null,
             PlanningText = planned,
             Nonce = nonce,
             PlanningNames = names,
             ParameterCount = tree.ParameterCount,
             ParameterTypes = parameterTypes,
             ParameterSchema = ParameterTypes.ToArrow(parameterTypes, jdbc),
-            ResultSchema = planning.ArrowSchema(connection, columns),
+            ResultSchema = schema,
             ColumnTypes = [.. columns.Select(c => c.Type)],
             Names = tree.Names,
             IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0 && policies.All(p => p is null),
@@ -218,8 +221,9 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     /// <param name="parameters">The values of its markers.</param>
     /// <param name="cancellationToken">Cancels planning.</param>
     /// <param name="units">Which units of its tables are read; null for all.</param>
+    /// <param name="template">The text for the engine; null for the statement's own.</param>
     public async ValueTask<PlannedStatement> PlanAsync(
-        BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null)
+        BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null, string? template = null)
     {
         // A whole hot copy is read by the engine itself, which prunes columns and rows: what the values would add is not asked for again.
         bool isHeld = bound.ParameterCount > 0 && bound.Tables.All(t => t.Version is { IsHeldWhole: true } && t.Policy is null);
@@ -243,7 +247,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         var scans = new PlannedScan?[bound.Tables.Count];
         try
         {
-            string sql = bound.Shape.Template;
+            string sql = template ?? bound.Shape.Template;
             foreach (int i in ByDuration(bound.Tables))
             {
                 BoundTable table = bound.Tables[i];

@@ -57,6 +57,9 @@ public interface ITableVersion
     /// <summary>Whether the engine holds all its rows and columns in a table: what is asked of a scan prunes nothing there that the engine would not.</summary>
     bool IsHeldWhole => false;
 
+    /// <summary>Columns that the engine finds rows by through an index.</summary>
+    IReadOnlyList<string> IndexedColumns => [];
+
     /// <summary>The relation for what the query needs.</summary>
     ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default);
 }

@@ -1,0 +1,65 @@
+using System.Collections.Concurrent;
+using LakeHolo.LakeCatalog;
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.Accelerator.Execution;
+
+/// <summary>Places at the engine: how many statements run at once, and the connections that they run on.</summary>
+internal sealed class EnginePlaces(EngineDatabase engine, ExecutionLimits limits) : IDisposable
+{
+    private readonly ConcurrentBag<EngineConnection> _idle = [];
+    private readonly SemaphoreSlim _slots = new(limits.MaxConcurrent, limits.MaxConcurrent);
+    private int _waiting;
+
+    /// <summary>Who waits for a place.</summary>
+    public int Waiting => Volatile.Read(ref _waiting);
+
+    /// <summary>Waits for a place.</summary>
+    /// <exception cref="LakeException">ResourcesExhausted: too many wait already.</exception>
+    public async ValueTask AdmitAsync(CancellationToken cancellationToken)
+    {
+        if (_slots.Wait(0, CancellationToken.None))
+        {
+            return;
+        }
+
+        if (Interlocked.Increment(ref _waiting) > limits.MaxQueued)
+        {
+            Interlocked.Decrement(ref _waiting);
+            throw LakeException.ResourcesExhausted($"{limits.MaxConcurrent} statements run and {limits.MaxQueued} wait already; try again later");
+        }
+
+        try
+        {
+            await _slots.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+    }
+
+    /// <summary>A connection for who has a place.</summary>
+    public EngineConnection Connect() => _idle.TryTake(out EngineConnection? connection) ? connection : new EngineConnection(engine.OpenConnection());
+
+    /// <summary>Gives a place back, and the connection.</summary>
+    public void Leave(EngineConnection? connection)
+    {
+        if (connection is not null)
+        {
+            _idle.Add(connection);
+        }
+
+        _slots.Release();
+    }
+
+    public void Dispose()
+    {
+        foreach (EngineConnection connection in _idle)
+        {
+            connection.Dispose();
+        }
+
+        _slots.Dispose();
+    }
+}
