@@ -99,10 +99,32 @@ internal sealed class PlanningEngine : IDisposable
             _resultSchemas.Clear();
         }
 
+        if (columns.FirstOrDefault(c => IsUnnamed(c.Type)) is { Name: not null } unnamed)
+        {
+            throw LakeException.FeatureUnsupported($"The column {unnamed.Name} is a row whose fields have no names, {unnamed.Type}: name them (struct_pack(a := …)), or cast it to VARCHAR");
+        }
+
         using DuckDBCommand command = connection.CreateCommand();
         command.CommandText = sql;
         using Apache.Arrow.Ipc.IArrowArrayStream stream = command.ExecuteArrowStream();
         return _resultSchemas[sql] = stream.Schema;
+    }
+
+    // Fields are written as "name" type; what has no name begins with a type.
+    private static bool IsUnnamed(string type)
+    {
+        for (int at = type.IndexOf("STRUCT(", StringComparison.Ordinal); at >= 0; at = type.IndexOf("STRUCT(", at + 1, StringComparison.Ordinal))
+        {
+            string first = type[(at + "STRUCT(".Length)..];
+            int end = first.IndexOfAny([',', ')', '(', '[']);
+            string piece = first[..(end < 0 ? first.Length : end)];
+            if (!first.StartsWith('"') && (!piece.Contains(' ', StringComparison.Ordinal) || piece is "TIMESTAMP WITH TIME ZONE" or "TIME WITH TIME ZONE"))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>What each table of this engine has to give for a statement: columns and pushed-down filters, by table name.</summary>

@@ -13,6 +13,9 @@ internal sealed partial class SyntaxTree
 {
     private const int MaxDepth = 400;
 
+    /// <summary>What an error shows of its line on either side.</summary>
+    private const int ExcerptLength = 60;
+
     private static readonly JsonDocumentOptions ParseOptions = new() { MaxDepth = 2000 };
 
     private static readonly HashSet<string> KnownTableRefs = new(StringComparer.Ordinal)
@@ -63,7 +66,7 @@ internal sealed partial class SyntaxTree
             string message = document["error_message"]?.GetValue<string>() ?? "cannot be parsed";
             throw LakeException.QueryInvalid(kind == "not implemented"
                 ? "Only queries (SELECT, WITH, VALUES, FROM, DESCRIBE, SUMMARIZE) and management statements (PROMOTE, DEMOTE, REFRESH, SYNC, SET) are accepted: lake tables are read only"
-                : $"Syntax error: {message}");
+                : $"Syntax error: {message}{Excerpt(sql, document["position"])}");
         }
 
         JsonArray statements = document["statements"]!.AsArray();
@@ -81,6 +84,30 @@ internal sealed partial class SyntaxTree
         tree.UsesSession = visit.Functions.Overlaps(SessionValues.Names);
         tree.IsRepeatable = !visit.Functions.Overlaps(Unrepeatable);
         return tree;
+    }
+
+    /// <summary>The place of an error as the engine shows it in its other messages: the line, and a mark below.</summary>
+    /// <param name="sql">The text.</param>
+    /// <param name="position">Characters before the place, as text.</param>
+    private static string Excerpt(string sql, JsonNode? position)
+    {
+        if (position is not JsonValue value || !value.TryGetValue(out string? text) || !int.TryParse(text, CultureInfo.InvariantCulture, out int characters))
+        {
+            return string.Empty;
+        }
+
+        int at = 0;
+        for (int seen = 0; at < sql.Length && seen < characters; at++)
+        {
+            seen += char.IsHighSurrogate(sql[at]) ? 0 : 1;
+        }
+
+        int start = sql.AsSpan(0, at).LastIndexOf('\n') + 1;
+        int end = sql.IndexOf('\n', at);
+        int from = Math.Max(start, at - ExcerptLength);
+        string line = sql[from..Math.Min(end < 0 ? sql.Length : end, at + ExcerptLength)];
+        string head = string.Create(CultureInfo.InvariantCulture, $"LINE {sql.AsSpan(0, at).Count('\n') + 1}: {(from > start ? "..." : string.Empty)}");
+        return $"\n{head}{line}\n{new string(' ', head.Length + at - from)}^";
     }
 
     /// <summary>The statement's text, in the engine's own spelling.</summary>

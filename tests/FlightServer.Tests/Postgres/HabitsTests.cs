@@ -49,6 +49,13 @@ public sealed class HabitsTests : IAsyncLifetime
             ("select 'abc' similar to '%b%', 'abc' similar to 'b', 'abc' similar to '_b(c|d)', 'a.c' similar to 'a.c', 'abc' similar to 'a.c', 'abc' not similar to 'a%', '100%' similar to '100\\%'", "t|f|t|t|f|f|t"),
             ("select 'x' ~~ 'x', 'x' !~~ 'y', 'X' ~~* 'x', 'X' !~~* 'x'", "t|t|t|f"),
 
+            // NULLs come first in a falling order, float is double precision, bytes are written in hexadecimal digits, series in a select list are rows.
+            ("select x from (values (1), (null), (2)) t(x) order by x desc", "∅\n2\n1"),
+            ("select x from (values (1), (null), (2)) t(x) order by x desc nulls last", "2\n1\n∅"),
+            ("select array_agg(x order by x desc), percentile_disc(0.5) within group (order by x desc) from (values (1), (null), (2)) t(x)", "{NULL,2,1}|2"),
+            ("select 1::float / 3, cast(1 as float), '\\x00ff'::bytea, cast('\\x41' as bytea), bytea '\\x'", "0.3333333333333333|1|\\x00ff|\\x41|\\x"),
+            ("select generate_series(2, 3) as n, g from generate_series(1, 2) g where g > 1", "2|2\n3|2"),
+
             // Digits of a numeric are kept.
             ("select '1.23456'::numeric, 1.23456::numeric, cast('1.5' as numeric), '1e-5'::numeric, cast('-1.25e1' as decimal), numeric '0.12345', '7'::pg_catalog.numeric", "1.23456|1.23456|1.5|0.00001|-12.5|0.12345|7"),
             ("select round(1.2345::float8::numeric, 2), 1.005::numeric(5,2), (0.1234567::float8)::numeric = 0.1234567", "1.23|1.01|t"),
@@ -68,10 +75,14 @@ public sealed class HabitsTests : IAsyncLifetime
         foreach (string refused in new[]
         {
             "select to_char(12.5, '999.99')", "select 'a' ~ any(array['a'])", "select 'a' ~ '(?x)a'", "select 'a' ~ '\\mb'", "select 'a' similar to 'b' escape 'c'", "select 'a' similar to (select 'b')",
-            "select 'a' ~ 'b' + 1", "select '1e-50'::numeric",
+            "select 'a' ~ 'b' + 1", "select '1e-50'::numeric", "select row(1, 'a')", "explain (format json) select 1", "select '\\001'::bytea",
         })
         {
             Assert.Equal("0A000", (await wire.QueryAsync(refused))[0].Field('C'));
         }
+
+        // Of a word that is there several times the place is meant that the error speaks of.
+        const string Twice = "select 'ü', 1 from dwd.orders where order_id in (select 2 from from x) order by 1";
+        Assert.Equal((Twice.IndexOf("from x", StringComparison.Ordinal) + 1).ToString(System.Globalization.CultureInfo.InvariantCulture), (await wire.QueryAsync(Twice))[0].Field('P'));
     }
 }

@@ -162,21 +162,39 @@ internal static partial class PgErrors
         string last = name[(name.LastIndexOf('.') + 1)..];
         try
         {
-            foreach (Token token in SqlTokens.Read(sql))
-            {
-                if (token.Value.Equals(last, StringComparison.OrdinalIgnoreCase))
-                {
-                    // Positions count characters, the runtime's strings count UTF-16 units.
-                    return Characters(sql, token.Start) + 1;
-                }
-            }
+            // The word may be there several times: the one whose surroundings are those of the excerpt is meant.
+            (string before, string after) = Marked(message);
+            Token[] places = [.. SqlTokens.Read(sql).Where(t => t.Value.Equals(last, StringComparison.OrdinalIgnoreCase))];
+
+            // Positions count characters, the runtime's strings count UTF-16 units.
+            return places.Length == 0 ? 0 : Characters(sql, places.MaxBy(t => Same(sql, t.Start, before, after)).Start) + 1;
         }
         catch (PgError)
         {
             return 0;
         }
+    }
 
-        return 0;
+    /// <summary>What stands before and after the mark of a message's excerpt.</summary>
+    private static (string Before, string After) Marked(string message)
+    {
+        Match excerpt = Excerpt().Match(message);
+        int at = excerpt.Success ? excerpt.Groups[3].Length - excerpt.Groups[1].Length : -1;
+        string line = excerpt.Groups[2].Value;
+        return at < 0 || at > line.Length ? (string.Empty, string.Empty) : (line[..at], line[at..]);
+    }
+
+    /// <summary>How many characters around a place are those around the mark.</summary>
+    private static int Same(string sql, int place, string before, string after)
+    {
+        int forward = sql.AsSpan(place).CommonPrefixLength(after);
+        int back = 0;
+        while (back < before.Length && back < place && before[^(back + 1)] == sql[place - back - 1])
+        {
+            back++;
+        }
+
+        return forward + back;
     }
 
     private static int Characters(string sql, int end)
@@ -192,4 +210,7 @@ internal static partial class PgErrors
 
     [GeneratedRegex("""Referenced column "([^"]+)"|column named "?([^"\s]+)"?|Ambiguous reference to column name "([^"]+)"|There is no table ([^\s;]+)|at or near "([^"]+)"|Referenced table "([^"]+)"|[Ff]unction with name "?([^"\s]+)"? does not exist|[Tt]he (?:table )?function (\S+) is not allowed|matches the given name and argument types '([^'(]+)\(|Type with name "?([^"\s]+)"? does not exist|column "([^"]+)" must appear""")]
     private static partial Regex Named();
+
+    [GeneratedRegex("""\n(LINE [0-9]+: )([^\n]*)\n( *)\^""")]
+    private static partial Regex Excerpt();
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using LakeHolo.FlightServer.Postgres.Sessions;
+using LakeHolo.FlightServer.Postgres.Wire;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.FlightServer.Postgres.Sql;
@@ -12,6 +13,7 @@ internal static class Habits
         ["jsonb"] = "JSON",
         ["name"] = "VARCHAR",
         ["oid"] = "BIGINT",
+        ["float"] = "DOUBLE",
     };
 
     public static SqlStatement Rewrite(SqlStatement statement, PgSession session)
@@ -57,14 +59,32 @@ internal static class Habits
             return (at + 1, type);
         }
 
+        // '\x00ff'::bytea is two bytes; the engine would take two digits for a byte and the rest as it is.
+        if (token.Kind == TokenKind.Text && token.Value.Contains('\\', StringComparison.Ordinal)
+            && ((at > 0 && tokens[at - 1].Is("bytea")) || ((Is(at + 1, "::") || Is(at + 1, "as")) && (Is(at + 2, "bytea") || (Is(at + 2, "pg_catalog") && Is(at + 4, "bytea"))))))
+        {
+            return (at + 1, Bytes(token.Value));
+        }
+
         if ((at == 0 || !tokens[at - 1].Is("as") || IsInCast(tokens, at - 1)) && Numerics.Replacement(tokens, at) is { } number)
         {
             return (at + 1, number);
         }
 
-        if (Patterns.Replacement(statement, at, inner => SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner) is { } pattern)
+        string Inside(string inner) => SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner;
+        if (Patterns.Replacement(statement, at, Inside) is { } pattern)
         {
             return pattern;
+        }
+
+        if (IsQuery(tokens[0]) && OtherNames.Replacement(statement, at, Inside) is { } other)
+        {
+            return other;
+        }
+
+        if (at == 1 && token.Is("(") && tokens[0].Is("explain"))
+        {
+            return ExplainOptions(tokens);
         }
 
         if (token.Kind == TokenKind.Word && token.Value is "to_char" or "to_date" or "to_timestamp" && Is(at + 1, "(") && (at == 0 || !tokens[at - 1].Is(".") || tokens[at - 2].Is("pg_catalog")))
@@ -73,6 +93,48 @@ internal static class Habits
         }
 
         return null;
+    }
+
+    /// <exception cref="PgError">22023: no hexadecimal digits. 0A000: the form with octal digits.</exception>
+    private static string Bytes(string text)
+    {
+        if (!text.StartsWith("\\x", StringComparison.Ordinal))
+        {
+            throw PgError.Unsupported("bytes are written as '\\x' and hexadecimal digits, not by their octal digits");
+        }
+
+        try
+        {
+            return $"'{string.Concat(Convert.FromHexString(text.AsSpan(2)).Select(b => $"\\x{b:X2}"))}'";
+        }
+        catch (FormatException e)
+        {
+            throw new PgError("22023", $"invalid hexadecimal data: \"{text}\"", e);
+        }
+    }
+
+    private static bool IsQuery(Token first) => first.Is("(") || (first.Kind == TokenKind.Word && first.Value is "select" or "with" or "values" or "from" or "explain");
+
+    /// <summary>Options of EXPLAIN that ask for nothing but text are left out.</summary>
+    /// <exception cref="PgError">0A000: another format, or an execution.</exception>
+    private static (int End, string Text)? ExplainOptions(IReadOnlyList<Token> tokens)
+    {
+        int end = 2;
+        for (; end < tokens.Count && !tokens[end].Is(")"); end++)
+        {
+            bool isOn = end + 1 >= tokens.Count || !(tokens[end + 1].Is("off") || tokens[end + 1].Is("false"));
+            if (tokens[end].Is("select") || tokens[end].Is("with"))
+            {
+                return null; // a query in parentheses
+            }
+
+            if ((tokens[end].Is("format") && !(end + 1 < tokens.Count && tokens[end + 1].Is("text"))) || (tokens[end].Is("analyze") && isOn))
+            {
+                throw PgError.Unsupported($"EXPLAIN (… {tokens[end].Value} …) is not supported", "EXPLAIN, EXPLAIN ANALYZE and EXPLAIN LAKE are, as text.");
+            }
+        }
+
+        return (Math.Min(end + 1, tokens.Count), string.Empty);
     }
 
     private static bool IsInCast(IReadOnlyList<Token> tokens, int at)

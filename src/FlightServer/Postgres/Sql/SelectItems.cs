@@ -121,7 +121,8 @@ internal static class SelectItems
         {
             Token t = tokens[at];
             depth += t.Is("(") || t.Is("[") || t.Is("{") ? 1 : t.Is(")") || t.Is("]") || t.Is("}") ? -1 : 0;
-            if (depth == 0 && t.Kind == TokenKind.Word && t.Value is "from" or "where" or "union" or "except" or "intersect" or "order" or "limit" or "group" or "having" or "offset" or "window" or "fetch" or "for")
+            if (depth == 0 && t.Kind == TokenKind.Word && t.Value is "from" or "where" or "union" or "except" or "intersect" or "order" or "limit" or "group" or "having" or "offset" or "window" or "fetch" or "for"
+                && !(t.Value == "group" && current.Count > 0 && current[^1].Is("within")))
             {
                 break;
             }
@@ -176,6 +177,12 @@ internal static class SelectItems
         {
             alias = tokens[^1].Value;
             end -= 1;
+        }
+
+        // f(…) OVER w: the name of a window is no alias.
+        if (alias is not null && end == tokens.Count - 1 && tokens[^2].Is("over"))
+        {
+            (alias, end) = (null, tokens.Count);
         }
 
         (string name, string? column, string? function, string? cast) = Kind(tokens.GetRange(0, end));

@@ -1,0 +1,147 @@
+using LakeHolo.Readers.Engine;
+
+namespace LakeHolo.FlightServer.Postgres.Sql;
+
+/// <summary>What the engine has under another name, or orders otherwise, than PostgreSQL 15: functions, series in a select list, the place of NULLs in a falling order.</summary>
+internal static class OtherNames
+{
+    /// <summary>The text in the place of the tokens from one place to another (exclusive); null to keep them.</summary>
+    /// <param name="statement">The statement.</param>
+    /// <param name="at">The first token.</param>
+    /// <param name="rewrite">Rewrites what stands inside.</param>
+    public static (int End, string Text)? Replacement(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        Token token = tokens[at];
+        if (token.Kind != TokenKind.Word)
+        {
+            return null;
+        }
+
+        if (token.Value == "desc")
+        {
+            // PostgreSQL has NULLs at the end of a rising order and at the head of a falling one; the engine at the end of both.
+            bool isSaid = at + 1 < tokens.Count && tokens[at + 1].Is("nulls");
+            return isSaid || !IsInOrder(tokens, at) ? null : (at + 1, "DESC NULLS FIRST");
+        }
+
+        if (at + 1 >= tokens.Count || !tokens[at + 1].Is("(") || (at > 0 && tokens[at - 1].Is(".") && !(at > 1 && tokens[at - 2].Is("pg_catalog"))))
+        {
+            return null;
+        }
+
+        return token.Value switch
+        {
+            "every" => (at + 1, "bool_and"),
+            "btrim" => (at + 1, "trim"),
+            "generate_series" => Series(statement, at, rewrite),
+            "unnest" when IsIn(tokens, at) == "from" && Arguments(statement, at, rewrite) is (var end, [var list]) && Named(tokens, end) is (var after, var name) => (after, $"unnest({list}){name}"),
+            "encode" when Arguments(statement, at, rewrite) is (var end, [var bytes, "'hex'"]) => (end, $"lower(hex({bytes}))"),
+            "decode" when Arguments(statement, at, rewrite) is (var end, [var digits, "'hex'"]) => (end, $"unhex({digits})"),
+            "date_bin" when Arguments(statement, at, rewrite) is (var end, [var width, var time, var origin]) => (end, $"time_bucket(CAST({width} AS INTERVAL), {time}, {origin})"),
+            "initcap" when Arguments(statement, at, rewrite) is (var end, [var text]) =>
+                (end, $"array_to_string(list_transform(regexp_extract_all({text}, '[\\p{{L}}\\p{{N}}]+|[^\\p{{L}}\\p{{N}}]+'), lambda w: upper(w[1]) || lower(w[2:])), '')"),
+            _ => null,
+        };
+    }
+
+    /// <summary>A series: what it steps by may be a text, and in a select list its values are rows.</summary>
+    private static (int End, string Text)? Series(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        if (Arguments(statement, at, rewrite) is not var (end, arguments))
+        {
+            return null;
+        }
+
+        string clause = IsIn(statement.Tokens, at);
+        bool isText = arguments.Length == 3 && arguments[2].StartsWith('\'');
+        string series = $"generate_series({string.Join(", ", isText ? [arguments[0], arguments[1], $"CAST({arguments[2]} AS INTERVAL)"] : arguments)})";
+        return clause == "from" && Named(statement.Tokens, end) is (var after, var name) ? (after, series + name)
+            : clause == "select" ? (end, $"unnest({series})")
+            : isText ? (end, series)
+            : null;
+    }
+
+    /// <summary>The name of a function in FROM is also that of its column.</summary>
+    private static (int End, string Text)? Named(IReadOnlyList<Token> tokens, int at)
+    {
+        int name = at < tokens.Count && tokens[at].Is("as") ? at + 1 : at;
+        bool isName = name < tokens.Count && tokens[name].IsName && !(name + 1 < tokens.Count && tokens[name + 1].Is("("))
+            && (tokens[name].Kind == TokenKind.QuotedName || tokens[name].Value is not ("where" or "join" or "left" or "right" or "full" or "inner" or "cross" or "natural" or "on" or "using" or "group" or "order"
+                or "limit" or "offset" or "having" or "window" or "union" or "except" or "intersect" or "fetch" or "for" or "with" or "qualify" or "asof" or "positional"));
+        if (!isName)
+        {
+            return null;
+        }
+
+        string quoted = SqlText.Identifier(tokens[name].Value);
+        return (name + 1, $" AS {quoted}({quoted})");
+    }
+
+    /// <summary>Whether a DESC ends an expression of an ORDER BY. Not so that of WITHIN GROUP, which takes no word about NULLs.</summary>
+    private static bool IsInOrder(IReadOnlyList<Token> tokens, int at)
+    {
+        int depth = 0;
+        for (int i = at - 1; i > 0; i--)
+        {
+            depth += tokens[i].Is(")") || tokens[i].Is("]") ? 1 : tokens[i].Is("(") || tokens[i].Is("[") ? -1 : 0;
+            if (depth < 0)
+            {
+                return false;
+            }
+
+            if (depth == 0 && tokens[i].Is("by") && tokens[i - 1].Is("order"))
+            {
+                return !(i > 3 && tokens[i - 2].Is("(") && tokens[i - 3].Is("group") && tokens[i - 4].Is("within"));
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Where a call stands that is no argument: <c>select</c> for a select list, <c>from</c> for a FROM, nothing for elsewhere.</summary>
+    private static string IsIn(IReadOnlyList<Token> tokens, int at)
+    {
+        int depth = 0;
+        for (int i = at - 1; i >= 0; i--)
+        {
+            depth += tokens[i].Is(")") || tokens[i].Is("]") ? 1 : tokens[i].Is("(") || tokens[i].Is("[") ? -1 : 0;
+            if (depth < 0)
+            {
+                return string.Empty;
+            }
+
+            if (depth == 0 && tokens[i].Kind == TokenKind.Word && tokens[i].Value is "select" or "from" or "join" or "where" or "in" or "values" or "lateral" or "by" or "having" or "limit" or "on")
+            {
+                return tokens[i].Value is "join" or "lateral" ? "from" : tokens[i].Value is "select" or "from" ? tokens[i].Value : string.Empty;
+            }
+        }
+
+        return string.Empty;
+    }
+
+    /// <summary>The place behind a call and its arguments, rewritten; null for one that does not end.</summary>
+    private static (int End, string[] Arguments)? Arguments(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        var arguments = new List<string>();
+        int depth = 0;
+        int first = at + 2;
+        for (int i = at + 1; i < tokens.Count; i++)
+        {
+            depth += tokens[i].Is("(") || tokens[i].Is("[") ? 1 : tokens[i].Is(")") || tokens[i].Is("]") ? -1 : 0;
+            if ((depth == 0 || (depth == 1 && tokens[i].Is(","))) && i > first)
+            {
+                arguments.Add(rewrite(statement.Text[tokens[first].Start..tokens[i - 1].End]));
+                first = i + 1;
+            }
+
+            if (depth == 0)
+            {
+                return (i + 1, [.. arguments]);
+            }
+        }
+
+        return null;
+    }
+}
