@@ -12,7 +12,6 @@ public sealed class PostgresValues : IAsyncLifetime
 {
     private const string User = "ana";
 
-    private readonly TemporaryFolder _folder = new();
     private readonly string _port = LakeServer.FreePort().ToString(CultureInfo.InvariantCulture);
     private LakeServer _server = null!;
 
@@ -22,11 +21,7 @@ public sealed class PostgresValues : IAsyncLifetime
         await _server.StartAsync();
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _server.DisposeAsync();
-        _folder.Dispose();
-    }
+    public async ValueTask DisposeAsync() => await _server.DisposeAsync();
 
     /// <summary>recorded/bi-tools.txt: a statement as Tableau, Power BI, Superset, Metabase, Grafana, DBeaver or a user writes it, and what psql showed of PostgreSQL 15's answer over the same rows.</summary>
     [Fact]
@@ -106,6 +101,16 @@ public sealed class PostgresValues : IAsyncLifetime
         }
 
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
+    }
+
+    /// <summary>recorded/node-values.txt is what PostgreSQL 15 answers, but for the type of varchar, which is text here.</summary>
+    [Fact]
+    public async Task Values_of_every_type_come_back_as_PostgreSQL_writes_them_in_text()
+    {
+        string recorded = await File.ReadAllTextAsync(Path.Combine(Path.GetDirectoryName(SampleLake.Home)!, "tests", "Integration.Tests", "recorded", "node-values.txt"));
+        Outcome outcome = await CommandLine.RunAsync(CommandLine.Of("node", Path.Combine(RustClient.ClientsFolder(), "postgres-values.js"), _port, User, "shop"), null);
+        Assert.True(outcome.ExitCode == 0, outcome.Errors);
+        Assert.Equal(recorded.Split('\n'), outcome.Output.Split('\n'));
     }
 
     private static async Task EchoAsync(NpgsqlConnection connection, string sql, NpgsqlDbType db, object value, List<string> wrong)

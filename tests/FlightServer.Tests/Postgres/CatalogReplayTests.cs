@@ -1,14 +1,20 @@
+using LakeHolo.FlightServer.Postgres.Sql;
 using LakeHolo.FlightServer.Postgres.Types;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
 
 public sealed class CatalogReplayTests
 {
-    /// <summary>What does not have PostgreSQL's shape: 101 (asyncpg's type tree) has bigint for oid in columns that asyncpg reads as numbers; 104 and 113 are several statements and so no statement to
-    /// prepare (in PostgreSQL neither); in 161 a column of an inner NULL is integer, not text. The list is closed: a number on it that comes right fails the test, as a new failure does.</summary>
+    /// <summary>What does not have PostgreSQL's shape: 101 (asyncpg's type tree) has bigint for oid in columns that asyncpg reads as numbers. The list is closed: a number on it that comes right fails the test, as a new failure does.</summary>
     private static readonly HashSet<int> NotYet =
     [
-        101, 104, 113, 161,
+        101,
+    ];
+
+    /// <summary>Statements about a view and a function that are not there: their names are errors when they run.</summary>
+    private static readonly HashSet<int> NamesNotThere =
+    [
+        55, 57,
     ];
 
     [Fact]
@@ -26,8 +32,10 @@ public sealed class CatalogReplayTests
                 continue;
             }
 
-            List<PgMessage> answers = await wire.Parse(sql).Describe('S').Sync().RoundTripAsync();
-            PgMessage? described = answers.FirstOrDefault(m => m.Type == 'T');
+            // Several statements can only be sent as they are; the recorded columns are those of the one that has rows.
+            bool isOne = SqlStatement.Split(sql).Count == 1;
+            List<PgMessage> answers = isOne ? await wire.Parse(sql).Describe('S').Sync().RoundTripAsync() : await wire.QueryAsync(sql);
+            PgMessage? described = answers.Any(m => m.Type == 'E') ? null : answers.FirstOrDefault(m => m.Type == 'T');
             string problem;
             if (described is null)
             {
@@ -37,9 +45,10 @@ public sealed class CatalogReplayTests
             {
                 (string, string)[] actual = [.. described.Columns().Select(c => (c.Name, Spelled(PgType.Find(c.Oid)?.Name ?? $"{c.Oid}")))];
                 problem = actual.SequenceEqual(expected) ? string.Empty : $"{string.Join(' ', actual.Except(expected))} instead of {string.Join(' ', expected.Except(actual))}";
-                if (problem.Length == 0 && !sql.Contains('$', StringComparison.Ordinal))
+                if (problem.Length == 0 && isOne && !sql.Contains('$', StringComparison.Ordinal))
                 {
                     problem = (await wire.Bind().Execute().Sync().RoundTripAsync()).FirstOrDefault(m => m.Type == 'E')?.Field('M') ?? string.Empty;
+                    problem = NamesNotThere.Contains(number) ? problem.Contains("does not exist", StringComparison.Ordinal) ? string.Empty : "no error" : problem;
                 }
             }
 

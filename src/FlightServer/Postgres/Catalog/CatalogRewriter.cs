@@ -72,9 +72,9 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
         }
 
         if (token.Is("null") && (Is(at - 1, "select") || Is(at - 1, ",")) && (at + 1 == _tokens.Count || Is(at + 1, ",") || Is(at + 1, "as") || Is(at + 1, "from"))
-            && _tokens.Take(at).Sum(t => t.Is("(") ? 1 : t.Is(")") ? -1 : 0) == 0)
+            && (_tokens.Take(at).Sum(t => t.Is("(") ? 1 : t.Is(")") ? -1 : 0) == 0 || IsNamedAlone(at)))
         {
-            // A column of nothing is one of text.
+            // A column of nothing is one of text, unless another select list gives the same column something.
             _out.Add("CAST(NULL AS VARCHAR)");
             return at + 1;
         }
@@ -156,6 +156,10 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
         return close + 1;
     }
 
+    /// <summary>Whether an inner select list names a value as no other does.</summary>
+    private bool IsNamedAlone(int at) => Is(at + 1, "as") && at + 2 < _tokens.Count && !_tokens.Any(t => t.Is("union") || t.Is("except") || t.Is("intersect"))
+        && Enumerable.Range(1, _tokens.Count - 1).Count(i => _tokens[i - 1].Is("as") && _tokens[i].Value == _tokens[at + 2].Value) == 1;
+
     /// <summary><c>x = ANY (list)</c>, which the engine makes a subquery of, where an outer join's condition cannot have one.</summary>
     private int Any(int at)
     {
@@ -172,16 +176,18 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
 
         string operand = string.Join(' ', _out.Skip(start));
         _out.RemoveRange(start, _out.Count - start);
-        _out.Add("list_contains");
         int close = Close(at + 1);
-        _out.Add("(");
         for (int i = at + 2; i < close;)
         {
             i = Step(i);
         }
 
-        _out.Add(",");
-        _out.Add(operand);
+        string list = string.Join(' ', _out.Skip(start));
+        _out.RemoveRange(start, _out.Count - start);
+
+        // Where no element is the same, a NULL on either side makes the answer unknown.
+        _out.Add("(");
+        _out.Add($"CASE WHEN list_contains ( {list} , {operand} ) THEN true WHEN len ( {list} ) = 0 THEN false WHEN {operand} IS NULL OR len ( {list} ) > list_count ( {list} ) OR {list} IS NULL THEN NULL ELSE false END");
         _out.Add(")");
         return close + 1;
     }

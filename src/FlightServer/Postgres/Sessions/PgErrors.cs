@@ -79,6 +79,16 @@ internal static partial class PgErrors
             return "42702";
         }
 
+        if (Has("relation \"") && Has("does not exist"))
+        {
+            return "42P01";
+        }
+
+        if (Has(" type \"") && Has("does not exist"))
+        {
+            return "42704";
+        }
+
         if (Has("No function matches") || (Has("function") && Has("does not exist")))
         {
             return "42883";
