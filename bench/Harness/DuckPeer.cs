@@ -23,6 +23,15 @@ internal sealed class DuckPeer : IDisposable
             $"SET threads = {bench.Options.Threads}; SET memory_limit = '{bench.Options.MemoryBytes >> 20}MiB'; SET TimeZone = 'UTC'; SET preserve_insertion_order = false"));
     }
 
+    private DuckPeer(DuckDBConnection connection)
+    {
+        _connection = connection;
+        _connection.Open();
+    }
+
+    /// <summary>One more connection to the same database.</summary>
+    public DuckPeer Another() => new(_connection.Duplicate());
+
     /// <summary>Makes a view of each folder of Parquet files below a folder, named as LakeHolo names them: <c>schema.table</c>.</summary>
     public void ViewFolders(string location, string schema)
     {
