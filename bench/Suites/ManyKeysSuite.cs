@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
+using System.Numerics;
 using Apache.Arrow;
 using DuckDB.NET.Data;
 using LakeHolo.Bench.Harness;
@@ -14,7 +15,8 @@ using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Bench.Suites;
 
-/// <summary>The memory that a merge of very many keys takes: one Paimon bucket with a large run, and a newer one of two per cent of its keys.</summary>
+/// <summary>The memory that a merge of very many keys takes: one Paimon bucket with a large run, and a newer one of two per cent of its keys, where the newest row
+/// wins and where rows are added up.</summary>
 internal sealed class ManyKeysSuite : ISuite
 {
     private const long EngineBytes = 768L << 20;
@@ -25,10 +27,22 @@ internal sealed class ManyKeysSuite : ISuite
 
     public string Name => "many-keys";
 
-    public string Measures => "memory that merging a bucket of 50 million keys (quick: 5 million) takes";
+    public string Measures => "memory that merging a bucket of 50 million keys (quick: 5 million) takes, where the newest row wins and where rows are added up";
 
     public async Task RunAsync(BenchContext bench)
     {
+        await MeasureAsync(bench, "deduplicate", new Dictionary<string, string>());
+        await MeasureAsync(bench, "aggregation", new Dictionary<string, string> { ["merge-engine"] = "aggregation", ["fields.v.aggregate-function"] = "sum" });
+    }
+
+    private static async Task MeasureAsync(BenchContext bench, string engineName, IReadOnlyDictionary<string, string> options)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"{(bench.Quick ? 5 : 50)} million keys, {engineName}");
+        if (!bench.Wants(name))
+        {
+            return;
+        }
+
         long keys = bench.Quick ? 5_000_000 : 50_000_000;
         string folder = await bench.Data.MakeAsync(string.Create(CultureInfo.InvariantCulture, $"many-keys-{keys}"), 1, (sql, directory) => Write(sql, directory, keys));
         string scratch = bench.Data.NewTemporary("many-keys");
@@ -47,20 +61,37 @@ internal sealed class ManyKeysSuite : ISuite
         long most = before;
         using (var sampler = new Timer(_ => most = Math.Max(most, Sample()), null, 0, 50))
         {
-            await using TableScan scan = await reader.PlanAsync(Snapshot(store, keys), ScanRequest.All);
+            await using TableScan scan = await reader.PlanAsync(Snapshot(store, keys, options), ScanRequest.All);
             using DuckDBConnection connection = engine.OpenConnection();
             using DuckDBCommand command = connection.CreateCommand();
-            command.CommandText = $"SELECT count(*) FROM ({scan.Sql})";
-            long rows = (long)command.ExecuteScalar()!;
-            long expected = keys - (keys / UpdateEvery / DeleteEvery);
-            if (rows != expected)
+            command.CommandText = $"SELECT count(*), sum(v) FROM ({scan.Sql})";
+            using DuckDBDataReader result = command.ExecuteReader();
+            result.Read();
+            (long rows, BigInteger sum) = (result.GetInt64(0), result.GetFieldValue<BigInteger>(1));
+            (long expectedRows, BigInteger expectedSum) = Expected(keys, options.Count > 0);
+            if (rows != expectedRows || sum != expectedSum)
             {
-                throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{rows} rows, {expected} expected"));
+                throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{rows} rows of {sum}, {expectedRows} of {expectedSum} expected"));
             }
         }
 
-        bench.Add(new BenchRow(string.Create(CultureInfo.InvariantCulture, $"{keys / 1_000_000} million keys")) { Ours = (most - before) / (double)(1 << 20), Unit = "MiBy", Max = 1024 });
+        bench.Add(new BenchRow(name) { Ours = (most - before) / (double)(1 << 20), Unit = "MiBy", Max = 1024 });
         Directory.Delete(scratch, recursive: true);
+    }
+
+    // Of every fiftieth key there is a newer row: a 7, but each tenth of these takes the key, or its 7, away.
+    private static (long Rows, BigInteger Sum) Expected(long keys, bool isAdded)
+    {
+        long newer = keys / UpdateEvery;
+        long deletes = newer / DeleteEvery;
+        BigInteger sum = new BigInteger(keys / 1000) * (999 * 1000 / 2);
+        BigInteger replaced = 0;
+        for (long i = 0; i < newer; i++)
+        {
+            replaced += i * UpdateEvery % 1000;
+        }
+
+        return isAdded ? (keys, sum + (7 * (newer - deletes)) - (7 * deletes)) : (keys - deletes, sum - replaced + (7 * (newer - deletes)));
     }
 
     private static long Sample()
@@ -81,7 +112,7 @@ internal sealed class ManyKeysSuite : ISuite
             + $"FROM range({keys / UpdateEvery}) t(i)) TO '{directory}/bucket-0/newer.parquet'"));
     }
 
-    private static PaimonSnapshot Snapshot(LocalFolderStore store, long keys)
+    private static PaimonSnapshot Snapshot(LocalFolderStore store, long keys, IReadOnlyDictionary<string, string> options)
     {
         long newer = keys / UpdateEvery;
         var schema = new PaimonSchema
@@ -91,7 +122,7 @@ internal sealed class ManyKeysSuite : ISuite
             Fields = [new PaimonField(0, "k", BigInt with { Nullable = false }), new PaimonField(1, "v", BigInt)],
             PartitionKeys = [],
             PrimaryKeys = ["k"],
-            Options = new Dictionary<string, string>(),
+            Options = options,
         };
         return new PaimonSnapshot
         {

@@ -57,6 +57,7 @@ internal sealed class MergeBatch : IMergeResult
     /// <param name="buckets">Identity and sections of each bucket.</param>
     /// <param name="opener">Opens the files.</param>
     /// <param name="vectors">Positions that deletion vectors kill.</param>
+    /// <param name="maxFolded">Versions that are combined at once.</param>
     /// <param name="cancellationToken">Observed inside storage reads and between statements.</param>
     public static async ValueTask<MergeBatch> MergeAsync(
         EngineDatabase engine,
@@ -64,6 +65,7 @@ internal sealed class MergeBatch : IMergeResult
         IReadOnlyList<(string Identity, IReadOnlyList<MergeSection> Sections)> buckets,
         PaimonFileOpener opener,
         IReadOnlyDictionary<PaimonDataFile, List<long>> vectors,
+        long maxFolded,
         CancellationToken cancellationToken)
     {
         var numbers = new Dictionary<PaimonDataFile, int>(ReferenceEqualityComparer.Instance);
@@ -126,7 +128,7 @@ internal sealed class MergeBatch : IMergeResult
             }
             else
             {
-                batch.MergeRows(engine, connection, sql, touched, opened, numbers, groups);
+                batch.MergeRows(engine, connection, sql, touched, opened, numbers, groups, maxFolded, cancellationToken);
             }
 
             batch.HasVectors = dv is not null;
@@ -174,7 +176,7 @@ internal sealed class MergeBatch : IMergeResult
 
     private void MergeRows(
         EngineDatabase engine, DuckDBConnection connection, MergeSql sql, EngineTable touched, IReadOnlyList<PaimonFileGroup> opened,
-        IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> groups)
+        IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> groups, long maxFolded, CancellationToken cancellationToken)
     {
         // A key with a single version is that version, untouched; only the others are merged.
         EngineTable versions = Keep(EngineTable.Reserve(engine, "versions"));
@@ -188,8 +190,26 @@ internal sealed class MergeBatch : IMergeResult
         Refused = fold.Refused;
         string rows = string.Join(" UNION ALL ", opened.Select(g => sql.Rows(g, numbers, groups, versions.Name)));
         Merged = Keep(EngineTable.Reserve(engine, "merged"));
-        EngineDatabase.Execute(connection, $"CREATE TABLE {Merged.Name} AS {fold.Merge(rows, sql)}");
+        long parts = (Scalar(connection, $"SELECT count(*) FROM {versions.Name}") + maxFolded - 1) / maxFolded;
+        if (parts <= 1)
+        {
+            EngineDatabase.Execute(connection, $"CREATE TABLE {Merged.Name} AS {fold.Merge(rows, sql)}");
+            Drop(versions);
+            return;
+        }
+
+        // The engine can write tables to disk when memory is short, but not the lists that versions are folded in: so they are folded part by part.
+        EngineTable read = Keep(EngineTable.Reserve(engine, "rows"));
+        EngineDatabase.Execute(connection, $"CREATE TABLE {read.Name} AS SELECT hash(g, {sql.KeyList}) % {parts} AS part, x.* FROM ({rows}) x");
         Drop(versions);
+        for (long part = 0; part < parts; part++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            string some = fold.Merge($"SELECT * FROM {read.Name} WHERE part = {part}", sql);
+            EngineDatabase.Execute(connection, part == 0 ? $"CREATE TABLE {Merged.Name} AS {some}" : $"INSERT INTO {Merged.Name} {some}");
+        }
+
+        Drop(read);
     }
 
     internal static long Scalar(DuckDBConnection connection, string sql)

@@ -12,6 +12,9 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
 {
     private readonly MergeResults<MergeBatch> _results = new();
 
+    /// <summary>Versions that are combined at once, where merging combines them: some hundred bytes each.</summary>
+    public long MaxFolded { get; set; } = 1L << 18;
+
     /// <summary>A merge result, and which of its buckets a scan uses.</summary>
     /// <param name="Batch">The result.</param>
     /// <param name="Buckets">Numbers of the buckets.</param>
@@ -60,7 +63,7 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
     {
         var uses = new List<Use>();
         foreach ((MergeBatch batch, IReadOnlyList<(string Identity, IReadOnlyList<MergeSection> Sections)> members, Func<IAsyncDisposable> lease) in await _results.GetAsync(
-            buckets, b => b.Identity, async missing => [await MergeBatch.MergeAsync(engine, snapshot, missing, opener, vectors, cancellationToken)], leases, cancellationToken))
+            buckets, b => b.Identity, async missing => [await MergeBatch.MergeAsync(engine, snapshot, missing, opener, vectors, MaxFolded, cancellationToken)], leases, cancellationToken))
         {
             Dictionary<string, int> numbers = batch.FileNumbers.ToDictionary(f => Key(f.Key), f => f.Value);
             (PaimonDataFile, int)[] all = [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))];

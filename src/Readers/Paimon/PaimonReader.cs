@@ -192,6 +192,12 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         _merges.Dispose();
     }
 
+    /// <summary>Versions that are combined at once, for tests.</summary>
+    internal long MaxFolded
+    {
+        set => _merges.MaxFolded = value;
+    }
+
     /// <summary>Waits until no merged bucket is being copied, for tests.</summary>
     internal Task SettleAsync() => _copies.SettleAsync();
 
