@@ -207,7 +207,7 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
                 () =>
                 {
                     string dictionary = HasNegativeZeros(command, sql) ? ", DICTIONARY_SIZE_LIMIT 0" : "";
-                    command.CommandText = $"COPY ({sql}) TO {SqlText.Literal(path)} (FORMAT parquet{dictionary})";
+                    command.CommandText = $"COPY ({sql}) TO {SqlText.Literal(path)} (FORMAT parquet, PARQUET_VERSION V2{dictionary})";
                     command.ExecuteNonQuery();
                 },
                 cancellationToken);

@@ -9,7 +9,7 @@ namespace LakeHolo.Readers.Paimon;
 /// <summary>Copies of merged buckets.</summary>
 internal sealed class BucketCopies(EngineDatabase engine, IFileMaterializer files, PaimonFileOpener opener) : IDisposable
 {
-    private readonly MergedCopies _copies = new(engine, files, "paimon-merged-2\u0001");
+    private readonly MergedCopies _copies = new(engine, files, "paimon-merged-3\u0001");
 
     /// <summary>The copy of a bucket, if there is one that has the columns; its lease goes into <paramref name="leases"/>.</summary>
     public async ValueTask<MergedCopy?> TryOpenAsync(
