@@ -14,9 +14,11 @@ internal sealed class StatementResult : IAsyncDisposable
     private readonly QuerySession _session;
     private readonly IPreparedQuery _query;
     private readonly IReadOnlyList<(RecordBatch? Batch, int Row)> _rows;
+    private readonly Lock _gate = new();
     private volatile Task<IQueryResult> _started;
-    private int _taken;
-    private int _disposed;
+    private Task _parking = Task.CompletedTask;
+    private volatile State _state;
+    private bool _disposed;
 
     public StatementResult(QuerySession session, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, DateTimeOffset created)
     {
@@ -39,42 +41,66 @@ internal sealed class StatementResult : IAsyncDisposable
 
     public bool IsUpdate => _query.IsUpdate;
 
-    public bool IsTaken => _taken != 0;
+    public bool IsTaken => _state == State.Taken;
 
     /// <summary>Done when the statement runs (an update: when it has run), failed when it could not start.</summary>
     public Task<IQueryResult> Started => _started;
 
     /// <summary>Whether somebody took its place; it starts anew when it is read.</summary>
-    public bool IsParked { get; private set; }
+    public bool IsParked => _state == State.Parked;
 
     /// <summary>Makes the caller the one reader; what was parked begins to run again.</summary>
     public bool TryTake()
     {
-        if (Interlocked.Exchange(ref _taken, 1) != 0)
+        lock (_gate)
         {
-            return false;
+            if (_state is State.Taken or State.Ended)
+            {
+                return false;
+            }
+
+            if (_state == State.Parked)
+            {
+                _started = Task.Run(() => StartAsync(0, _cancelled));
+            }
+
+            _state = State.Taken;
+            return true;
+        }
+    }
+
+    /// <summary>Gives its place among the running statements to one that waits. Nothing of it was read, so that it can be run again for its reader, who may come at any moment.</summary>
+    public async ValueTask<bool> TryParkAsync()
+    {
+        Task parking;
+        lock (_gate)
+        {
+            if (IsUpdate || _state != State.Waiting || !_started.IsCompletedSuccessfully)
+            {
+                return false;
+            }
+
+            _state = State.Parked;
+            _parking = parking = FreeAsync(_started);
         }
 
-        if (IsParked)
-        {
-            _started = Task.Run(() => StartAsync(0, _cancelled));
-        }
-
+        await parking;
         return true;
     }
 
-    /// <summary>Gives its place among the running statements to one that waits. Nothing of it was read, so that it can be run again for its reader.</summary>
-    public async ValueTask<bool> TryParkAsync()
+    /// <summary>Whether nobody had begun to read; then nobody will.</summary>
+    public bool TryExpire()
     {
-        if (IsUpdate || IsParked || !_started.IsCompletedSuccessfully || Interlocked.Exchange(ref _taken, 1) != 0)
+        lock (_gate)
         {
-            return false;
-        }
+            if (_state is State.Taken or State.Ended)
+            {
+                return false;
+            }
 
-        await (await _started).DisposeAsync();
-        IsParked = true;
-        Interlocked.Exchange(ref _taken, 0);
-        return true;
+            _state = State.Ended;
+            return true;
+        }
     }
 
     /// <summary>All rows; the caller disposes each batch.</summary>
@@ -99,22 +125,35 @@ internal sealed class StatementResult : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        Task<IQueryResult> started;
+        lock (_gate)
         {
-            return;
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            _state = State.Ended;
+            started = _started;
         }
 
         await _cancel.CancelAsync();
+        await _parking;
+        await FreeAsync(started);
+        _cancel.Dispose();
+    }
+
+    private static async Task FreeAsync(Task<IQueryResult> started)
+    {
         try
         {
-            await (await _started).DisposeAsync();
+            await (await started).DisposeAsync();
         }
         catch (Exception e) when (e is LakeException or OperationCanceledException)
         {
             // It never ran, or the reader was told already.
         }
-
-        _cancel.Dispose();
     }
 
     private async Task<IQueryResult> StartAsync(int index, CancellationToken cancellationToken)
@@ -129,5 +168,16 @@ internal sealed class StatementResult : IAsyncDisposable
         throw LakeException.QueryInvalid(index == 0
             ? "A table of the statement has changed its columns since the statement was prepared: prepare it again"
             : "The rows of parameters give results of different types: cast the markers");
+    }
+
+    private enum State
+    {
+        /// <summary>It runs, or has begun to wait for its place, and nobody reads it.</summary>
+        Waiting,
+
+        /// <summary>It does not run and nobody reads it.</summary>
+        Parked,
+        Taken,
+        Ended,
     }
 }

@@ -76,7 +76,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
         RemovePrepared(handle);
 
         // A cursor that was closed before anybody read it; what is being read goes on.
-        foreach ((string key, (ClientSession _, StatementResult result)) in _results.Where(r => r.Value.Result.Owner == statement && !r.Value.Result.IsTaken))
+        foreach ((string key, (ClientSession _, StatementResult result)) in _results.Where(r => r.Value.Result.Owner == statement && r.Value.Result.TryExpire()))
         {
             await EndAsync(key, result);
         }
@@ -167,7 +167,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
 
         foreach ((string handle, StatementResult result) in session.Results)
         {
-            if (!result.IsTaken && now - result.Created > options.ResultTimeout)
+            if (now - result.Created > options.ResultTimeout && result.TryExpire())
             {
                 End(handle, result, "not read in time");
             }
