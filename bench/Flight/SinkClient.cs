@@ -48,7 +48,13 @@ internal sealed class SinkClient : IDisposable
     /// <returns>The bytes that came.</returns>
     public async Task<long> RunAsync(string sql)
     {
-        FlightInfo info = await InfoAsync(sql);
+        return await ReadAsync(await InfoAsync(sql));
+    }
+
+    /// <summary>Drops the rows of a statement that was started; all endpoints at once.</summary>
+    /// <returns>The bytes that came.</returns>
+    public async Task<long> ReadAsync(FlightInfo info)
+    {
         long[] bytes = await Task.WhenAll(info.Endpoint.Select(e => ReadAsync(e.Ticket, info.Endpoint.Count == 1 ? _buffer : new byte[_buffer.Length])));
         return bytes.Sum();
     }

@@ -16,6 +16,7 @@ internal static class SuiteList
         new HotSuite(),
         new FreshnessSuite(),
         new FlightThroughputSuite(),
+        new FlightLatencySuite(),
         new PostgresLookupSuite(),
         new QuerySuite("tpch", "tpch", (bench, quick) => TpchData.MakeAsync(bench, quick ? 0.1 : 1)),
         new QuerySuite("hits", "hits", (bench, quick) => HitsData.MakeAsync(bench, quick ? 200_000 : 2_000_000, quick ? 4 : 8)),

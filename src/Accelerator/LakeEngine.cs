@@ -273,6 +273,8 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
 
         public bool IsUpdate => false;
 
+        public bool IsOrdered { get; } = bound.Shape.IsOrdered;
+
         public async ValueTask<Schema> DescribeAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken) => _parameterCount == 0
             ? ResultSchema
             : (await engine._planner.BindAsync(session, sql, ParameterValues.Read(parameters, parameterRow, _parameterCount), cancellationToken)).ResultSchema;

@@ -92,7 +92,7 @@ internal sealed class ActionHandler(SessionStore sessions, StatementStore statem
     private ByteString Renew(ClientSession session, FlightEndpoint? endpoint)
     {
         if (endpoint?.Ticket is null || Commands.Parse(endpoint.Ticket.Ticket_) is not TicketStatementQuery ticket
-            || statements.FindResult(session, ticket.StatementHandle.ToStringUtf8()) is not { IsTaken: false } result)
+            || !statements.IsUnread(session, ticket.StatementHandle.ToStringUtf8(), out StatementResult? result))
         {
             throw new RpcException(new Status(StatusCode.NotFound, "There is no unread result behind the endpoint"));
         }

@@ -14,6 +14,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace LakeHolo.FlightServer;
@@ -51,6 +52,8 @@ public sealed class FlightHost : IAsyncDisposable
     public Uri? MonitoringAddress { get; }
 
     internal SessionStore Sessions => _app.Services.GetRequiredService<SessionStore>();
+
+    internal IHostApplicationLifetime Lifetime => _app.Lifetime;
 
     internal StatementStore Statements => _app.Services.GetRequiredService<StatementStore>();
 

@@ -43,11 +43,11 @@ internal sealed class FlightSqlService(
         IMessage command = Commands.Parse(request);
         if (MetadataCommands.SchemaOf(command) is { } schema)
         {
-            return Info(request, new EncodedSchema(schema), request.Cmd, default);
+            return Info(request, new EncodedSchema(schema), [request.Cmd], default);
         }
 
         (string handle, StatementResult result) = await StartAsync(session, command, context.CancellationToken);
-        return Info(request, result.Schema, Ticket(handle), result.Started.IsCompletedSuccessfully ? (await result.Started).AppMetadata : default);
+        return Info(request, session, handle, result, result.Started.IsCompletedSuccessfully ? (await result.Started).AppMetadata : default);
     }
 
     /// <summary>The first poll starts the statement; its descriptor then names what was started. It is done when rows can be had, which stream while it runs on.</summary>
@@ -57,7 +57,7 @@ internal sealed class FlightSqlService(
         IMessage command = Commands.Parse(request);
         if (MetadataCommands.SchemaOf(command) is { } schema)
         {
-            return new PollInfo { Info = Info(request, new EncodedSchema(schema), request.Cmd, default), Progress = 1 };
+            return new PollInfo { Info = Info(request, new EncodedSchema(schema), [request.Cmd], default), Progress = 1 };
         }
 
         string handle;
@@ -82,7 +82,7 @@ internal sealed class FlightSqlService(
         }
 
         bool done = result.Started.IsCompleted;
-        FlightInfo info = Info(request, result.Schema, Ticket(handle), done ? (await result.Started).AppMetadata : default);
+        FlightInfo info = Info(request, session, handle, result, done ? (await result.Started).AppMetadata : default);
         var answer = new PollInfo { Info = info, Progress = done ? 1 : 0, ExpirationTime = Timestamp.FromDateTimeOffset(result.Created + options.ResultTimeout) };
         if (!done)
         {
@@ -112,16 +112,22 @@ internal sealed class FlightSqlService(
         IMessage command = Commands.Parse(request.Ticket_);
         if (command is TicketStatementQuery statement)
         {
-            string handle = statement.StatementHandle.ToStringUtf8();
-            StatementResult result = statements.Take(session, handle);
+            string ticket = statement.StatementHandle.ToStringUtf8();
+            StatementResult result = statements.Take(session, ticket);
+            bool whole = false;
             try
             {
                 using var writer = new ResultWriter(responseStream, context, session.Compression);
                 await writer.WriteAsync(result);
+                whole = true;
+            }
+            catch (OperationCanceledException) when (result.WasLeft && !context.CancellationToken.IsCancellationRequested)
+            {
+                throw new RpcException(new Status(StatusCode.Cancelled, "Another endpoint of the result was not read to its end, so this one ends too: run the statement again"));
             }
             finally
             {
-                await statements.EndAsync(handle, result);
+                await statements.LeaveAsync(ticket, result, whole);
             }
 
             return;
@@ -152,11 +158,19 @@ internal sealed class FlightSqlService(
 
     private static ByteString Ticket(string handle) => Commands.Pack(new TicketStatementQuery { StatementHandle = ByteString.CopyFromUtf8(handle) });
 
-    private static FlightInfo Info(FlightDescriptor descriptor, EncodedSchema schema, ByteString ticket, ReadOnlyMemory<byte> appMetadata) => new()
+    /// <summary>Where several endpoints were asked for and the rows have an order, it is told why there is only one.</summary>
+    private static FlightInfo Info(FlightDescriptor descriptor, ClientSession session, string handle, StatementResult result, ReadOnlyMemory<byte> appMetadata)
+    {
+        FlightInfo info = Info(descriptor, result.Schema, StatementStore.Tickets(handle, result).Select(Ticket), appMetadata);
+        info.Ordered = session.Endpoints > 1 && result.IsOrdered;
+        return info;
+    }
+
+    private static FlightInfo Info(FlightDescriptor descriptor, EncodedSchema schema, IEnumerable<ByteString> tickets, ReadOnlyMemory<byte> appMetadata) => new()
     {
         Schema = ByteString.CopyFrom(schema.Encapsulated.Span),
         FlightDescriptor = descriptor,
-        Endpoint = { new FlightEndpoint { Ticket = new Ticket { Ticket_ = ticket } } },
+        Endpoint = { tickets.Select(t => new FlightEndpoint { Ticket = new Ticket { Ticket_ = t } }) },
         TotalRecords = -1,
         TotalBytes = -1,
         AppMetadata = ByteString.CopyFrom(appMetadata.Span),

@@ -71,6 +71,9 @@ internal sealed class StatementTemplate
     /// <summary>Whether the needs of the scans are the same each time.</summary>
     public required bool IsRepeatable { get; init; }
 
+    /// <summary>Whether the order of the rows may mean something.</summary>
+    public required bool IsOrdered { get; init; }
+
     /// <summary>What the scans have to give, once that is known and holds for every execution.</summary>
     public IReadOnlyList<ScanRequest>? Requests { get; set; }
 

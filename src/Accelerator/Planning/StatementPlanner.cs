@@ -171,6 +171,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             ResultSchema = schema,
             ColumnTypes = [.. columns.Select(c => c.Type)],
             Names = tree.Names,
+            IsOrdered = tree.IsOrdered,
             IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0 && policies.All(p => p is null),
         };
     }

@@ -60,6 +60,9 @@ public interface IPreparedQuery
     /// <summary>A management statement (PROMOTE, SET, …): runs once, has effects.</summary>
     bool IsUpdate { get; }
 
+    /// <summary>Whether the order of its rows may mean something: not where the statement says ORDER BY nowhere.</summary>
+    bool IsOrdered => true;
+
     /// <summary>The schema of the batches with parameters, whose types may decide it.</summary>
     ValueTask<Schema> DescribeAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken) => ValueTask.FromResult(ResultSchema);
 

@@ -9,7 +9,10 @@ namespace LakeHolo.Accelerator.Sessions;
 public static class SessionOptions
 {
     /// <summary>Known names.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness", "max_lake_bytes", "max_lake_requests", "client_types", "compression"];
+    public static IReadOnlyList<string> Names { get; } = ["catalog", "schema", "max_staleness", "tier", "freshness", "max_lake_bytes", "max_lake_requests", "client_types", "compression", "endpoints"];
+
+    /// <summary>Most endpoints of one result.</summary>
+    public const int MaxEndpoints = 64;
 
     /// <summary>Checks a value.</summary>
     /// <exception cref="LakeException">QueryInvalid: unknown name or bad value, saying what is accepted.</exception>
@@ -31,6 +34,7 @@ public static class SessionOptions
             "freshness" => value is "latest" or "synced",
             "client_types" => value is "exact" or "jdbc",
             "compression" => value is "none" or "lz4" or "zstd",
+            "endpoints" => TryEndpoints(value, out _),
             "max_staleness" => TryDuration(value, out _),
             "max_lake_bytes" or "max_lake_requests" => TrySize(value, out _),
             _ => true,
@@ -42,6 +46,7 @@ public static class SessionOptions
                 "tier" => $"tier is auto, lake or hot, not '{value}'",
                 "client_types" => $"client_types is exact, or jdbc (unsigned numbers widened, timestamps in UTC without a zone), not '{value}'",
                 "compression" => $"compression (of Arrow batches) is none, lz4 or zstd, not '{value}'",
+                "endpoints" => $"endpoints (of a Flight result without ORDER BY, which are read at the same time) is a number from 1 to {MaxEndpoints}, not '{value}'",
                 "freshness" => $"freshness is latest or synced, not '{value}'",
                 "max_lake_bytes" => $"max_lake_bytes is a number of bytes such as 1000000, '10MiB' or '2GiB', not '{value}'",
                 "max_lake_requests" => $"max_lake_requests is a number such as 1000, not '{value}'",
@@ -52,6 +57,9 @@ public static class SessionOptions
 
     /// <summary>Whether results have only types that the JDBC driver reads right.</summary>
     public static bool WantsJdbcTypes(IReadOnlyDictionary<string, string> options) => options.GetValueOrDefault("client_types") == "jdbc";
+
+    /// <summary>How many endpoints a result should have where its rows have no order.</summary>
+    public static int Endpoints(IReadOnlyDictionary<string, string> options) => options.TryGetValue("endpoints", out string? text) && TryEndpoints(text, out int count) ? count : 1;
 
     /// <summary>What the options mean for reading.</summary>
     public static ReadOptions Read(IReadOnlyDictionary<string, string> options) => new(
@@ -80,6 +88,8 @@ public static class SessionOptions
         size = read ? number * factor : 0;
         return read;
     }
+
+    private static bool TryEndpoints(string text, out int count) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count is >= 1 and <= MaxEndpoints;
 
     /// <summary>Reads <c>500ms</c>, <c>30s</c>, <c>5m</c>, <c>1h</c>, <c>1d</c> or plain seconds.</summary>
     public static bool TryDuration(string text, out TimeSpan span)

@@ -52,6 +52,9 @@ internal sealed partial class SyntaxTree
     /// <summary>Whether the optimiser comes to the same filters each time: nothing in the text depends on the clock, on chance or on who asks.</summary>
     public bool IsRepeatable { get; private set; }
 
+    /// <summary>Whether an order of rows is asked for anywhere, be it inside, or is that of what is described.</summary>
+    public bool IsOrdered { get; private set; }
+
     /// <summary>Whether values of the session may be in it.</summary>
     public bool UsesSession { get; private set; }
 
@@ -81,6 +84,7 @@ internal sealed partial class SyntaxTree
         tree.Tables = visit.Tables;
         tree.ParameterCount = visit.Parameters.Count;
         tree.Names = MentionedNames.Of(document, tree.Tables);
+        tree.IsOrdered = visit.IsOrdered;
         tree.UsesSession = visit.Functions.Overlaps(SessionValues.Names);
         tree.IsRepeatable = !visit.Functions.Overlaps(Unrepeatable);
         return tree;
@@ -251,6 +255,8 @@ internal sealed partial class SyntaxTree
 
         public HashSet<string> Functions { get; } = new(StringComparer.OrdinalIgnoreCase);
 
+        public bool IsOrdered { get; private set; }
+
         public void Node(JsonNode? node, List<string> ctes, int depth)
         {
             if (depth > MaxDepth * 4)
@@ -289,9 +295,13 @@ internal sealed partial class SyntaxTree
                     return;
                 case "SHOW_REF":
                     ShowReference(o);
+                    IsOrdered = true;
                     break;
                 case "COLUMN_REF":
                     Functions.UnionWith(o["column_names"]!.AsArray().Select(n => n!.GetValue<string>())); // CURRENT_DATE is written as a name
+                    break;
+                case "ORDER_MODIFIER":
+                    IsOrdered |= o["orders"] is JsonArray { Count: > 0 };
                     break;
                 case "VALUE_PARAMETER":
                     Parameters.Add(Text(o, "identifier"));

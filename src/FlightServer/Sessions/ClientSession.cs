@@ -21,6 +21,9 @@ internal sealed class ClientSession(QuerySession query, string key)
 
     public bool WantsJdbcTypes => SessionOptions.WantsJdbcTypes(Query.Options);
 
+    /// <summary>Endpoints that it wants for results without an order.</summary>
+    public int Endpoints => SessionOptions.Endpoints(Query.Options);
+
     /// <summary>How rows are compressed on their way to it.</summary>
     public BodyCodec Compression => Query.Options.GetValueOrDefault("compression") switch
     {

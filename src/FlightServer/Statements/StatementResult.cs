@@ -6,7 +6,9 @@ using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.FlightServer.Statements;
 
-/// <summary>A statement that runs and waits for its reader. It starts when it is made; several rows of parameters run one after the other.</summary>
+/// <summary>A statement that runs and waits for its readers, one for each of its parts. It starts when it is made; several rows of parameters run one after the other.</summary>
+/// <remarks>Parts are read at the same time or one after the other, in any order: each takes rows that no other took, the first of several that are read one after the other
+/// gets all of them. A part that is not read to its end ends the result, for its rows are nobody else's.</remarks>
 internal sealed class StatementResult : IAsyncDisposable
 {
     private readonly CancellationTokenSource _cancel = new();
@@ -16,11 +18,15 @@ internal sealed class StatementResult : IAsyncDisposable
     private readonly IReadOnlyList<(RecordBatch? Batch, int Row)> _rows;
     private readonly Lock _gate = new();
     private volatile Task<IQueryResult> _started;
+    private readonly bool[] _taken;
+    private readonly SharedBatches? _shared;
     private Task _parking = Task.CompletedTask;
+    private int _reading;
+    private int _read;
     private volatile State _state;
     private bool _disposed;
 
-    public StatementResult(QuerySession session, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, DateTimeOffset created)
+    public StatementResult(QuerySession session, IPreparedQuery query, EncodedSchema schema, IReadOnlyList<(RecordBatch?, int)> rows, DateTimeOffset created, int parts = 1)
     {
         _session = session;
         _query = query;
@@ -28,19 +34,32 @@ internal sealed class StatementResult : IAsyncDisposable
         Schema = schema;
         Created = created;
         _cancelled = _cancel.Token;
+        _taken = new bool[parts];
+        _shared = parts == 1 ? null : new SharedBatches(ReadAllAsync(_cancelled));
         _started = Task.Run(() => StartAsync(0, _cancelled));
     }
 
     /// <summary>What the client was told and DoGet sends.</summary>
     public EncodedSchema Schema { get; }
 
+    /// <summary>When it was made, or last of use.</summary>
     public DateTimeOffset Created { get; set; }
+
+    /// <summary>How many read it.</summary>
+    public int Parts => _taken.Length;
+
+    /// <summary>Whether a reader left before its end.</summary>
+    public bool WasLeft { get; private set; }
+
+    /// <summary>Whether the order of its rows may mean something.</summary>
+    public bool IsOrdered => _query.IsOrdered || _rows.Count > 1;
 
     /// <summary>The prepared statement it came from, if any.</summary>
     public PreparedStatement? Owner { get; init; }
 
     public bool IsUpdate => _query.IsUpdate;
 
+    /// <summary>Whether somebody began to read.</summary>
     public bool IsTaken => _state == State.Taken;
 
     /// <summary>Done when the statement runs (an update: when it has run), failed when it could not start.</summary>
@@ -49,15 +68,18 @@ internal sealed class StatementResult : IAsyncDisposable
     /// <summary>Whether somebody took its place; it starts anew when it is read.</summary>
     public bool IsParked => _state == State.Parked;
 
-    /// <summary>Makes the caller the one reader; what was parked begins to run again.</summary>
-    public bool TryTake()
+    /// <summary>Makes the caller the one reader of a part; what was parked begins to run again.</summary>
+    public bool TryTake(int part = 0)
     {
         lock (_gate)
         {
-            if (_state is State.Taken or State.Ended)
+            if (_state == State.Ended || part >= Parts || _taken[part])
             {
                 return false;
             }
+
+            _taken[part] = true;
+            _reading++;
 
             if (_state == State.Parked)
             {
@@ -66,6 +88,29 @@ internal sealed class StatementResult : IAsyncDisposable
 
             _state = State.Taken;
             return true;
+        }
+    }
+
+    /// <summary>The reader of a part has ended.</summary>
+    /// <param name="whole">Whether it read to the end.</param>
+    /// <returns>Whether the result is of no more use.</returns>
+    public bool Leave(bool whole)
+    {
+        lock (_gate)
+        {
+            _reading--;
+            _read++;
+            WasLeft |= !whole;
+            return WasLeft || _read == Parts;
+        }
+    }
+
+    /// <summary>Whether a part waits for its reader.</summary>
+    public bool IsUnread(int part)
+    {
+        lock (_gate)
+        {
+            return _state != State.Ended && part < Parts && !_taken[part];
         }
     }
 
@@ -88,12 +133,12 @@ internal sealed class StatementResult : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Whether nobody had begun to read; then nobody will.</summary>
+    /// <summary>Whether nobody is reading; then nobody will.</summary>
     public bool TryExpire()
     {
         lock (_gate)
         {
-            if (_state is State.Taken or State.Ended)
+            if (_reading > 0 || _state == State.Ended)
             {
                 return false;
             }
@@ -103,8 +148,10 @@ internal sealed class StatementResult : IAsyncDisposable
         }
     }
 
-    /// <summary>All rows; the caller disposes each batch.</summary>
-    public async IAsyncEnumerable<RecordBatch> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    /// <summary>The rows of a part; the caller disposes each batch.</summary>
+    public IAsyncEnumerable<RecordBatch> ReadAsync(CancellationToken cancellationToken) => _shared?.ReadAsync(cancellationToken) ?? ReadAllAsync(cancellationToken);
+
+    private async IAsyncEnumerable<RecordBatch> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         for (int i = 0; i < _rows.Count; i++)
         {
@@ -140,6 +187,7 @@ internal sealed class StatementResult : IAsyncDisposable
 
         await _cancel.CancelAsync();
         await _parking;
+        await (_shared?.DisposeAsync() ?? ValueTask.CompletedTask);
         await FreeAsync(started);
         _cancel.Dispose();
     }

@@ -1,5 +1,7 @@
 using System.Buffers.Text;
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Security.Cryptography;
 using Apache.Arrow;
 using Grpc.Core;
@@ -18,6 +20,9 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
 
     /// <summary>As hard to guess as a key.</summary>
     private const int HandleBytes = 24;
+
+    /// <summary>Not a character of handles.</summary>
+    private const char PartMark = '/';
 
     private readonly ConcurrentDictionary<string, (ClientSession Session, StatementResult Result)> _results = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, (ClientSession Session, PreparedStatement Statement)> _prepared = new(StringComparer.Ordinal);
@@ -92,23 +97,48 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
         }
 
         string handle = NewHandle();
-        var result = new StatementResult(runsIn, query, schema, rows, time.GetUtcNow()) { Owner = owner };
+        int parts = query.IsUpdate || query.IsOrdered || rows.Count > 1 ? 1 : session.Endpoints;
+        var result = new StatementResult(runsIn, query, schema, rows, time.GetUtcNow(), parts) { Owner = owner };
         _results[handle] = (session, result);
         session.Results[handle] = result;
         return (handle, result);
     }
 
-    /// <summary>The result behind a ticket, for its one reader, who ends it.</summary>
-    public StatementResult Take(ClientSession session, string handle) =>
-        FindResult(session, handle) is { } result && result.TryTake()
+    /// <summary>The tickets of a result: its handle, followed by the part's number where there are several.</summary>
+    public static IEnumerable<string> Tickets(string handle, StatementResult result) =>
+        result.Parts == 1 ? [handle] : Enumerable.Range(0, result.Parts).Select(p => string.Create(CultureInfo.InvariantCulture, $"{handle}{PartMark}{p}"));
+
+    /// <summary>The result behind a ticket, for the one reader of its part.</summary>
+    public StatementResult Take(ClientSession session, string ticket) =>
+        FindResult(session, ticket) is { } result && result.TryTake(PartOf(ticket))
             ? result
             : throw new RpcException(new Status(StatusCode.NotFound, "There is no such result: it was read (once is all), cancelled, not fetched in time, or was never this user's"));
 
-    public StatementResult? FindResult(ClientSession session, string handle) =>
-        _results.TryGetValue(handle, out (ClientSession Session, StatementResult Result) found) && IsOwn(session, found.Session, "a result") ? found.Result : null;
-
-    public async ValueTask EndAsync(string handle, StatementResult result)
+    /// <summary>The reader of a part has ended; with the last, or one that left, the result ends.</summary>
+    /// <param name="ticket">The part's.</param>
+    /// <param name="result">The result.</param>
+    /// <param name="whole">Whether it was read to its end.</param>
+    public async ValueTask LeaveAsync(string ticket, StatementResult result, bool whole)
     {
+        result.Created = time.GetUtcNow();
+        if (result.Leave(whole))
+        {
+            await EndAsync(ticket, result);
+        }
+    }
+
+    /// <summary>Whether a ticket's rows wait for their reader.</summary>
+    public bool IsUnread(ClientSession session, string ticket, [NotNullWhen(true)] out StatementResult? result) =>
+        (result = FindResult(session, ticket)) is not null && result.IsUnread(PartOf(ticket));
+
+    /// <summary>The result that a handle or one of its tickets names.</summary>
+    public StatementResult? FindResult(ClientSession session, string ticket) =>
+        _results.TryGetValue(HandleOf(ticket), out (ClientSession Session, StatementResult Result) found) && IsOwn(session, found.Session, "a result") ? found.Result : null;
+
+    /// <summary>Ends and forgets the result that a handle or one of its tickets names.</summary>
+    public async ValueTask EndAsync(string ticket, StatementResult result)
+    {
+        string handle = HandleOf(ticket);
         if (_results.TryRemove(handle, out (ClientSession Session, StatementResult Result) entry))
         {
             entry.Session.Results.TryRemove(handle, out _);
@@ -184,6 +214,11 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
         service.LogDenial(session.Query, what, $"it is {owner.User}'s");
         return false;
     }
+
+    private static string HandleOf(string ticket) => ticket.IndexOf(PartMark, StringComparison.Ordinal) is var at and >= 0 ? ticket[..at] : ticket;
+
+    private static int PartOf(string ticket) => ticket.IndexOf(PartMark, StringComparison.Ordinal) is not (var at and >= 0) ? 0
+        : int.TryParse(ticket.AsSpan(at + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int part) ? part : int.MaxValue;
 
     private static string NewHandle() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(HandleBytes));
 

@@ -102,6 +102,8 @@ internal sealed class DuckDbQueryService : IQueryService, IDisposable
 
         public bool IsUpdate => isUpdate;
 
+        public bool IsOrdered => sql.Contains("ORDER BY", StringComparison.Ordinal);
+
         public async ValueTask<IQueryResult> ExecuteAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken)
         {
             if (isUpdate)
