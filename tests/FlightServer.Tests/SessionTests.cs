@@ -24,6 +24,7 @@ public sealed class SessionTests
     [InlineData("Basic dTpw", true)]
     [InlineData("basic dTpw", true)]
     [InlineData("Bearer secret-token", true)]
+    [InlineData("bearer secret-token", true)]
     [InlineData("Basic dTp4", false)]
     [InlineData("Basic eDpw", false)]
     [InlineData("Basic !!", false)]

@@ -71,4 +71,22 @@ public sealed class StreamTests
         server.Service.Release.SetResult();
         await Eventually.TrueAsync(() => server.Service.OpenResults == 0);
     }
+
+    [Fact]
+    public async Task A_deadline_ends_the_call_and_its_query()
+    {
+        await using TestServer server = await TestServer.StartAsync();
+        FlightInfo info = await server.Client.InfoAsync(RawClient.Query("WAIT"));
+        using AsyncServerStreamingCall<FlightData> call = server.Client.GetUntil(info.Endpoint[0].Ticket, DateTime.UtcNow.AddSeconds(1));
+        RpcException late = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await call.ResponseStream.MoveNext(default).WaitAsync(TimeSpan.FromSeconds(30)))
+            {
+            }
+        });
+        Assert.Equal(StatusCode.DeadlineExceeded, late.StatusCode);
+        await Eventually.TrueAsync(() => server.Host.Statements.ResultCount == 0);
+        server.Service.Release.SetResult();
+        await Eventually.TrueAsync(() => server.Service.OpenResults == 0);
+    }
 }

@@ -68,6 +68,10 @@ internal sealed class RawClient : IDisposable
     public AsyncServerStreamingCall<FlightData> Get(Ticket ticket, CancellationToken cancellationToken = default) =>
         _invoker.AsyncServerStreamingCall(DoGetMethod, null, new CallOptions(Headers, cancellationToken: cancellationToken), ticket);
 
+    /// <summary>A call with a deadline, which the server is told.</summary>
+    public AsyncServerStreamingCall<FlightData> GetUntil(Ticket ticket, DateTime deadline) =>
+        _invoker.AsyncServerStreamingCall(DoGetMethod, null, new CallOptions(Headers, deadline), ticket);
+
     public async Task<(Schema Schema, List<RecordBatch> Batches, List<FlightData> Messages)> ReadAsync(Ticket ticket)
     {
         using AsyncServerStreamingCall<FlightData> call = Get(ticket);
