@@ -35,7 +35,9 @@ internal static class PaimonCasts
             _ when from.IsString && to.Kind == PaimonTypeKind.Boolean => StringToBoolean(e),
             _ when from.IsString && to.IsInteger => $"CAST(trim({e}) AS {target})",
             _ when from.IsString && to.IsFloating => $"CAST(trim({e}) AS {target})",
-            _ when from.IsString && to.Kind == PaimonTypeKind.Decimal => $"TRY_CAST({e} AS {target})",
+            // What does not fit is NULL, what is no number an error.
+            _ when from.IsString && to.Kind == PaimonTypeKind.Decimal =>
+                $"(CASE WHEN {e} IS NOT NULL AND TRY_CAST({e} AS DOUBLE) IS NULL THEN error('cannot cast to DECIMAL: ' || {e}) ELSE TRY_CAST({e} AS {target}) END)",
             _ when from.IsString && to.Kind == PaimonTypeKind.Date =>
                 $"CASE WHEN regexp_full_match({e}, '[+-]?[0-9]+') THEN DATE '1970-01-01' + CAST({e} AS INTEGER) ELSE CAST({e} AS DATE) END",
             (PaimonTypeKind.Date, PaimonTypeKind.Timestamp) when to.Length <= 6 => $"CAST({e} AS TIMESTAMP)",
