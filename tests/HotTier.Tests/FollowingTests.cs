@@ -78,6 +78,30 @@ public sealed class FollowingTests : IAsyncLifetime
         await FollowsAsync(new ReadOnlyBucket(new LocalFolderStore(_lake.Directory)), watches: false);
     }
 
+    /// <summary>Same size, same second: the engine must not answer with bytes that it keeps.</summary>
+    [Fact]
+    public async Task A_file_that_is_replaced_within_the_second_it_was_read_in_is_read_anew()
+    {
+        _lake.Write("dwd/t/1.parquet", "SELECT (hash(i) // 2)::BIGINT AS x FROM range(20000) t(i)");
+        await _lake.StartAsync();
+        string path = Path.Combine(_lake.Directory, "dwd/t/1.parquet");
+        byte[] whole = await File.ReadAllBytesAsync(path);
+        byte[] broken = [.. whole];
+        broken.AsSpan(4, broken.Length / 2).Fill(0xA5);
+        for (int i = 0; i < 3; i++)
+        {
+            while (DateTime.UtcNow.Millisecond > 300)
+            {
+                await Task.Delay(5);
+            }
+
+            await File.WriteAllBytesAsync(path, broken);
+            await Assert.ThrowsAsync<LakeHolo.LakeCatalog.LakeException>(() => _lake.AnswerAsync("SELECT count(DISTINCT x) FROM dwd.t"));
+            await File.WriteAllBytesAsync(path, whole);
+            Assert.Equal(["20000"], (await _lake.AnswerAsync("SELECT count(DISTINCT x) FROM dwd.t")).Rows);
+        }
+    }
+
     private async Task FollowsAsync(IObjectStore source, bool watches)
     {
         await _lake.StartAsync(store: source, configure: o => o with { Sources = [o.Sources[0] with { SyncInterval = TimeSpan.FromDays(1) }] });
