@@ -51,13 +51,13 @@ internal sealed class SmallLake : IAsyncDisposable
     }
 
     /// <summary>Writes a file of a table; it appears whole.</summary>
-    public void Write(string path, string select)
+    public void Write(string path, string select, string options = "FORMAT parquet")
     {
         string target = Path.Combine(Directory, path);
         System.IO.Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         using DuckDBConnection connection = _writer.OpenConnection();
         string scratch = _folder.File("written.parquet");
-        EngineDatabase.Execute(connection, $"COPY ({select}) TO {SqlText.Literal(scratch)} (FORMAT parquet)");
+        EngineDatabase.Execute(connection, $"COPY ({select}) TO {SqlText.Literal(scratch)} ({options})");
         File.Move(scratch, target, overwrite: true);
     }
 

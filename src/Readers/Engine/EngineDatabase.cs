@@ -112,10 +112,9 @@ public sealed class EngineDatabase : IDisposable
             yield return $"SET max_temp_directory_size = '{(options.MaxSpillBytes / 1024).ToString(CultureInfo.InvariantCulture)}KiB'";
         }
 
-        yield return "SET TimeZone = 'UTC'";
+        // Without GLOBAL it would be the keeper's alone, and the machine's zone that of all others.
+        yield return "SET GLOBAL TimeZone = 'UTC'";
         yield return "SET preserve_insertion_order = false";
-        // Footers stay in memory, counted in the limit above; the engine looks at each file's time of change before it uses one.
-        yield return "SET parquet_metadata_cache = true";
         // The engine's own cache of files' bytes goes by a time of change in whole seconds and the size: of a file that is replaced within the second it was read in, it gave the old bytes.
         yield return "SET enable_external_file_cache = false";
         yield return "SET autoinstall_known_extensions = false";

@@ -35,6 +35,22 @@ public sealed class EngineDatabaseTests
         Assert.Empty(Directory.GetFiles(Environment.CurrentDirectory, "*memory*lakeholo*"));
     }
 
+    /// <summary>A setting that is the first connection's alone would leave all others in the machine's time zone (which has another name for UTC at the least).</summary>
+    [Fact]
+    public void Every_connection_has_the_settings()
+    {
+        using var engine = new EngineDatabase(new EngineOptions { Threads = 1 });
+        foreach (DuckDBConnection connection in (DuckDBConnection[])[engine.OpenConnection(), engine.OpenWatchedConnection()])
+        {
+            using (connection)
+            {
+                using DuckDBCommand command = connection.CreateCommand();
+                command.CommandText = "SELECT current_setting('TimeZone') || ' ' || current_setting('preserve_insertion_order') || ' ' || current_setting('enable_external_file_cache')";
+                Assert.Equal("UTC false false", command.ExecuteScalar());
+            }
+        }
+    }
+
     [Fact]
     public void Connections_are_opened_and_closed_side_by_side()
     {
