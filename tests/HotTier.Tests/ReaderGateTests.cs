@@ -26,16 +26,16 @@ public sealed class ReaderGateTests
         using var stop = new CancellationTokenSource();
         Task[] readers = [.. Enumerable.Range(0, 4).Select(n => Task.Run(async () =>
         {
-            await Task.Delay(40 * n);
+            await Task.Delay(150 * n);
             while (!stop.IsCancellationRequested)
             {
                 Action leave = await _gate.EnterAsync(default);
-                await Task.Delay(250);
+                await Task.Delay(600);
                 leave();
             }
         }))];
-        await Task.Delay(200);
-        Action open = await _gate.CloseAsync(default).AsTask().WaitAsync(Limit);
+        await Task.Delay(600);
+        Action open = await _gate.CloseAsync(default).AsTask().WaitAsync(TimeSpan.FromSeconds(15));
         await stop.CancelAsync();
         open();
         await Task.WhenAll(readers).WaitAsync(Limit);
