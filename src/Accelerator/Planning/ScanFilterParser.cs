@@ -85,6 +85,7 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
     {
         "CONJUNCTION" => Conjunction(node),
         "COMPARISON" => Comparison(node),
+        "BETWEEN" => Between(node),
         "OPERATOR" => Operator(node),
         "FUNCTION" => Function(node),
         "COLUMN_REF" when PlainColumn(node) is (string name, BooleanType) => new ScanFilter.Compare(name, ScanComparison.Equal, new ScanLiteral(true)),
@@ -119,6 +120,10 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
             ? new ScanFilter.Compare(name, op, literal)
             : null;
     }
+
+    private ScanFilter.And? Between(JsonObject node) => PlainColumn(node["input"]) is (string name, IArrowType type) && Literal(node["lower"], type) is { } lower && Literal(node["upper"], type) is { } upper
+        ? new ScanFilter.And([new ScanFilter.Compare(name, ScanComparison.GreaterOrEqual, lower), new ScanFilter.Compare(name, ScanComparison.LessOrEqual, upper)])
+        : null;
 
     private ScanFilter? Operator(JsonObject node)
     {
@@ -159,9 +164,14 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
             : null;
     }
 
-    /// <summary>The name and type of a column, or of a struct's field.</summary>
+    /// <summary>The name and type of a column, of a struct's field, or of either in a wider type, which changes no value: joins compare in the wider type of both sides.</summary>
     private (string Name, IArrowType Type)? PlainColumn(JsonNode? node)
     {
+        if (node is JsonObject cast && Text(cast, "class") == "CAST")
+        {
+            return cast["try_cast"]?.GetValue<bool>() != true && PlainColumn(cast["child"]) is (string inner, IArrowType own) && KeepsValues(own, cast["cast_type"]!) ? (inner, own) : null;
+        }
+
         if (node is not JsonObject o || Text(o, "class") != "COLUMN_REF" || o["column_names"] is not JsonArray names
             || Column(names[0]!.GetValue<string>()) is not { } field)
         {
@@ -186,6 +196,22 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
     }
 
     private Field? Column(string name) => schema.FieldsList.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Whether all values of a type are the same, and in the same order, in another one of the engine.</summary>
+    private static bool KeepsValues(IArrowType type, JsonNode target) => (type, target["id"]!.GetValue<string>()) switch
+    {
+        (Int8Type, "TINYINT" or "SMALLINT" or "INTEGER" or "BIGINT" or "HUGEINT") => true,
+        (Int16Type, "SMALLINT" or "INTEGER" or "BIGINT" or "HUGEINT") => true,
+        (Int32Type, "INTEGER" or "BIGINT" or "HUGEINT") => true,
+        (Int64Type, "BIGINT" or "HUGEINT") => true,
+        (UInt8Type, "UTINYINT" or "USMALLINT" or "UINTEGER" or "UBIGINT" or "SMALLINT" or "INTEGER" or "BIGINT" or "HUGEINT") => true,
+        (UInt16Type, "USMALLINT" or "UINTEGER" or "UBIGINT" or "INTEGER" or "BIGINT" or "HUGEINT") => true,
+        (UInt32Type, "UINTEGER" or "UBIGINT" or "BIGINT" or "HUGEINT") => true,
+        (Decimal128Type own, "DECIMAL") => target["type_info"] is JsonObject wider && wider["scale"]!.GetValue<int>() is int scale && scale >= own.Scale
+            && wider["width"]!.GetValue<int>() - scale >= own.Precision - own.Scale,
+        (Date32Type, "TIMESTAMP") => true,
+        _ => false,
+    };
 
     private static ScanLiteral? Literal(JsonNode? node, IArrowType column)
     {
@@ -250,7 +276,7 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
                     ? new ScanLiteral(number)
                     : null;
             case Date32Type:
-                return DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly date)
+                return DateOnly.TryParseExact(text.EndsWith(" 00:00:00", StringComparison.Ordinal) ? text[..^9] : text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly date)
                     ? new ScanLiteral(date)
                     : null;
             case TimestampType { Unit: TimeUnit.Microsecond }:

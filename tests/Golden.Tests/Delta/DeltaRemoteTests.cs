@@ -36,6 +36,27 @@ public class DeltaRemoteTests
         Assert.Equal(checkpoints.Distinct().Order(StringComparer.Ordinal), checkpoints.Order(StringComparer.Ordinal));
     }
 
+    [Theory]
+    [InlineData("{\"version\":7,\"size\":3}")]
+    [InlineData("{\"version\":1,\"parts\":3,\"size\":3}")]
+    [InlineData("{\"version\":2,\"size\":3}")]
+    public async Task A_hint_whose_checkpoint_has_gone_costs_listings_and_no_request_for_it(string hint)
+    {
+        using var table = new HandMadeTable();
+        table.Commit(0, [.. HandMadeTable.Create(["id integer"]), HandMadeTable.Add("1.parquet", table.WriteFile("1.parquet", "SELECT 1 AS id"))]);
+        table.Commit(1, HandMadeTable.Add("2.parquet", table.WriteFile("2.parquet", "SELECT 2 AS id")));
+        table.Commit(2);
+        System.IO.File.WriteAllText(table.TableFile("_delta_log/_last_checkpoint"), hint);
+        var store = new CountingStore(new LocalFolderStore(table.Folder), isRemote: true);
+        var remote = new LakeTable("golden", "delta", "t", "delta", new TableRoot(store, table.Table.Root.Prefix));
+        var snapshot = (DeltaSnapshot)await table.Format.LoadSnapshotAsync(remote, SnapshotSelector.Latest, null);
+        Assert.Equal((2, 2), (snapshot.Version, Files(snapshot).Length));
+        string[] requests = [.. store.TakeRequests()];
+        Assert.DoesNotContain(requests, r => r.Contains(".checkpoint.", StringComparison.Ordinal));
+        Assert.Equal(3, requests.Count(r => r.EndsWith(".json", StringComparison.Ordinal)));
+        Assert.InRange(requests.Length, 3, 6); // the hint, at most two listings, three commits
+    }
+
     private static string[] Steps(DeltaCase golden) => Directory.Exists(golden.File("case/steps"))
         ? [.. Directory.EnumerateDirectories(golden.File("case/steps")).Order(StringComparer.Ordinal)]
         : [];
