@@ -17,6 +17,9 @@ public sealed record HudiColumn(Field Field, string? DefaultJson, string? Logica
     /// <summary>Paths (<see cref="LogicalPaths"/>) of its instants that the table's schema counts in milliseconds.</summary>
     public IReadOnlySet<string> MillisecondInstants { get; init; } = new HashSet<string>();
 
+    /// <summary>Paths (<see cref="LogicalPaths"/>) of what has an Avro default other than null: the column itself, or fields in it.</summary>
+    public IReadOnlySet<string> Defaults { get; init; } = new HashSet<string>();
+
     /// <summary>Paths of its local timestamps that the table's schema counts in milliseconds.</summary>
     public IReadOnlySet<string> LocalMilliseconds { get; init; } = new HashSet<string>();
 }
@@ -57,7 +60,14 @@ internal static class HudiSchema
                 columns.Add(new HudiColumn(new Field(name, type, isNullable), value, LogicalTypeOf(field.GetProperty("type"))));
             }
 
-            return avroJson.Contains("timestamp-millis", StringComparison.Ordinal) ? WithMilliseconds(columns, AvroSchema.Parse(avroJson, path)) : columns;
+            RefuseAlike(columns.Select(c => c.Field), path);
+            return avroJson.Contains("timestamp-millis", StringComparison.Ordinal) || avroJson.Contains("\"default\"", StringComparison.Ordinal)
+                ? WithPaths(columns, AvroSchema.Parse(avroJson, path))
+                : columns;
+        }
+        catch (NotSupportedException error)
+        {
+            throw LakeException.FeatureUnsupported($"Hudi: {error.Message} are not supported", path);
         }
         catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException)
         {
@@ -65,11 +75,27 @@ internal static class HudiSchema
         }
     }
 
-    private static HudiColumn[] WithMilliseconds(List<HudiColumn> columns, AvroSchema schema)
+    // The engine's names do not tell cases apart.
+    private static void RefuseAlike(IEnumerable<Field> fields, string path)
     {
+        Field[] all = [.. fields];
+        if (all.GroupBy(f => f.Name, StringComparer.OrdinalIgnoreCase).FirstOrDefault(g => g.Count() > 1) is { } alike)
+        {
+            throw LakeException.FeatureUnsupported($"Hudi: columns whose names differ in case only ({string.Join(", ", alike.Select(f => f.Name))}) are not supported", path);
+        }
+
+        foreach (Field field in all)
+        {
+            RefuseAlike(field.DataType is StructType or ListType ? ((NestedType)field.DataType).Fields : field.DataType is MapType map ? [map.ValueField] : [], path);
+        }
+    }
+
+    private static HudiColumn[] WithPaths(List<HudiColumn> columns, AvroSchema schema)
+    {
+        IReadOnlySet<string> defaults = LogicalPaths.OfDefaults(schema.NonNull);
         IReadOnlySet<string> instants = LogicalPaths.Of(schema.NonNull, "timestamp-millis");
         IReadOnlySet<string> local = LogicalPaths.Of(schema.NonNull, "local-timestamp-millis");
-        return [.. columns.Select(c => c with { MillisecondInstants = Below(instants, c.Name), LocalMilliseconds = Below(local, c.Name) })];
+        return [.. columns.Select(c => c with { MillisecondInstants = Below(instants, c.Name), LocalMilliseconds = Below(local, c.Name), Defaults = Below(defaults, c.Name) })];
     }
 
     private static HashSet<string> Below(IReadOnlySet<string> paths, string column)
@@ -119,6 +145,11 @@ internal static class HudiSchema
     private static IArrowType Complex(string type, JsonElement schema, string space, Dictionary<string, JsonElement> names, int depth)
     {
         string inner = Namespace(schema, space);
+        if (schema.TryGetProperty("logicalType", out JsonElement logical) && logical.GetString() is "variant" or "vector" or "blob")
+        {
+            throw new NotSupportedException($"columns of the type {logical.GetString()}");
+        }
+
         switch (type)
         {
             case "record" or "error":

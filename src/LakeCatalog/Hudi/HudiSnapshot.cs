@@ -41,6 +41,9 @@ public sealed class HudiSnapshot : Snapshot
     /// <summary>Facts that the next snapshot of this table reuses.</summary>
     internal HudiMetadataCache Cache { get; init; } = HudiMetadataCache.Empty;
 
+    /// <summary>Whether the snapshot holds every completed commit of its timeline: what indexes tell of the table's present state holds for it.</summary>
+    public bool IsNewest => Timeline.Commits.All(c => Holds(c.Time));
+
     /// <summary>Whether the snapshot holds what the instant wrote.</summary>
     public bool Holds(string instant)
         => string.CompareOrdinal(instant, Instant) <= 0 && Timeline.IsCommitted(instant) && !ExcludedInstants.Contains(instant);
@@ -65,7 +68,7 @@ public sealed class HudiSnapshot : Snapshot
     {
         foreach (FileSlice slice in Slices)
         {
-            IReadOnlyDictionary<string, string?> partition = PartitionPath.Parse(slice.Partition, PartitionColumns, Properties.UrlEncodesPartitions) ?? new Dictionary<string, string?>();
+            IReadOnlyDictionary<string, string?> partition = PartitionPath.Parse(slice.Partition, PartitionColumns, Properties) ?? new Dictionary<string, string?>();
             foreach (HudiFile file in slice.Files)
             {
                 yield return new DataFileInfo
@@ -90,6 +93,8 @@ internal sealed class HudiMetadataCache
     public IReadOnlyDictionary<(string Key, long Size), CommitMetadata> Commits { get; init; } = new Dictionary<(string, long), CommitMetadata>();
 
     public FileSchema? FileSchema { get; init; }
+
+    public IReadOnlyDictionary<(string Key, long Size), CleanMetadata> Cleans { get; init; } = new Dictionary<(string, long), CleanMetadata>();
 
     public MetadataTableCache MetadataTable { get; init; } = new();
 

@@ -19,14 +19,14 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
         (string until, HashSet<string> excluded) = HudiVersionText.Resolve(at, timeline, table);
         return known is not null && known.Timeline.Signature == timeline.Signature && known.Id == HudiVersionText.IdOf(until, excluded)
             ? known
-            : (await ReadAsync(properties, timeline, until, known, cancellationToken)).SnapshotAt(until, excluded);
+            : (await ReadAsync(properties, timeline, until, until, known, cancellationToken)).SnapshotAt(until, excluded);
     }
 
     /// <summary>Everything that snapshots up to the newest instant are made of.</summary>
     public async ValueTask<HudiTableState> LoadStateAsync(HudiSnapshot? known, CancellationToken cancellationToken)
     {
         (HudiProperties properties, HudiTimeline timeline) = await OpenAsync(cancellationToken);
-        return await ReadAsync(properties, timeline, HudiVersionText.Resolve(SnapshotSelector.Latest, timeline, table).Until, known, cancellationToken);
+        return await ReadAsync(properties, timeline, HudiVersionText.Resolve(SnapshotSelector.Latest, timeline, table).Until, "", known, cancellationToken);
     }
 
     public static async ValueTask<HudiTimeline> ListTimelineAsync(TableRoot root, HudiProperties properties, CancellationToken cancellationToken)
@@ -51,7 +51,8 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             : (properties, timeline);
     }
 
-    private async ValueTask<HudiTableState> ReadAsync(HudiProperties properties, HudiTimeline timeline, string until, HudiSnapshot? known, CancellationToken cancellationToken)
+    // Until: the newest instant that is wanted; since: the oldest one.
+    private async ValueTask<HudiTableState> ReadAsync(HudiProperties properties, HudiTimeline timeline, string until, string since, HudiSnapshot? known, CancellationToken cancellationToken)
     {
         HudiMetadataCache cache = known?.Cache ?? HudiMetadataCache.Empty;
         var metadata = new CommitReader(_root, cache);
@@ -64,7 +65,8 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             ? await TimelineHistory.ReadCompletionsAsync(_root, properties.HistoryFolder, ArchivedDeltaCommits(timeline, groups), cancellationToken)
             : new Dictionary<string, string>();
         bool hasSchema = commits.Values.Any(c => !string.IsNullOrEmpty(c.Schema)) || properties.CreateSchema is not null;
-        FileSchema? sample = cache.FileSchema ?? await FileSchema.ReadAsync(_root, groups, timeline, !hasSchema, cancellationToken);
+        // Where files tell the schema, the newest one does.
+        FileSchema? sample = (hasSchema ? cache.FileSchema : null) ?? await FileSchema.ReadAsync(_root, groups, timeline, !hasSchema, cancellationToken);
         return new HudiTableState
         {
             Table = table,
@@ -74,6 +76,7 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             Plans = plans,
             Groups = groups,
             ArchivedCompletions = archived,
+            CleanedFiles = await CleanedFiles.ReadAsync(timeline, since, metadata, cancellationToken),
             SchemaHistory = await ReadSchemaHistoryAsync(timeline, cancellationToken),
             FileSchema = sample,
             MetadataTable = index,

@@ -25,6 +25,8 @@ internal sealed class HudiTableState
 
     public required IReadOnlyDictionary<string, string> ArchivedCompletions { get; init; }
 
+    public required CleanedFiles CleanedFiles { get; init; }
+
     public required (byte[] Json, string Path)? SchemaHistory { get; init; }
 
     public required FileSchema? FileSchema { get; init; }
@@ -45,6 +47,7 @@ internal sealed class HudiTableState
         var view = new TimelineView(Timeline, until, excluded, commits, Plans, ArchivedCompletions);
         (List<FileSlice> slices, List<FileSlice> bases) = Choose(view, groups);
         RecordedFiles.Check(commits, view, Groups, slices, IsLayout2, Table.Root.Location, groups);
+        CleanedFiles.Check(view, until, Groups, slices, IsLayout2, Table.Root.Location, groups);
         IReadOnlyList<HudiColumn> columns = ReadSchema(commits);
         return new HudiSnapshot
         {

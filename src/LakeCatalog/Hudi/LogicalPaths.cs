@@ -15,8 +15,45 @@ public static class LogicalPaths
         return paths;
     }
 
+    /// <summary>The paths of a record schema's fields that have a default other than null.</summary>
+    public static IReadOnlySet<string> OfDefaults(AvroSchema record)
+    {
+        var paths = new HashSet<string>(StringComparer.Ordinal);
+        AddDefaults(record, "", paths, 0);
+        return paths;
+    }
+
     /// <summary>The path of a part.</summary>
     public static string Join(string path, string part) => path.Length == 0 ? part : path + "." + part;
+
+    private static void AddDefaults(AvroSchema schema, string path, HashSet<string> paths, int depth)
+    {
+        if (depth > MaxDepth)
+        {
+            return;
+        }
+
+        foreach (AvroSchema branch in schema.Branches)
+        {
+            AddDefaults(branch, path, paths, depth + 1);
+        }
+
+        foreach (AvroField field in schema.Fields)
+        {
+            string name = Join(path, field.Name);
+            if (field.DefaultJson is not (null or "null"))
+            {
+                paths.Add(name);
+            }
+
+            AddDefaults(field.Type, name, paths, depth + 1);
+        }
+
+        if (schema.Items is { } items)
+        {
+            AddDefaults(items, Join(path, schema.Kind == AvroKind.Map ? "value" : "item"), paths, depth + 1);
+        }
+    }
 
     private static void Add(AvroSchema schema, string path, string logicalType, HashSet<string> paths, int depth)
     {

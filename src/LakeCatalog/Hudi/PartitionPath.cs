@@ -8,11 +8,11 @@ public static class PartitionPath
 {
     private const string NullMarker = "__HIVE_DEFAULT_PARTITION__";
 
-    /// <summary>Values by column, null for the null marker; null if the path does not fit the columns.</summary>
+    /// <summary>Values by column, null for the null marker; null if the path does not fit the columns, or could be read in two ways.</summary>
     /// <param name="path">Partition path.</param>
     /// <param name="columns">Partition columns, in the path's order.</param>
-    /// <param name="isUrlEncoded">Whether values are percent-encoded (<c>hoodie.datasource.write.partitionpath.urlencode</c>).</param>
-    public static IReadOnlyDictionary<string, string?>? Parse(string path, IReadOnlyList<string> columns, bool isUrlEncoded)
+    /// <param name="properties">Whether values are percent-encoded, and folders named <c>column=value</c>.</param>
+    public static IReadOnlyDictionary<string, string?>? Parse(string path, IReadOnlyList<string> columns, HudiProperties properties)
     {
         if (columns.Count == 0)
         {
@@ -34,8 +34,15 @@ public static class PartitionPath
         for (int i = 0; i < fragments.Length; i++)
         {
             string prefix = columns[i] + "=";
-            string text = fragments[i].StartsWith(prefix, StringComparison.Ordinal) ? fragments[i][prefix.Length..] : fragments[i];
-            text = isUrlEncoded ? Unescape(text) : text;
+            bool isNamed = fragments[i].StartsWith(prefix, StringComparison.Ordinal);
+            if (isNamed && properties.HasPlainPartitions)
+            {
+                // A value that begins like a name.
+                return null;
+            }
+
+            string text = isNamed ? fragments[i][prefix.Length..] : fragments[i];
+            text = properties.UrlEncodesPartitions ? Unescape(text) : text;
             values[columns[i]] = text is NullMarker ? null : text;
         }
 

@@ -36,7 +36,14 @@ internal static class ColumnSql
     internal sealed record Place(string Path, string FilePath, ColumnMap Names, StampUnits? Stamps, int Depth = 0)
     {
         /// <summary>A part's place.</summary>
-        public Place Of(string part, string inFile, ColumnMap names) => new(LogicalPaths.Join(Path, part), LogicalPaths.Join(FilePath, inFile), names, Stamps, Depth + 1);
+        public Place Of(string part, string inFile, ColumnMap names)
+            => this with { Path = LogicalPaths.Join(Path, part), FilePath = LogicalPaths.Join(FilePath, inFile), Names = names, Depth = Depth + 1 };
+
+        /// <summary>Paths of what the table's schema has a default for that is not null; null for none.</summary>
+        public IReadOnlySet<string>? Defaults { get; init; }
+
+        /// <summary>The file, for messages.</summary>
+        public string? Source { get; init; }
     }
 
     private static string Struct(string expression, EngineType source, StructType target, Place place)
@@ -51,6 +58,11 @@ internal static class ColumnSql
         {
             string name = "";
             EngineType? found = place.Names.SourceOf(field.Name) is { } inFile ? Find(source.Children, inFile, place.Path, out name) : null;
+            if (found is null && place.Defaults?.Contains(LogicalPaths.Join(place.Path, field.Name)) == true)
+            {
+                throw HasDefault(LogicalPaths.Join(place.Path, field.Name), place.Source);
+            }
+
             string value = found is null
                 ? $"CAST(NULL AS {SqlText.TypeOf(field.DataType)})"
                 : Convert($"struct_extract({expression}, {SqlText.Literal(name)})", found, field.DataType, place.Of(field.Name, name, place.Names.ChildrenOf(field.Name)));
@@ -141,6 +153,10 @@ internal static class ColumnSql
         "TIMESTAMP WITH TIME ZONE" => "TIMESTAMPTZ",
         _ => type.Name,
     };
+
+    /// <summary>Hudi's readers do not agree: Spark gives NULL for base files, those that resolve Avro schemas the default.</summary>
+    public static LakeException HasDefault(string column, string? file)
+        => LakeException.FeatureUnsupported($"Hudi: column {column} has a default and is missing in a file that was written before it was added, which is not supported", file);
 
     private static string Cast(string expression, string type) => $"CAST({expression} AS {type})";
 

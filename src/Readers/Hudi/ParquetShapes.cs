@@ -61,6 +61,31 @@ internal sealed class ParquetShapes
         return leaf == leaves.Length ? paths : throw LakeException.FeatureUnsupported("Hudi: a Parquet file with columns of a type that is not known is not supported", localPath);
     }
 
+    // The engine gives one of two columns whose names differ in case only another name: id, ID_1.
+    private static void RefuseAlike(DuckDBConnection connection, string localPath, List<(string Name, EngineType)> columns)
+    {
+        string[] renamed = [.. columns.Select(c => c.Name).Where(n => n.LastIndexOf('_') is > 0 and var end && n[(end + 1)..].All(char.IsAsciiDigit)
+            && columns.Any(c => c.Name.Equals(n[..end], StringComparison.OrdinalIgnoreCase)))];
+        if (renamed.Length == 0)
+        {
+            return;
+        }
+
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = $"SELECT name FROM parquet_schema({SqlText.Literal(localPath)})";
+        using DuckDBDataReader reader = command.ExecuteReader();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        while (reader.Read())
+        {
+            names.Add(reader.GetString(0));
+        }
+
+        if (renamed.FirstOrDefault(n => !names.Contains(n)) is { } name)
+        {
+            throw LakeException.FeatureUnsupported($"Hudi: a file with columns whose names differ in case only ({name[..name.LastIndexOf('_')]}) is not supported", localPath);
+        }
+    }
+
     private static IEnumerable<string> Leaves(string path, EngineType type)
         => type.Children.Count == 0 ? [path] : type.Children.SelectMany(c => Leaves(LogicalPaths.Join(path, c.Name), c.Type));
 
@@ -79,6 +104,7 @@ internal sealed class ParquetShapes
                 signature.Append(reader.GetString(0)).Append('\0').Append(reader.GetString(1)).Append('\n');
             }
 
+            RefuseAlike(connection, localPath, columns);
             HashSet<string> micros = signature.ToString().Contains("TIMESTAMP", StringComparison.Ordinal) ? MicrosecondInstants(connection, localPath, columns) : [];
             signature.AppendJoin('\0', micros.Order(StringComparer.Ordinal));
             return new ParquetShape(signature.ToString(), columns, micros);

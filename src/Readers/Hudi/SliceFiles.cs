@@ -139,7 +139,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
             if (live.Block.Type != LogBlockType.Delete)
             {
                 ReadableFile file = await DecodeAsync(snapshot, slice.Slice, live, leases, cancellationToken);
-                blocks.Add(new DecodedBlock(file, ordinal, order, live.Block.IsPartial ? DataBlock.ColumnsOf(live) : null) { Positions = withPositions ? RecordPositions.TryRead(live) : null });
+                blocks.Add(new DecodedBlock(file, ordinal, order, file.IsPartial ? new SliceScan(snapshot).NamesIn(file) : null) { Positions = withPositions ? RecordPositions.TryRead(live) : null });
             }
         }
 
@@ -205,6 +205,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         // Blocks of one schema are decoded to files of one shape.
         string? schema = live.Block.Type == LogBlockType.AvroData ? live.Block.Headers.GetValueOrDefault(LogHeader.Schema) : null;
         ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0], schema);
+        file = live.Block.IsPartial ? file with { IsPartial = true } : file;
         return live.Block.Type != LogBlockType.ParquetData ? file with { MicrosecondInstants = DataBlock.MicrosecondInstantsOf(live) } : file;
     }
 

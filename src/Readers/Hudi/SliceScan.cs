@@ -19,6 +19,9 @@ internal sealed record ReadableFile(string LocalPath, string Identity, string Pa
     /// <summary>Path of the source, relative to the table.</summary>
     public required string Path { get; init; }
 
+    /// <summary>Whether its rows are log records of changed columns only.</summary>
+    public bool IsPartial { get; init; }
+
     /// <summary>Paths of what the source itself stores as UTC instants in microseconds; a decoder may have brought others to that unit.</summary>
     public IReadOnlySet<string> MicrosecondInstants { get; init; } = Shape.MicrosecondInstants;
 }
@@ -29,7 +32,7 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
 {
     /// <summary>Files in groups that one scan can read; the order inside a group is the position of <c>file_index</c>.</summary>
     public IReadOnlyList<IReadOnlyList<ReadableFile>> Group(IEnumerable<ReadableFile> files)
-        => [.. files.GroupBy(f => f.SchemaVersion + "\0" + string.Join(',', f.MicrosecondInstants.Order(StringComparer.Ordinal)) + "\0" + f.Shape.Signature + "\0" + (TakesPartitionFromPath(f.Shape) ? f.Partition : ""), StringComparer.Ordinal).Select(g => g.ToList())];
+        => [.. files.GroupBy(f => (f.IsPartial ? "partial" : "") + "\0" + f.SchemaVersion + "\0" + string.Join(',', f.MicrosecondInstants.Order(StringComparer.Ordinal)) + "\0" + f.Shape.Signature + "\0" + (TakesPartitionFromPath(f.Shape) ? f.Partition : ""), StringComparer.Ordinal).Select(g => g.ToList())];
 
     /// <summary>FROM clause of a group.</summary>
     public static string From(IReadOnlyList<ReadableFile> group)
@@ -50,21 +53,36 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
     /// <summary>One column's expression.</summary>
     public string Column(ReadableFile file, Field field)
     {
-        ColumnMap names = snapshot.SchemaHistory?.MapFor(file.SchemaVersion) ?? ColumnMap.Empty;
+        ColumnMap names = NamesOf(file);
         string name = "";
         if (names.SourceOf(field.Name) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, field.Name, out name) is { } type)
         {
-            return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, new ColumnSql.Place(field.Name, name, names.ChildrenOf(field.Name), StampsOf(file, field.Name)));
+            return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, new ColumnSql.Place(field.Name, name, names.ChildrenOf(field.Name), StampsOf(file, field.Name)) { Defaults = DefaultsOf(field.Name), Source = file.Path });
         }
 
         string target = SqlText.TypeOf(field.DataType);
         if (!snapshot.Properties.DropsPartitionColumns || !snapshot.PartitionColumns.Contains(field.Name))
         {
+            // A partial record does not tell the column; what it becomes is decided when versions are combined.
+            if (!file.IsPartial && DefaultsOf(field.Name) is { } defaults && defaults.Contains(field.Name))
+            {
+                throw ColumnSql.HasDefault(field.Name, file.Path);
+            }
+
             return $"CAST(NULL AS {target})";
         }
 
         return $"CAST({SqlText.LiteralOrNull(PartitionValue(file.Partition, field))} AS {target})";
     }
+
+    /// <summary>The name that a column has in a file; null if the file does not hold it.</summary>
+    public string? NameIn(ReadableFile file, string column)
+        => NamesOf(file).SourceOf(column) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, column, out string name) is not null ? name : null;
+
+    /// <summary>The table's columns that a file holds, under the names they have in the table.</summary>
+    public IReadOnlyList<string> NamesIn(ReadableFile file) => [.. snapshot.Schema.FieldsList.Select(f => f.Name).Where(n => NameIn(file, n) is not null)];
+
+    private ColumnMap NamesOf(ReadableFile file) => snapshot.SchemaHistory?.MapFor(file.SchemaVersion) ?? ColumnMap.Empty;
 
     // Of a column that is not in the files: its path is all there is.
     private string? PartitionValue(string partition, Field field)
@@ -79,10 +97,13 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
             throw LakeException.FeatureUnsupported($"Hudi: a dropped partition column ({field.Name}) {reason} is not supported", snapshot.Table.FullName);
         }
 
-        IReadOnlyDictionary<string, string?> values = PartitionPath.Parse(partition, snapshot.PartitionColumns, snapshot.Properties.UrlEncodesPartitions)
-            ?? throw LakeException.FormatInvalid($"Hudi: the partition path does not fit the partition columns, which are not in the files", partition);
+        IReadOnlyDictionary<string, string?> values = PartitionPath.Parse(partition, snapshot.PartitionColumns, snapshot.Properties)
+            ?? throw LakeException.FormatInvalid($"Hudi: the partition path does not tell the values of the partition columns, which are not in the files", partition);
         return isSlashed ? values[field.Name]?.Replace('/', '-') : values[field.Name];
     }
+
+    private IReadOnlySet<string>? DefaultsOf(string column)
+        => snapshot.Columns.FirstOrDefault(c => c.Name == column) is { Defaults.Count: > 0 } known ? known.Defaults : null;
 
     private StampUnits? StampsOf(ReadableFile file, string column)
         => snapshot.Columns.FirstOrDefault(c => c.Name == column) is { } known && known.MillisecondInstants.Count + known.LocalMilliseconds.Count > 0

@@ -57,6 +57,11 @@ public sealed class ColumnValueTests : IDisposable
     [InlineData("hoodie.table.keygenerator.type=CUSTOM\nhoodie.table.partition.fields=d:TIMESTAMP\n", "int", "2024", null)]
     [InlineData("hoodie.table.keygenerator.class=com.example.MyGenerator\n", "string", "x", null)]
     [InlineData("", "timestamp", "1700000000123000", null)]
+    [InlineData("hoodie.datasource.write.hive_style_partitioning=true\n", "string", "d=d=a", "d=a")]
+    [InlineData("hoodie.datasource.write.hive_style_partitioning=false\n", "string", "a=b", "a=b")]
+    [InlineData("", "string", "__HIVE_DEFAULT_PARTITION__", "NULL")]
+    [InlineData("hoodie.datasource.write.partitionpath.urlencode=true\n", "string", "a%2Fb%25", "a/b%")]
+    [InlineData("", "string", "a%2Fb", "a%2Fb")]
     public void A_dropped_partition_column_comes_from_the_path_where_the_path_holds_its_value_and_is_refused_elsewhere(string properties, string type, string path, string? value)
     {
         string avro = type switch
@@ -78,8 +83,23 @@ public sealed class ColumnValueTests : IDisposable
         }
         else
         {
-            Assert.Equal([value], _table.Texts($"SELECT CAST({new SliceScan(snapshot).Column(file, column)} AS VARCHAR)"));
+            Assert.Equal([value], _table.Texts($"SELECT coalesce(CAST({new SliceScan(snapshot).Column(file, column)} AS VARCHAR), 'NULL')"));
         }
+    }
+
+    [Theory]
+    [InlineData("a,b", "b=1/x", "false", "x")]
+    [InlineData("b", "b=1", "false", null)]
+    [InlineData("b", "b=1", "true", "1")]
+    [InlineData("a,b", "x/b=1", "false", null)]
+    [InlineData("a,b", "x", "false", null)]
+    [InlineData("a,b", "a=x/b=1/c=2", "true", null)]
+    [InlineData("a,b", "a=x/b=1", "true", "1")]
+    public void A_partition_path_that_can_be_read_in_two_ways_tells_nothing(string columns, string path, string isHiveStyle, string? value)
+    {
+        HudiProperties properties = HudiProperties.Parse(System.Text.Encoding.UTF8.GetBytes("hoodie.datasource.write.hive_style_partitioning=" + isHiveStyle));
+        IReadOnlyDictionary<string, string?>? values = PartitionPath.Parse(path, columns.Split(','), properties);
+        Assert.Equal(value, values?["b"]);
     }
 
     [Theory]

@@ -35,6 +35,26 @@ internal sealed class HandMadeTable : IDisposable
         return new ReadableFile(path, path, partition, _shapes.Of(connection, path, path), null) { Path = path };
     }
 
+    /// <summary>A file of one row of whole numbers, whose columns may have names that the engine does not tell apart.</summary>
+    public ReadableFile WriteColumns(params (string Name, int Value)[] columns)
+    {
+        string path = Path.Combine(_folder.FullName, $"{_files++}.parquet");
+        using (var writer = new ParquetSharp.ParquetFileWriter(path, [.. columns.Select(c => new ParquetSharp.Column<int>(c.Name))]))
+        {
+            using ParquetSharp.RowGroupWriter group = writer.AppendRowGroup();
+            foreach ((_, int value) in columns)
+            {
+                using ParquetSharp.LogicalColumnWriter<int> column = group.NextColumn().LogicalWriter<int>();
+                column.WriteBatch([value]);
+            }
+
+            writer.Close();
+        }
+
+        using DuckDBConnection connection = Engine.OpenConnection();
+        return new ReadableFile(path, path, "", _shapes.Of(connection, path, path), null) { Path = path };
+    }
+
     /// <summary>The first column of a query as text, in order of text.</summary>
     public string[] Texts(string sql)
     {

@@ -18,6 +18,8 @@ public sealed class LogMergingProperties : IDisposable
         """;
 
     private readonly HandMadeTable _table = new();
+    private long _maxFolded = long.MaxValue / 2;
+    private long _parts;
 
     [Theory]
     [InlineData("COMMIT_TIME_ORDERING", "NONE", "id", "ord", false)]
@@ -51,7 +53,10 @@ public sealed class LogMergingProperties : IDisposable
             }
 
             string[] expected = [.. bases.Keys.SelectMany(s => Model(bases[s], blocks[s], rules)).Order(StringComparer.Ordinal)];
+            _maxFolded = seed % 2 == 0 ? 3 : long.MaxValue / 2;
             Assert.Equal(expected, Merged(snapshot, bases, blocks, withPositions: false));
+            long records = blocks.Values.SelectMany(b => b).Sum(b => b.Count);
+            Assert.Equal(fill == "NONE" ? 0 : seed % 2 == 0 ? (records + 2) / 3 : 1, _parts);
         }
     }
 
@@ -208,7 +213,9 @@ public sealed class LogMergingProperties : IDisposable
     {
         MergeRules rules = MergeRules.Of(snapshot);
         var members = new Dictionary<string, int> { ["0"] = 0, ["1"] = 1 };
-        MergedSlices merged = new SliceMerger(_table.Engine, snapshot, rules).Merge(members, blocks, deletes, files);
+        var merger = new SliceMerger(_table.Engine, snapshot, rules) { MaxFolded = _maxFolded };
+        MergedSlices merged = merger.Merge(members, blocks, deletes, files);
+        _parts = merger.Parts;
         Dictionary<int, FileSlice> slices = members.ToDictionary(m => m.Value, m => new FileSlice { Partition = "", FileId = m.Key, BaseInstant = "1" });
         List<string> parts =
         [

@@ -1,7 +1,10 @@
+using LakeHolo.LakeCatalog.Avro;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Hudi.Pruning;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Golden.Tests.Hudi;
 
@@ -86,6 +89,81 @@ public sealed class MetadataTableTests
         Assert.Null(broken.MetadataTable);
         Assert.Equal(Texts(whole), Texts(behind));
         Assert.Equal(Texts(whole), Texts(broken));
+    }
+
+    [Theory]
+    [InlineData("cow_mdt_all_indexes_v8")]
+    [InlineData("cow_mdt_all_indexes_v9")]
+    public async Task An_older_state_is_not_pruned_by_the_present_statistics_of_its_partitions(string name)
+    {
+        await using HudiCase golden = HudiCase.Open(name);
+        HudiSnapshot latest = await golden.LoadAsync(SnapshotSelector.Latest);
+        Assert.True(latest.IsNewest);
+        foreach (string instant in latest.Timeline.Commits.Select(c => c.Time).ToArray())
+        {
+            HudiSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Version(instant));
+            Assert.Equal(instant == latest.Instant, snapshot.IsNewest);
+            await using TableScan all = await golden.PlanAsync(snapshot);
+            foreach (string id in golden.Texts($"SELECT id FROM ({all.Sql})"))
+            {
+                await using TableScan scan = await golden.Reader.PlanAsync(snapshot, new ScanRequest { Filter = new ScanFilter.Compare("id", ScanComparison.Equal, new ScanLiteral(id)) });
+                Assert.True(golden.Count($"SELECT 1 FROM ({scan.Sql}) WHERE id = '{id}'") == 1, $"{instant}: {id}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("", "", true)]
+    [InlineData("\"ord\", ", "", false)] // the column is not indexed any more
+    [InlineData("\"version\" : \"V2\"", "\"version\" : \"V3\"", false)]
+    public async Task Statistics_of_partitions_are_used_for_the_columns_and_versions_that_the_index_definitions_name(string from, string to, bool isPruned)
+    {
+        await using HudiCase golden = HudiCase.Open("cow_mdt_all_indexes_v9");
+        string definitions = golden.Path("table/.hoodie/.index_defs/index.json");
+        string json = File.ReadAllText(definitions);
+        Assert.Contains(from, json, StringComparison.Ordinal);
+        File.WriteAllText(definitions, from.Length == 0 ? json : json.Replace(from, to, StringComparison.Ordinal));
+        string properties = golden.Path("table/.hoodie/hoodie.properties");
+        File.WriteAllText(properties, File.ReadAllText(properties).Replace("column_stats,files", "files", StringComparison.Ordinal));
+        HudiSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        Assert.False(snapshot.MetadataTable!.Has("column_stats"));
+        var filter = new ScanFilter.Compare("ord", ScanComparison.Greater, new ScanLiteral(1_000_000_000L));
+        KnownStatistics statistics = await KnownStatistics.ReadAsync(snapshot, snapshot.Slices, filter, TestContext.Current.CancellationToken);
+
+        Assert.Equal(isPruned, snapshot.Slices.All(s => !statistics.MayMatch(s, s.Base!, filter)));
+    }
+
+    [Fact]
+    public void Statistics_that_do_not_fit_each_other_tell_nothing_until_they_are_written_anew()
+    {
+        AvroSchema schema = AvroSchema.Parse(
+            """
+            {"type":"record","name":"m","fields":[{"name":"type","type":"int"},{"name":"ColumnStatsMetadata","type":{"type":"record","name":"s","fields":[
+                {"name":"fileName","type":"string"},{"name":"columnName","type":"string"},
+                {"name":"minValue","type":["null",{"type":"record","name":"IntWrapper","fields":[{"name":"value","type":"int"}]},{"type":"record","name":"LongWrapper","fields":[{"name":"value","type":"long"}]}]},
+                {"name":"maxValue","type":["null","IntWrapper","LongWrapper"]},{"name":"valueCount","type":"long"},{"name":"nullCount","type":["null","long"]},
+                {"name":"isDeleted","type":"boolean"},{"name":"isTightBound","type":"boolean"}]}}]}
+            """,
+            "t");
+        // Numbers in zig-zag; branch 1 is an int, 2 a long, 0 none.
+        AvroRecord Of(byte branch, byte low, byte high, byte nulls = 1, bool isTight = false) => AvroDatum.DecodeRecord(
+            schema,
+            branch == 0 ? [12, 0, 0, 0, 0, 6, 2, 6, 0, 0] : [12, 0, 0, (byte)(2 * branch), (byte)(2 * low), (byte)(2 * branch), (byte)(2 * high), 6, .. nulls == 255 ? (byte[])[0] : [2, (byte)(2 * nulls)], 0, (byte)(isTight ? 1 : 0)],
+            "t");
+        static string Text(object? merged) => ((MetadataMerge.Statistics)merged!).Value is { } s ? $"{s.Min}..{s.Max} {s.NullCount}/{s.ValueCount}" : "nothing";
+
+        object? merged = MetadataMerge.Merge(null, Of(1, 5, 9));
+        Assert.Equal("5..9 1/3", Text(merged));
+        merged = MetadataMerge.Merge(merged, Of(1, 7, 20));
+        Assert.Equal("5..20 2/6", Text(merged));
+        merged = MetadataMerge.Merge(merged, Of(0, 0, 0));
+        Assert.Equal("5..20 5/9", Text(merged));
+        Assert.Equal("5..20 -1/12", Text(MetadataMerge.Merge(merged, Of(1, 5, 6, nulls: 255))));
+        merged = MetadataMerge.Merge(merged, Of(2, 30, 40));
+        Assert.Equal("nothing", Text(merged));
+        merged = MetadataMerge.Merge(merged, Of(2, 50, 60));
+        Assert.Equal("nothing", Text(merged));
+        Assert.Equal("3..4 1/3", Text(MetadataMerge.Merge(merged, Of(2, 3, 4, isTight: true))));
     }
 
     private static void DropIndexes(HudiCase golden)

@@ -73,18 +73,34 @@ internal sealed class TableFiles(LakeTable table, HudiProperties properties)
 
     private async ValueTask<List<(string Partition, string Name, long Size)>> ListFoldersAsync(CancellationToken cancellationToken)
     {
-        var files = new List<(string, string, long)>();
+        var files = new List<(string Folder, string Name, long Size)>();
+        var partitions = new HashSet<string>(StringComparer.Ordinal);
         await foreach (ObjectEntry entry in EntriesAsync(cancellationToken))
         {
             string path = entry.Key[_root.Prefix.Length..];
             if (!path.Contains("/.hoodie/", StringComparison.Ordinal))
             {
                 int slash = path.LastIndexOf('/');
-                files.Add((slash < 0 ? "" : path[..slash], entry.Name, entry.SizeBytes));
+                string folder = slash < 0 ? "" : path[..slash];
+                files.Add((folder, entry.Name, entry.SizeBytes));
+                if (entry.Name.StartsWith(".hoodie_partition_metadata", StringComparison.Ordinal))
+                {
+                    partitions.Add(folder);
+                }
             }
         }
 
-        return files;
+        // Writers mark every folder of a partition; what lies in others, or below one, is not the table's.
+        return partitions.Count == 0 ? files : [.. files.Where(f => partitions.Contains(f.Folder) && !Parents(f.Folder).Any(partitions.Contains))];
+
+        static IEnumerable<string> Parents(string folder)
+        {
+            for (string rest = folder; rest.Length > 0;)
+            {
+                rest = rest[..Math.Max(0, rest.LastIndexOf('/'))];
+                yield return rest;
+            }
+        }
     }
 
     private async IAsyncEnumerable<ObjectEntry> EntriesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)

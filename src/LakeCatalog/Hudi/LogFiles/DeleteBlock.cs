@@ -110,19 +110,25 @@ public static class DeleteBlock
             case 9:
                 return Decimal(new BigInteger(cursor.ReadBytes(), isBigEndian: true));
             case 10:
-                return cursor.ReadLong() is >= 0 and < 86_400_000_000 and var time ? TimeSpan.FromMicroseconds(time).ToString("c", CultureInfo.InvariantCulture) : null;
+                long time = cursor.ReadLong();
+                return time is >= 0 and < 86_400_000_000 ? TimeSpan.FromMicroseconds(time).ToString("c", CultureInfo.InvariantCulture) : throw OutOfRange("time", time);
             default:
                 return Timestamp(cursor.ReadLong());
         }
     }
 
-    private static string? Date(int days) => days is > -719_162 and < 2_932_896
-        ? DateOnly.FromDayNumber(719_162 + days).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
-        : null;
+    // No value would make the deletion win over everything.
+    private static LakeException OutOfRange(string kind, long value)
+        => LakeException.FeatureUnsupported(string.Create(CultureInfo.InvariantCulture, $"Hudi: a deletion with the {kind} {value} as its ordering value is not supported"));
 
-    private static string? Timestamp(long micros) => micros is > -62_000_000_000_000_000 and < 62_000_000_000_000_000
+    // Years 1 to 9999.
+    private static string Date(int days) => days is >= -719_162 and <= 2_932_896
+        ? DateOnly.FromDayNumber(719_162 + days).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)
+        : throw OutOfRange("date", days);
+
+    private static string Timestamp(long micros) => micros is >= -62_135_596_800_000_000 and < 253_402_300_800_000_000
         ? DateTime.UnixEpoch.AddTicks(micros * 10).ToString("yyyy-MM-dd HH:mm:ss.ffffff", CultureInfo.InvariantCulture)
-        : null;
+        : throw OutOfRange("timestamp", micros);
 
     private static string Decimal(BigInteger unscaled)
     {

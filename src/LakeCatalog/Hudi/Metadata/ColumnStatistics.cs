@@ -86,7 +86,7 @@ public sealed record ColumnStatistics
             Min = Min is null || (newer.Min is not null && Compare(newer.Min, Min) < 0) ? newer.Min : Min,
             Max = Max is null || (newer.Max is not null && Compare(newer.Max, Max) > 0) ? newer.Max : Max,
             ValueCount = ValueCount + newer.ValueCount,
-            NullCount = NullCount + newer.NullCount,
+            NullCount = NullCount < 0 || newer.NullCount < 0 ? -1 : NullCount + newer.NullCount,
         };
     }
 

@@ -10,7 +10,7 @@ internal static class MetadataMerge
     /// <summary>A partition's (or the list of partitions') files: name to size; null marks a removed one.</summary>
     public sealed record Listing(IReadOnlyDictionary<string, long?> Files);
 
-    /// <summary>Statistics whose parts have been put together.</summary>
+    /// <summary>Statistics whose parts have been put together; null where they do not fit each other, and then nothing is known until they are written anew.</summary>
     public sealed record Statistics(ColumnStatistics? Value);
 
     /// <summary>Merges.</summary>
@@ -63,5 +63,7 @@ internal static class MetadataMerge
     }
 
     private static Statistics Merge(Statistics? older, ColumnStatistics? newer)
-        => new(older?.Value is not { IsDeleted: false } known || newer is null || newer.IsDeleted || newer.IsTight ? newer : known.With(newer));
+        => newer is null || newer.IsDeleted || newer.IsTight ? new Statistics(newer)
+            : older is { Value: null } ? older
+            : new Statistics(older?.Value is { IsDeleted: false } known ? known.With(newer) : newer);
 }

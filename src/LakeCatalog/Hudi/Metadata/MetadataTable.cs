@@ -18,7 +18,10 @@ public sealed class MetadataTable
     private const long MaxLogBytes = 512L << 20;
     private const long HashSeed = -625288518;
 
+    private readonly TableRoot _table;
     private readonly TableRoot _root;
+    private readonly string _definitionsPath;
+    private IndexDefinitions? _indexed;
     private readonly HudiTimeline _timeline;
     private readonly TimelineView _view;
     private readonly bool _isLayout2;
@@ -26,9 +29,10 @@ public sealed class MetadataTable
     private readonly HashSet<string> _valid;
     private readonly MetadataTableCache _cache;
 
-    private MetadataTable(TableRoot root, HudiProperties properties, HudiTimeline timeline, HashSet<string> valid, IReadOnlyList<(string, string, string)> plans, MetadataTableCache cache)
+    private MetadataTable(TableRoot table, TableRoot root, HudiProperties properties, HudiTimeline timeline, HashSet<string> valid, IReadOnlyList<(string, string, string)> plans, MetadataTableCache cache)
     {
-        (_root, _timeline, _valid, _cache) = (root, timeline, valid, cache);
+        (_table, _root, _timeline, _valid, _cache) = (table, root, timeline, valid, cache);
+        _definitionsPath = properties.Text("hoodie.table.index.defs.path") ?? ".hoodie/.index_defs/index.json";
         _isLayout2 = properties.TimelineLayout == 2;
         _partitions = [.. PartitionsOf(properties)];
         string until = timeline.Commits.LastOrDefault()?.Time ?? "";
@@ -61,8 +65,13 @@ public sealed class MetadataTable
         }
 
         IReadOnlyList<(string, string, string)> plans = await new CommitReader(root, HudiMetadataCache.Empty).ReadPlansAsync(timeline, cancellationToken);
-        return new MetadataTable(root, properties, timeline, await ValidInstantsAsync(table, data, timeline, cancellationToken), plans, known);
+        return new MetadataTable(table, root, properties, timeline, await ValidInstantsAsync(table, data, timeline, cancellationToken), plans, known);
     }
+
+    /// <summary>The columns that statistics are kept for, by the index definitions; null if these do not tell.</summary>
+    /// <exception cref="LakeException">FeatureUnsupported for a version of the index that is not known.</exception>
+    public async ValueTask<IReadOnlySet<string>?> IndexedColumnsAsync(CancellationToken cancellationToken = default)
+        => (_indexed ??= await IndexDefinitions.ReadAsync(_table, _definitionsPath, cancellationToken)).Names;
 
     /// <summary>Whether an index of this name is complete and may be used.</summary>
     public bool Has(string partition) => _partitions.Contains(partition);
@@ -118,11 +127,11 @@ public sealed class MetadataTable
         valid.UnionWith(own.Instants.Where(i => i is { IsCompleted: true, Action: "deltacommit" } && !pending.Contains(i.Time)).Select(i => i.Time));
         foreach (Instant rollback in data.Instants.Concat(own.Instants).Where(i => i is { IsCompleted: true, Action: "rollback" or "restore" }))
         {
-            byte[] content = rollback.SizeBytes == 0 ? [] : await table.Store.ReadAsync(rollback.Key, cancellationToken: cancellationToken);
-            if (content.Length > 0)
-            {
-                valid.UnionWith(CommitAvro.ReadRolledBack(content, rollback.Key));
-            }
+            // One that does not tell what it undid must not make the set smaller.
+            byte[] content = rollback.SizeBytes == 0
+                ? throw LakeException.FormatInvalid("Hudi: a completed rollback without content", rollback.Key)
+                : await table.Store.ReadAsync(rollback.Key, cancellationToken: cancellationToken);
+            valid.UnionWith(CommitAvro.ReadRolledBack(content, rollback.Key));
         }
 
         return valid;

@@ -42,6 +42,25 @@ internal static class CommitAvro
     public static IReadOnlyList<(string Partition, string FileId)> ReadPlan(ReadOnlyMemory<byte> container, string path) =>
         [.. Records(Single(container, path)["operations"]).Select(o => (o.GetStringOrNull("partitionPath") ?? "", o.GetStringOrNull("fileId") ?? ""))];
 
+    /// <summary>What a completed clean says it removed.</summary>
+    public static CleanMetadata ReadClean(ReadOnlyMemory<byte> container, string path)
+    {
+        AvroRecord root = Single(container, path);
+        var deleted = new List<(string, string)>();
+        foreach ((string partition, object? value) in root.GetMap("partitionMetadata"))
+        {
+            if (value is AvroRecord of)
+            {
+                string folder = of.GetStringOrNull("partitionPath") ?? partition;
+                deleted.AddRange(Names(of, "deletePathPatterns").Concat(Names(of, "successDeleteFiles")).Select(name => (folder, name[(name.LastIndexOf('/') + 1)..])).Distinct());
+            }
+        }
+
+        return new CleanMetadata(root.GetStringOrNull("earliestCommitToRetain") is { Length: > 0 } earliest ? earliest : null, deleted);
+
+        static IEnumerable<string> Names(AvroRecord record, string field) => record.Has(field) ? record.GetArray(field).OfType<string>() : [];
+    }
+
     /// <summary>The commits that a rollback, or the rollbacks of a restore, undid.</summary>
     public static IReadOnlyList<string> ReadRolledBack(ReadOnlyMemory<byte> container, string path)
     {

@@ -86,3 +86,8 @@ public sealed record CommitMetadata
 /// <param name="SizeBytes">Size as recorded.</param>
 /// <param name="ChangeLogs">Change logs written with it: paths relative to the table's root, and sizes.</param>
 public readonly record struct WriteStat(string Partition, string FileId, string Path, long RowCount, long SizeBytes, IReadOnlyList<(string Path, long SizeBytes)> ChangeLogs);
+
+/// <summary>What a completed clean removed.</summary>
+/// <param name="EarliestRetained">The oldest commit whose state the cleaner kept whole; null where it counts versions of files.</param>
+/// <param name="Deleted">Partition paths and names of the removed files.</param>
+public sealed record CleanMetadata(string? EarliestRetained, IReadOnlyList<(string Partition, string Name)> Deleted);

@@ -10,6 +10,7 @@ internal sealed class CommitReader(TableRoot root, HudiMetadataCache known)
     private const int MaxConcurrentReads = 16;
     private readonly Dictionary<(string, long), CommitMetadata> _commits = [];
     private readonly Dictionary<(string, long), IReadOnlyList<(string, string)>> _plans = [];
+    private readonly Dictionary<(string, long), CleanMetadata> _cleans = [];
 
     public async ValueTask<Dictionary<string, CommitMetadata>> ReadCommitsAsync(IEnumerable<Instant> instants, CancellationToken cancellationToken)
     {
@@ -46,8 +47,26 @@ internal sealed class CommitReader(TableRoot root, HudiMetadataCache known)
         return result;
     }
 
+    /// <summary>What completed cleans after a time removed, oldest first.</summary>
+    public async ValueTask<IReadOnlyList<CleanMetadata>> ReadCleansAsync(IEnumerable<Instant> cleans, CancellationToken cancellationToken)
+    {
+        var result = new List<CleanMetadata>();
+        foreach (Instant clean in cleans.Where(i => i.SizeBytes > 0))
+        {
+            if (!known.Cleans.TryGetValue((clean.Key, clean.SizeBytes), out CleanMetadata? read))
+            {
+                read = CommitAvro.ReadClean(await root.Store.ReadAsync(clean.Key, cancellationToken: cancellationToken), clean.Key);
+            }
+
+            _cleans[(clean.Key, clean.SizeBytes)] = read;
+            result.Add(read);
+        }
+
+        return result;
+    }
+
     public HudiMetadataCache ToCache(MetadataTableCache metadataTable, FileSchema? fileSchema)
-        => new() { Commits = _commits, Plans = _plans, MetadataTable = metadataTable, FileSchema = fileSchema };
+        => new() { Commits = _commits, Plans = _plans, Cleans = _cleans, MetadataTable = metadataTable, FileSchema = fileSchema };
 
     private async ValueTask<CommitMetadata> ReadCommitAsync(Instant instant, CancellationToken cancellationToken)
     {

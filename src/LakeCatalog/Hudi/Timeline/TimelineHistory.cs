@@ -9,12 +9,14 @@ namespace LakeHolo.LakeCatalog.Hudi.Timeline;
 /// <summary>The archived timeline of layout 2: <c>_version_</c> names a manifest, the manifest names Parquet files of instants.</summary>
 internal static class TimelineHistory
 {
+    private const string ManifestPrefix = "manifest_";
+
     /// <summary>Completion times of archived instants; instants that are not found are missing in the result.</summary>
     public static async ValueTask<IReadOnlyDictionary<string, string>> ReadCompletionsAsync(
         TableRoot root, string folder, IReadOnlySet<string> instants, CancellationToken cancellationToken)
     {
         var completions = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (instants.Count == 0 || await ReadManifestAsync(root, folder, cancellationToken) is not { } manifest)
+        if (instants.Count == 0 || await FindManifestAsync(root, folder, cancellationToken) is not { } manifest)
         {
             return completions;
         }
@@ -33,17 +35,12 @@ internal static class TimelineHistory
         return completions;
     }
 
-    private static async ValueTask<IReadOnlyList<string>?> ReadManifestAsync(TableRoot root, string folder, CancellationToken cancellationToken)
+    private static async ValueTask<IReadOnlyList<string>?> FindManifestAsync(TableRoot root, string folder, CancellationToken cancellationToken)
     {
         // Only a few manifests are retained: one that vanished between the two reads has a successor.
-        for (int attempt = 0; attempt < 3; attempt++)
+        string versionKey = root.Key(folder + "_version_");
+        for (int attempt = 0; attempt < 3 && await root.Store.HeadAsync(versionKey, cancellationToken) is not null; attempt++)
         {
-            string versionKey = root.Key(folder + "_version_");
-            if (await root.Store.HeadAsync(versionKey, cancellationToken) is null)
-            {
-                return null;
-            }
-
             string text = System.Text.Encoding.UTF8.GetString(await root.Store.ReadAsync(versionKey, maxSizeBytes: 1 << 10, cancellationToken)).Trim();
             if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int version))
             {
@@ -51,16 +48,31 @@ internal static class TimelineHistory
             }
 
             string manifestKey = root.Key(string.Create(CultureInfo.InvariantCulture, $"{folder}manifest_{version}"));
-            if (await root.Store.HeadAsync(manifestKey, cancellationToken) is null)
+            if (await root.Store.HeadAsync(manifestKey, cancellationToken) is not null)
             {
-                continue;
+                return await ReadManifestAsync(root, manifestKey, cancellationToken);
             }
-
-            using JsonDocument manifest = JsonDocument.Parse(await root.Store.ReadAsync(manifestKey, cancellationToken: cancellationToken));
-            return [.. manifest.RootElement.GetProperty("files").EnumerateArray().Select(f => f.GetProperty("fileName").GetString()!)];
         }
 
-        return null;
+        // Without a version (or with one of a manifest that is gone) the newest manifest counts.
+        string? newest = null;
+        int greatest = -1;
+        await foreach (ObjectEntry entry in root.Store.ListAsync(root.Key(folder), recursive: false, cancellationToken: cancellationToken))
+        {
+            if (entry.Name.StartsWith(ManifestPrefix, StringComparison.Ordinal)
+                && int.TryParse(entry.Name.AsSpan(ManifestPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number > greatest)
+            {
+                (newest, greatest) = (entry.Key, number);
+            }
+        }
+
+        return newest is null ? null : await ReadManifestAsync(root, newest, cancellationToken);
+    }
+
+    private static async ValueTask<IReadOnlyList<string>> ReadManifestAsync(TableRoot root, string key, CancellationToken cancellationToken)
+    {
+        using JsonDocument manifest = JsonDocument.Parse(await root.Store.ReadAsync(key, cancellationToken: cancellationToken));
+        return [.. manifest.RootElement.GetProperty("files").EnumerateArray().Select(f => f.GetProperty("fileName").GetString()!)];
     }
 
     private static void AddFrom(byte[] file, IReadOnlySet<string> instants, Dictionary<string, string> completions, string name)

@@ -44,9 +44,6 @@ internal static class DataBlock
         }
     }
 
-    /// <summary>Column names of a block's own schema.</summary>
-    public static IReadOnlyList<string> ColumnsOf(LiveBlock live) => [.. SchemaOf(live).Fields.Select(f => f.Name)];
-
     /// <summary>Paths of what an Avro block stores as instants in microseconds.</summary>
     public static IReadOnlySet<string> MicrosecondInstantsOf(LiveBlock live) => LogicalPaths.Of(SchemaOf(live), "timestamp-micros");
 

@@ -44,9 +44,9 @@ internal sealed class RecordKey
     /// <summary>The writer's key text.</summary>
     public static RecordKey Text(HudiSnapshot snapshot)
     {
-        bool isBare = !snapshot.Properties.PopulatesMetaFields && snapshot.Properties.RecordKeyFields.Count == 1 && !IsPrefixed(snapshot);
         // Which releases wrote a complex key of one column with the column's name is not told by the table: a deletion's own text tells.
-        string prefix = isBare && IsComplex(snapshot) ? snapshot.Properties.RecordKeyFields[0] + ":" : "";
+        bool isOne = !snapshot.Properties.PopulatesMetaFields && snapshot.Properties.RecordKeyFields.Count == 1;
+        string prefix = isOne && MayBePrefixed(snapshot.Properties) ? snapshot.Properties.RecordKeyFields[0] + ":" : "";
         return new RecordKey(["VARCHAR"], column => [TextSql(snapshot, column)], key => [prefix.Length > 0 && key.StartsWith(prefix, StringComparison.Ordinal) ? key[prefix.Length..] : key]);
     }
 
@@ -122,15 +122,14 @@ internal sealed class RecordKey
             throw LakeException.FeatureUnsupported("Hudi: log files without meta fields and record key columns are not supported", snapshot.Table.FullName);
         }
 
-        return IsPrefixed(snapshot)
+        return fields.Length > 1
             ? string.Join(" || ',' || ", fields.Select(f => $"{SqlText.Literal(f.Name + ":")} || CASE WHEN {Text(f)} IS NULL THEN '__null__' WHEN {Text(f)} = '' THEN '__empty__' ELSE {Text(f)} END"))
             : Text(fields[0]);
 
         string Text(Field field) => $"CAST({column(field)} AS VARCHAR)";
     }
 
-    private static bool IsComplex(HudiSnapshot snapshot) => (snapshot.Properties.KeyGenerator ?? "").StartsWith("Complex", StringComparison.OrdinalIgnoreCase);
-
-    private static bool IsPrefixed(HudiSnapshot snapshot) => snapshot.Properties.RecordKeyFields.Count > 1
-        || (IsComplex(snapshot) && (snapshot.Properties.TableVersion >= 9 || snapshot.Properties.Text("hoodie.table.complex.keygen.encoding") == "FIELD_PREFIXED"));
+    // Complex generators, and Spark SQL's, which writes keys as these do; custom ones are complex for several columns only.
+    private static bool MayBePrefixed(HudiProperties properties) => properties.Text("hoodie.table.complex.keygen.encoding") != "VALUE_ONLY"
+        && (properties.KeyGenerator is not { } generator || ((string[])["Complex", "SqlKeyGenerator", "SPARK_SQL"]).Any(g => generator.StartsWith(g, StringComparison.OrdinalIgnoreCase)));
 }

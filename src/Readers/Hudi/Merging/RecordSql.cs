@@ -83,11 +83,29 @@ internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
             return "[TRY_CAST(split_part(o0, '.', -2) AS HUGEINT), TRY_CAST(split_part(o0, '.', -1) AS HUGEINT)]";
         }
 
-        string[] parts = [.. _ordering.Select((f, i) => $"TRY_CAST(o{SliceScan.Text(i)} AS {SqlText.TypeOf(f)})")];
+        string[] parts = [.. _ordering.Select((f, i) => OrderingOfDelete(f, "o" + SliceScan.Text(i)))];
         return parts.Length == 1
             ? parts[0]
             : $"CASE WHEN {string.Join(" OR ", parts.Select(p => p + " IS NULL"))} THEN NULL ELSE struct_pack("
                 + string.Join(", ", _ordering.Zip(parts, (f, p) => $"{SqlText.Identifier(f.Name)} := {p}")) + ") END";
+    }
+
+    // Writers hand on what their records hold: of dates and timestamps that is the number, in the unit of the table's schema.
+    private string OrderingOfDelete(Field field, string text)
+    {
+        string number = $"TRY_CAST({text} AS BIGINT)";
+        bool isMillis = snapshot.Columns.FirstOrDefault(c => c.Name == field.Name)?.LogicalType is { } logical && logical.EndsWith("-millis", StringComparison.Ordinal);
+        string micros = isMillis ? $"{number} * 1000" : number;
+        string? ofNumber = field.DataType switch
+        {
+            Date32Type => $"DATE '1970-01-01' + CAST({number} AS INTEGER)",
+            TimestampType { Timezone: not null } => $"make_timestamptz({micros})",
+            TimestampType => $"make_timestamp({micros})",
+            Time64Type => $"CAST(make_timestamp({micros}) AS TIME)",
+            _ => null,
+        };
+        string ofText = $"TRY_CAST({text} AS {SqlText.TypeOf(field)})";
+        return ofNumber is null ? ofText : $"CASE WHEN {number} IS NOT NULL THEN {ofNumber} ELSE {ofText} END";
     }
 
     /// <summary>How many text parts a deleted key's ordering value has.</summary>

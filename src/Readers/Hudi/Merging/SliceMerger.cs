@@ -74,6 +74,12 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
 
     private bool IsFolded => rules.Fill != FillMode.None;
 
+    /// <summary>Log records that are combined at once: some hundred bytes each, in lists that the engine cannot write to disk.</summary>
+    public long MaxFolded { get; init; } = 1L << 18;
+
+    /// <summary>In how many parts the log records were combined.</summary>
+    public long Parts { get; private set; }
+
     /// <summary>Merges.</summary>
     /// <param name="members">Identities of the slices, with their ordinals.</param>
     /// <param name="blocks">Data blocks.</param>
@@ -189,8 +195,14 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     private void Fold(DuckDBConnection connection, IReadOnlyDictionary<int, ReadableFile> bases)
     {
         var fold = new FoldSql(snapshot, rules, _records);
-        Execute(connection, $"CREATE TABLE {Winners} AS SELECT {G}, {K}, list_reduce(list({fold.Pack()} ORDER BY {RecordSql.Sequence}), "
-            + $"lambda a, b: {fold.Merge("a", "b", withBase: false)}) AS r FROM {Log} GROUP BY {G}, {K}");
+        Parts = Math.Max(1, (Count(connection, $"SELECT count(*) FROM {Log}") + MaxFolded - 1) / MaxFolded);
+        for (long part = 0; part < Parts; part++)
+        {
+            string of = Parts == 1 ? "" : $" WHERE hash({G}, {K}) % {SliceScan.Text(Parts)} = {SliceScan.Text(part)}";
+            string folded = $"SELECT {G}, {K}, list_reduce(list({fold.Pack()} ORDER BY {RecordSql.Sequence}), lambda a, b: {fold.Merge("a", "b", withBase: false)}) AS r FROM {Log}{of} GROUP BY {G}, {K}";
+            Execute(connection, part == 0 ? $"CREATE TABLE {Winners} AS {folded}" : $"INSERT INTO {Winners} {folded}");
+        }
+
         Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, min(pos) AS pos, {K} FROM ({BaseSql(bases)}) GROUP BY f, {K}");
         Execute(connection, $"CREATE TABLE {Matches} AS " + BaseRowsSql(bases, fold));
         Execute(connection, $"CREATE TABLE {Rows} AS WITH merged AS (SELECT w.{G}, CASE WHEN m.r IS NULL THEN w.r ELSE {fold.Merge("m.r", "w.r", withBase: true)} END AS r "
@@ -266,7 +278,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             : DecodedBlock.At(ordinals.Select(o => SliceScan.Text(o)), "INTEGER[]");
 
     private string RecordColumns(ReadableFile file, bool isLog) => _records.OfRecord(
-        isLog && _key == RecordKey.Position ? ["p.pos"] : _key.Of(f => _scan.Column(file, f)), f => _scan.Column(file, f), name => file.Shape.Columns.Any(c => c.Name == name))
+        isLog && _key == RecordKey.Position ? ["p.pos"] : _key.Of(f => _scan.Column(file, f)), f => _scan.Column(file, f), name => _scan.NameIn(file, name) is not null)
         .Replace($" AS {RecordSql.Order},", $"::{_records.OrderType} AS {RecordSql.Order},", StringComparison.Ordinal);
 
     private void LoadPositions(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks)

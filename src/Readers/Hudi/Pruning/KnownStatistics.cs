@@ -39,9 +39,12 @@ internal sealed class KnownStatistics
 
         try
         {
-            if (metadata.Has("partition_stats"))
+            IReadOnlySet<string>? indexed = await metadata.IndexedColumnsAsync(cancellationToken);
+            // A partition's statistics are of its present rows, and only of columns that every writer since has kept them for.
+            string[] kept = snapshot.IsNewest ? [.. names.Where(n => indexed?.Contains(n) == true)] : [];
+            if (metadata.Has("partition_stats") && kept.Length > 0)
             {
-                Add(columns, await metadata.ReadStatisticsAsync("partition_stats", names, partitions, cancellationToken), known._byPartition);
+                Add(columns, await metadata.ReadStatisticsAsync("partition_stats", kept, partitions, cancellationToken), known._byPartition);
                 partitions = [.. partitions.Where(p => known.MayMatchPartition(p, filter))];
             }
 

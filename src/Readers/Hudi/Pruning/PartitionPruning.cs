@@ -14,20 +14,20 @@ internal sealed class PartitionPruning
 {
     private readonly Dictionary<string, IArrowType> _types;
     private readonly bool _isUsable;
-    private readonly bool _isUrlEncoded;
+    private readonly HudiProperties _properties;
     private readonly IReadOnlyList<string> _columns;
 
     public PartitionPruning(HudiSnapshot snapshot)
     {
         _columns = snapshot.PartitionColumns;
-        _isUrlEncoded = snapshot.Properties.UrlEncodesPartitions;
+        _properties = snapshot.Properties;
         _types = snapshot.Columns.Where(c => _columns.Contains(c.Name)).ToDictionary(c => c.Name, c => c.Field.DataType, StringComparer.OrdinalIgnoreCase);
         _isUsable = _columns.Count > 0 && _types.Count == _columns.Count && _columns.All(snapshot.Properties.PathHoldsValueOf) && !snapshot.Properties.HasSlashSeparatedDates;
     }
 
     /// <summary>Whether rows of a partition may fulfil the condition.</summary>
     public bool MayMatch(FileSlice slice, ScanFilter? filter)
-        => !_isUsable || filter is null || PartitionPath.Parse(slice.Partition, _columns, _isUrlEncoded) is not { } values || MayBeTrue(filter, values);
+        => !_isUsable || filter is null || PartitionPath.Parse(slice.Partition, _columns, _properties) is not { } values || MayBeTrue(filter, values);
 
     private bool MayBeTrue(ScanFilter filter, IReadOnlyDictionary<string, string?> values) => filter switch
     {
