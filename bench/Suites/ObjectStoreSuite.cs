@@ -1,3 +1,4 @@
+using System.Globalization;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Bench.Data;
 using LakeHolo.Bench.Harness;
@@ -21,6 +22,10 @@ internal sealed class ObjectStoreSuite : ISuite
         ("the widest column", "SELECT max(length(l_comment)) FROM lineitem", ["l_comment"]),
     ];
 
+    // Lines are ordered by their keys: one or two of the 49 row groups.
+    private const string KeyRange = "a hundredth of the keys";
+    private static readonly string[] KeyRangeColumns = ["l_orderkey", "l_extendedprice", "l_comment"];
+
     public string Name => "object-store";
 
     public string Measures => "a Delta table in a bucket of an object store on this machine: first query beside concurrent ranged GETs of the column chunks that it needs, second query beside the same table in a folder";
@@ -42,6 +47,14 @@ internal sealed class ObjectStoreSuite : ISuite
         foreach ((string name, string sql, string[] columns) in Queries.Where(q => bench.Wants(q.Name)))
         {
             await MeasureAsync(bench, store, local, name, sql, Chunks(bench, table, columns));
+        }
+
+        if (bench.Wants(KeyRange))
+        {
+            long keys = bench.Quick ? 150_000 : 1_500_000;
+            (long from, long to) = (keys * 2 / 5, (keys * 2 / 5) + (keys / 100));
+            string sql = string.Create(CultureInfo.InvariantCulture, $"SELECT sum(l_extendedprice), max(l_comment) FROM lineitem WHERE l_orderkey BETWEEN {from} AND {to}");
+            await MeasureAsync(bench, store, local, KeyRange, sql, Chunks(bench, table, KeyRangeColumns, (from, to)));
         }
     }
 
@@ -96,14 +109,18 @@ internal sealed class ObjectStoreSuite : ISuite
     private static Task<BenchLake> OpenAsync(BenchContext bench, ObjectStorePeer store)
         => BenchLake.StartAsync(bench, ObjectStorePeer.Location("lake"), new StorageOptions { S3 = store.Options });
 
-    /// <summary>Where the chunks of some columns stand, by the footers.</summary>
-    private static List<(string Key, ByteRange Range)> Chunks(BenchContext bench, string table, string[] columns)
+    /// <summary>Where the chunks of some columns stand, by the footers; of the row groups that have keys in a range.</summary>
+    private static List<(string Key, ByteRange Range)> Chunks(BenchContext bench, string table, string[] columns, (long From, long To)? keys = null)
     {
         using var sql = new DataSql(bench.Options);
         string names = string.Join(", ", columns.Select(c => $"'{c}'"));
+        string groups = keys is not var (from, to) ? "" : string.Create(CultureInfo.InvariantCulture, $"""
+             AND (file_name, row_group_id) IN (SELECT (file_name, row_group_id) FROM parquet_metadata('{table}/*.parquet')
+               WHERE path_in_schema = 'l_orderkey' AND stats_max_value::BIGINT >= {from} AND stats_min_value::BIGINT <= {to})
+            """);
         return [.. sql.Rows($"""
             SELECT file_name, coalesce(nullif(dictionary_page_offset, 0), data_page_offset), total_compressed_size
-            FROM parquet_metadata('{table}/*.parquet') WHERE path_in_schema IN ({names}) ORDER BY ALL
+            FROM parquet_metadata('{table}/*.parquet') WHERE path_in_schema IN ({names}){groups} ORDER BY ALL
             """).Select(r => ("lake/delta_tpch/lineitem/" + Path.GetFileName((string)r[0]!), new ByteRange((long)r[1]!, (long)r[2]!)))];
     }
 

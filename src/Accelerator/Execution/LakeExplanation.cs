@@ -84,7 +84,7 @@ internal static class LakeExplanation
         try
         {
             using DuckDBDataReader reader = command.ExecuteReader();
-            return reader.Read() ? (reader.GetInt64(0), reader.GetInt64(1)) : null;
+            return reader.Read() ? (reader.GetInt64(0) + scan.Scan.RowGroupsLeftOut, reader.GetInt64(1)) : null;
         }
         catch (DuckDBException)
         {

@@ -226,7 +226,7 @@ internal sealed class CacheIndex : IDisposable
                 continue;
             }
 
-            if (SizeOnDisk(file) is not { } sizeBytes)
+            if (file.Name.StartsWith(CacheNames.ViewPrefix, StringComparison.Ordinal) || SizeOnDisk(file) is not { } sizeBytes)
             {
                 File.Delete(file.FullName + CompanionSuffix);
                 file.Delete();

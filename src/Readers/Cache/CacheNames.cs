@@ -11,10 +11,16 @@ internal static class CacheNames
     /// <summary>Begins the names of files that may have holes.</summary>
     public const string SparsePrefix = "ranges-";
 
+    /// <summary>Begins the names of views, which do not outlive the process.</summary>
+    public const string ViewPrefix = "view-";
+
     private const int MaxReadableLength = 60;
 
     /// <summary>The name of the local copy of a file.</summary>
     public static string ForRanges(CacheableFile file, ObjectEntry version) => SparsePrefix + For(file, version, "ranges", string.Empty);
+
+    /// <summary>The name of a view of some row groups of a file.</summary>
+    public static string ForView(CacheableFile file, ObjectEntry version, string rowGroups) => ViewPrefix + For(file, version, "view " + rowGroups, string.Empty);
 
     /// <summary>The name of a decoded file.</summary>
     public static string ForDecoded(CacheableFile file, ObjectEntry version, string decoderKey) =>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache.Sparse;
@@ -8,14 +7,11 @@ namespace LakeHolo.Readers.Cache;
 /// <summary>The disk cache: gives local paths of remote and of decoded files, within a budget; survives restarts and kills.</summary>
 public sealed class DiskCache : IFileMaterializer, IDisposable
 {
-    private const int MaxKnownVersions = 200_000;
-
     private readonly DiskCacheOptions _options;
-    private readonly TimeProvider _time;
     private readonly CacheIndex _index;
     private readonly RangeFetcher _fetcher;
     private readonly SemaphoreSlim _decodes;
-    private readonly ConcurrentDictionary<(string Root, string Key), (ObjectEntry Version, DateTimeOffset At)> _versions = new();
+    private readonly FileVersions _versions;
     private long _hits;
     private long _misses;
     private long _evictedBytes;
@@ -26,9 +22,10 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
     public DiskCache(DiskCacheOptions options, TimeProvider? time = null)
     {
         _options = options;
-        _time = time ?? TimeProvider.System;
-        _index = new CacheIndex(options.Directory, options.BudgetBytes, _time) { Evicted = CountEvicted };
+        time ??= TimeProvider.System;
+        _index = new CacheIndex(options.Directory, options.BudgetBytes, time) { Evicted = CountEvicted };
         _fetcher = new RangeFetcher(options.FetchBufferBytes);
+        _versions = new FileVersions(_fetcher, options.RevalidateAfter, time);
         _decodes = new SemaphoreSlim(options.MaxConcurrentDecodes > 0 ? options.MaxConcurrentDecodes : Environment.ProcessorCount);
     }
 
@@ -103,25 +100,35 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             remote,
             async (file, token) =>
             {
-                (string path, CacheEntry? entry) = await OpenOneAsync(file, columns is null ? null : [], token, withoutData: true);
-                (long moreRequests, long moreBytes) = await ((SparseFile)entry!.State!).NeedsAsync(columns, token);
-                Interlocked.Add(ref requests, moreRequests);
-                Interlocked.Add(ref bytes, moreBytes);
-                return (path, entry);
+                Opened opened = await OpenOneAsync(file, columns is null ? null : [], token, withoutData: true);
+                try
+                {
+                    var copy = (SparseFile)opened.Entry!.State!;
+                    RowGroupChoice? choice = columns is null ? null : await copy.ChooseAsync(file, (await _versions.OfAsync(file, token)).ETag, columns, token);
+                    (long moreRequests, long moreBytes) = await copy.NeedsAsync(columns, choice, token);
+                    Interlocked.Add(ref requests, moreRequests);
+                    Interlocked.Add(ref bytes, moreBytes);
+                    return opened;
+                }
+                catch
+                {
+                    _index.Release(opened.Entry!);
+                    throw;
+                }
             },
             cancellationToken);
         use.CheckNeeds(requests, bytes, remote.Length);
     }
 
-    private async ValueTask<(string Path, CacheEntry? Entry)> OpenOneAsync(
+    private async ValueTask<Opened> OpenOneAsync(
         CacheableFile file, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken, bool withoutData = false)
     {
         if (file.Store.TryGetLocalPath(file.Key) is { } path)
         {
-            return (path, null);
+            return new Opened(path, null);
         }
 
-        ObjectEntry version = await VersionOfAsync(file, cancellationToken);
+        ObjectEntry version = await _versions.OfAsync(file, cancellationToken);
         (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
         try
         {
@@ -129,6 +136,11 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             lock (entry)
             {
                 copy = (SparseFile)(entry.State ??= new SparseFile(_index, entry, _fetcher, version.SizeBytes));
+            }
+
+            if (columns is not null && await copy.ChooseAsync(file, version.ETag, columns, cancellationToken) is { } choice)
+            {
+                return await OpenViewAsync(file, version, entry, copy, choice, columns, cancellationToken);
             }
 
             if (columns is not null || !withoutData)
@@ -140,18 +152,39 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
                 }
             }
 
-            return (entry.Path, entry);
+            return new Opened(entry.Path, entry);
         }
         catch (Exception e)
         {
             if (e is LakeException { Kind: LakeErrorKind.NotFound })
             {
-                _versions.TryRemove(VersionKey(file), out _); // rewritten or gone: whoever asks next asks the store
+                _versions.Forget(file); // rewritten or gone: whoever asks next asks the store
             }
 
             _index.Release(entry);
             throw;
         }
+    }
+
+    /// <summary>Opens a view instead of the sparse file, whose lease ends if this succeeds.</summary>
+    private async ValueTask<Opened> OpenViewAsync(
+        CacheableFile file, ObjectEntry version, CacheEntry source, SparseFile copy, RowGroupChoice choice, IReadOnlyCollection<string> columns,
+        CancellationToken cancellationToken)
+    {
+        (CacheEntry entry, _) = await _index.AcquireAsync(
+            CacheNames.ForView(file, version, choice.Key), (e, token) => copy.CreateViewAsync(file, version.ETag, choice, e, token).AsTask(), cancellationToken);
+        try
+        {
+            CountOpened(await copy.EnsureViewAsync(file, version.ETag, choice, (RowGroupView)entry.State!, columns, cancellationToken));
+        }
+        catch
+        {
+            _index.Release(entry);
+            throw;
+        }
+
+        _index.Release(source);
+        return new Opened(entry.Path, entry, choice.LeftOut);
     }
 
     private Task CreateSparse(CacheEntry entry, long sizeBytes)
@@ -160,14 +193,14 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         return Task.CompletedTask;
     }
 
-    private async ValueTask<(string Path, CacheEntry? Entry)> OpenDecodedOneAsync(
+    private async ValueTask<Opened> OpenDecodedOneAsync(
         CacheableFile file, string decoderKey, FileDecoder decode, CancellationToken cancellationToken)
     {
-        ObjectEntry version = await VersionOfAsync(file, cancellationToken);
+        ObjectEntry version = await _versions.OfAsync(file, cancellationToken);
         string name = CacheNames.ForDecoded(file, version, decoderKey);
         (CacheEntry entry, bool hit) = await _index.AcquireAsync(name, (e, token) => DecodeAsync(e, file, version, decode, token), cancellationToken);
         CountOpened(hit);
-        return (entry.Path, entry);
+        return new Opened(entry.Path, entry);
     }
 
     private async Task DecodeAsync(CacheEntry entry, CacheableFile file, ObjectEntry version, FileDecoder decode, CancellationToken cancellationToken)
@@ -180,7 +213,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             if ((await _fetcher.HeadAsync(file, cancellationToken)).ETag != version.ETag)
             {
                 // The entry's name promises the version that was asked for; what was decoded may be another.
-                _versions.TryRemove(VersionKey(file), out _);
+                _versions.Forget(file);
                 throw new LakeException(
                     LakeErrorKind.NotFound, "The file was rewritten while it was being read", file.Store.Root.OriginalString + file.Key, isTransient: true);
             }
@@ -200,47 +233,6 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         }
     }
 
-    private async ValueTask<ObjectEntry> VersionOfAsync(CacheableFile file, CancellationToken cancellationToken)
-    {
-        ObjectEntry version = file is { ETag: not null, SizeBytes: >= 0 }
-            ? new ObjectEntry(file.Key, file.SizeBytes, default, file.ETag)
-            : await AskVersionAsync(file, cancellationToken);
-        if (file.SizeBytes >= 0 && version.SizeBytes != file.SizeBytes)
-        {
-            _versions.TryRemove(VersionKey(file), out _);
-            throw LakeException.FormatInvalid(
-                $"The file has {version.SizeBytes} bytes, the table's metadata says {file.SizeBytes}: it changed under its name",
-                file.Store.Root.OriginalString + file.Key);
-        }
-
-        return version;
-    }
-
-    private async ValueTask<ObjectEntry> AskVersionAsync(CacheableFile file, CancellationToken cancellationToken)
-    {
-        bool isRemote = file.Store.TryGetLocalPath(file.Key) is null;
-        DateTimeOffset now = _time.GetUtcNow();
-        if (isRemote && _versions.TryGetValue(VersionKey(file), out (ObjectEntry Version, DateTimeOffset At) known) && now - known.At < _options.RevalidateAfter)
-        {
-            return known.Version;
-        }
-
-        ObjectEntry version = await _fetcher.HeadAsync(file, cancellationToken);
-        if (isRemote)
-        {
-            if (_versions.Count >= MaxKnownVersions)
-            {
-                _versions.Clear();
-            }
-
-            _versions[VersionKey(file)] = (version, now);
-        }
-
-        return version;
-    }
-
-    private static (string Root, string Key) VersionKey(CacheableFile file) => (file.Store.Root.OriginalString, file.Key);
-
     private void CountOpened(bool hit)
     {
         Interlocked.Increment(ref hit ? ref _hits : ref _misses);
@@ -254,36 +246,39 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
     }
 
     private async ValueTask<FileLease> LeaseAllAsync(
-        IReadOnlyList<CacheableFile> files, Func<CacheableFile, CancellationToken, ValueTask<(string Path, CacheEntry? Entry)>> open,
-        CancellationToken cancellationToken)
+        IReadOnlyList<CacheableFile> files, Func<CacheableFile, CancellationToken, ValueTask<Opened>> open, CancellationToken cancellationToken)
     {
-        string[] paths = new string[files.Count];
-        var entries = new CacheEntry?[files.Count];
+        var opened = new Opened[files.Count];
         try
         {
             await Parallel.ForAsync(
                 0,
                 files.Count,
                 new ParallelOptions { MaxDegreeOfParallelism = _options.MaxConcurrentFetches, CancellationToken = cancellationToken },
-                async (i, token) => (paths[i], entries[i]) = await open(files[i], token));
+                async (i, token) => opened[i] = await open(files[i], token));
         }
         catch
         {
-            ReleaseAll(entries);
+            ReleaseAll(opened);
             throw;
         }
 
-        return new FileLease(paths, () => ReleaseAll(entries));
+        return new FileLease([.. opened.Select(o => o.Path)], () => ReleaseAll(opened)) { RowGroupsLeftOut = opened.Sum(o => (long)o.LeftOut) };
     }
 
-    private void ReleaseAll(CacheEntry?[] entries)
+    private void ReleaseAll(Opened[] opened)
     {
-        foreach (CacheEntry? entry in entries)
+        foreach (Opened one in opened)
         {
-            if (entry is not null)
+            if (one.Entry is { } entry)
             {
                 _index.Release(entry);
             }
         }
     }
+
+    /// <param name="Path">Where the engine opens it.</param>
+    /// <param name="Entry">What is leased; null for a local file.</param>
+    /// <param name="LeftOut">Row groups that it does not name.</param>
+    private readonly record struct Opened(string Path, CacheEntry? Entry, int LeftOut = 0);
 }

@@ -1,4 +1,5 @@
 using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.DataFiles.Parquet;
 
 namespace LakeHolo.Readers.Cache;
 
@@ -32,7 +33,12 @@ public delegate ValueTask FileDecoder(CacheableFile file, string targetPath, Can
 /// <param name="Key">Its key.</param>
 /// <param name="SizeBytes">Its size where metadata tells, else -1.</param>
 /// <param name="ETag">Its tag where a listing told it, else null: the cache asks for it.</param>
-public sealed record CacheableFile(IObjectStore Store, string Key, long SizeBytes, string? ETag = null);
+public sealed record CacheableFile(IObjectStore Store, string Key, long SizeBytes, string? ETag = null)
+{
+    /// <summary>Tells row groups that the query does not need; null for none, and wherever the positions of rows matter. Of a remote Parquet file the local
+    /// one may then name the others only.</summary>
+    public RowGroupCondition? Needed { get; init; }
+}
 
 /// <summary>Local paths that stay readable until the lease is disposed.</summary>
 public sealed class FileLease(IReadOnlyList<string> localPaths, Action? release = null) : IAsyncDisposable
@@ -41,6 +47,9 @@ public sealed class FileLease(IReadOnlyList<string> localPaths, Action? release 
 
     /// <summary>Local paths, in the order asked for.</summary>
     public IReadOnlyList<string> LocalPaths { get; } = localPaths;
+
+    /// <summary>Row groups of the files that the local ones do not name, as no needed row can be there.</summary>
+    public long RowGroupsLeftOut { get; init; }
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync()

@@ -6,7 +6,9 @@ using LakeHolo.LakeCatalog.Delta.Log;
 using LakeHolo.LakeCatalog.Delta.Schema;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Delta;
 
@@ -51,6 +53,9 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
 
     /// <summary>Whether <see cref="Scanning.RowOrigin"/> is given; units are numbered as the files were added.</summary>
     public bool WithOrigin { get; init; }
+
+    /// <summary>What every needed row fulfils; null for nothing.</summary>
+    public ScanFilter? Filter { get; init; }
 
     /// <summary>Names of further columns whose values are constants of files.</summary>
     public IReadOnlyList<string> ExtraColumns { get; init; } = [];
@@ -142,14 +147,43 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
                 names.Add(ChangeTypeColumn);
             }
 
-            FileLease lease = names.Count == 0 ? ends : await materializer.OpenAsync(opened, names, cancellationToken);
+            if (names.Count == 0)
+            {
+                return (await RewriteForeignAsync(materializer, opened, footers, ends.LocalPaths, leases, cancellationToken), groups);
+            }
+
+            FileLease lease = await materializer.OpenAsync(WithConditions(opened, stored, groups), names, cancellationToken);
             leases.Add(lease);
+            leases.Remove(ends);
+            await ends.DisposeAsync();
             return (await RewriteForeignAsync(materializer, opened, footers, lease.LocalPaths, leases, cancellationToken), groups);
         }
         catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound && !e.Message.Contains("vacuumed", StringComparison.Ordinal))
         {
             throw new LakeException(LakeErrorKind.NotFound, "A data file of the table is missing (vacuumed?): " + e.Message, e.Path, e.IsTransient, e);
         }
+    }
+
+    // Where rows are known by their positions in the file, all row groups have to be there.
+    private CacheableFile[] WithConditions(CacheableFile[] opened, DeltaField[] stored, IReadOnlyList<FileGroup> groups)
+    {
+        if (Filter is null || RowIds || WithOrigin)
+        {
+            return opened;
+        }
+
+        CacheableFile[] conditioned = [.. opened];
+        foreach (FileGroup group in groups)
+        {
+            var condition = RowGroupCondition.TryCreate(Filter, name => Array.FindIndex(stored, f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is >= 0 and var i
+                && group.Layout[i].FileName is { } fileName ? (fileName, snapshot.Schema.GetFieldByName(stored[i].Name)) : null);
+            foreach (int member in group.Members.Where(m => _files[m] is { Vector: null, Only: null }))
+            {
+                conditioned[member] = opened[member] with { Needed = condition };
+            }
+        }
+
+        return conditioned;
     }
 
     private static LakeException Missing(string path) => LakeException.NotFound("A data file of the table is missing (vacuumed?)", path);

@@ -217,15 +217,15 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
         int kind = 0;
         while (thrift.NextField(ref kind, out int type))
         {
-            bool instant = false, nanos = false;
-            int bits = 0;
+            bool instant = false, unsigned = false;
+            int bits = 0, unit = 0;
             if (kind is 7 or 8)
             {
-                (instant, nanos) = TimeUnit(ref thrift);
+                (instant, unit) = TimeUnit(ref thrift);
             }
             else if (kind == 10)
             {
-                bits = IntegerBits(ref thrift);
+                (bits, unsigned) = IntegerBits(ref thrift);
             }
             else
             {
@@ -235,7 +235,9 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
             node = node with
             {
                 IsInstant = instant,
-                IsNanos = nanos,
+                IsMillis = unit == 1,
+                IsNanos = unit == 3,
+                IsUnsigned = unsigned,
                 Bits = bits,
                 Meaning = kind switch
                 {
@@ -256,9 +258,11 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
         return node;
     }
 
-    private static (bool IsInstant, bool IsNanos) TimeUnit(ref CompactThrift thrift)
+    // The unit by its number in the union: 1 milliseconds, 2 microseconds, 3 nanoseconds.
+    private static (bool IsInstant, int Unit) TimeUnit(ref CompactThrift thrift)
     {
-        bool instant = false, nanos = false;
+        bool instant = false;
+        int found = 0;
         int field = 0;
         while (thrift.NextField(ref field, out int type))
         {
@@ -271,7 +275,7 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
                 int unit = 0;
                 while (thrift.NextField(ref unit, out int unitType))
                 {
-                    nanos |= unit == 3;
+                    found = unit;
                     thrift.Skip(unitType);
                 }
             }
@@ -281,12 +285,13 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
             }
         }
 
-        return (instant, nanos);
+        return (instant, found);
     }
 
-    private static int IntegerBits(ref CompactThrift thrift)
+    private static (int Bits, bool IsUnsigned) IntegerBits(ref CompactThrift thrift)
     {
         int bits = 0;
+        bool unsigned = false;
         int field = 0;
         while (thrift.NextField(ref field, out int type))
         {
@@ -296,11 +301,12 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
             }
             else
             {
+                unsigned |= field == 2 && type == 2; // a boolean field's value is its type
                 thrift.Skip(type);
             }
         }
 
-        return bits;
+        return (bits, unsigned);
     }
 
     private static ParquetNode Converted(int converted) => new()
@@ -315,6 +321,8 @@ internal sealed record ParquetFooter(ParquetNode Schema, (string Codec, string C
             _ => 0,
         },
         IsInstant = converted is 9 or 10,
+        IsMillis = converted is 7 or 9,
+        IsUnsigned = converted is >= 11 and <= 14,
         Meaning = converted switch
         {
             0 or 4 or 19 => ParquetMeaning.Text,

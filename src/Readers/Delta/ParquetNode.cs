@@ -53,6 +53,12 @@ internal sealed record ParquetNode
     /// <summary>For times and timestamps: nanoseconds.</summary>
     public bool IsNanos { get; init; }
 
+    /// <summary>For times and timestamps: milliseconds.</summary>
+    public bool IsMillis { get; init; }
+
+    /// <summary>For annotated integers: without a sign.</summary>
+    public bool IsUnsigned { get; init; }
+
     /// <summary>For annotated integers: the number of bits; 0 if the annotation does not say.</summary>
     public int Bits { get; init; }
 

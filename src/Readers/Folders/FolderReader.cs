@@ -5,6 +5,7 @@ using LakeHolo.LakeCatalog.Folders;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.DataFiles.Orc;
+using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.DataFiles.SequenceFile;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
@@ -44,7 +45,7 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
             return new TableScan($"SELECT {(request.WithOrigin ? NoOrigin : "")}{List(fields, f => $"CAST(NULL AS {SqlText.TypeOf(f)})")} WHERE false", statistics);
         }
 
-        FileLease lease = await OpenAsync(folder, live, fields, cancellationToken);
+        FileLease lease = await OpenAsync(folder, live, fields, request.WithOrigin ? null : request.Filter, cancellationToken);
         return new TableScan(Relation(folder, live, fields, lease.LocalPaths, request.WithOrigin), statistics, [lease])
         {
             Units = request.WithOrigin ? [.. live.Select(f => f.Path)] : [],
@@ -66,7 +67,8 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
 
     internal static CacheableFile Cacheable(LakeTable table, FolderFile file) => new(table.Root.Store, table.Root.Prefix + file.Path, file.SizeBytes, file.ETag);
 
-    private async ValueTask<FileLease> OpenAsync(FolderSnapshot folder, FolderFile[] live, Field[] fields, CancellationToken cancellationToken)
+    // With a condition where the positions of rows do not matter.
+    private async ValueTask<FileLease> OpenAsync(FolderSnapshot folder, FolderFile[] live, Field[] fields, ScanFilter? filter, CancellationToken cancellationToken)
     {
         CacheableFile[] sources = [.. live.Select(f => Cacheable(folder.Table, f))];
         // The pinned types are part of what a decoded CSV file holds.
@@ -74,7 +76,10 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
         switch (format)
         {
             case "parquet":
-                return await files.OpenAsync(sources, [.. fields.Select(f => f.Name).Except(folder.PartitionColumns)], cancellationToken);
+                var condition = RowGroupCondition.TryCreate(filter, name => fields.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } field
+                    && !folder.PartitionColumns.Contains(field.Name) ? (field.Name, field) : null);
+                return await files.OpenAsync(
+                    [.. sources.Select(s => s with { Needed = condition })], [.. fields.Select(f => f.Name).Except(folder.PartitionColumns)], cancellationToken);
             case "orc":
                 var options = new OrcReadOptions();
                 return await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(options), OrcFileDecoder.Create(options), cancellationToken);

@@ -4,6 +4,7 @@ using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi.Changes;
 using LakeHolo.Readers.Hudi.LogFiles;
@@ -49,7 +50,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             var copied = new Dictionary<FileSlice, MergedCopy>();
             var columns = new CopyColumns(fields.Select(f => f.Name), [.. hudi.Schema.FieldsList.Select(f => f.Name)]);
             IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> merges = await MergeAsync(hudi, pruned.NeededLogs, columns, origins is null ? copied : null, leases, cancellationToken);
-            IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, leases, cancellationToken);
+            IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, origins is not null, leases, cancellationToken);
             var scan = new MergedScan(hudi, _files, fields, origins);
             List<string> parts = [.. scan.Bases(readable, merges)];
             foreach (MergeUse<MergedSlices, SliceLogs> use in merges)
@@ -183,12 +184,14 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     }
 
     private async ValueTask<IReadOnlyList<ReadableFile>> OpenAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, ScanFilter? filter, IReadOnlyList<Field> fields, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, ScanFilter? filter, IReadOnlyList<Field> fields, bool withOrigins, List<IAsyncDisposable> leases,
+        CancellationToken cancellationToken)
     {
         IReadOnlyCollection<string> names = SliceFiles.NamesOf(snapshot, fields.Select(f => f.Name));
+        RowGroupCondition? needed = withOrigins ? null : FooterPruning.ConditionOf(snapshot, fields, filter);
         if (filter is null || slices.Count < 2)
         {
-            return await _files.OpenBasesAsync(snapshot, slices, names, leases, cancellationToken);
+            return await _files.OpenBasesAsync(snapshot, slices, names, leases, cancellationToken, needed);
         }
 
         // Of remote files only the footers are fetched before it is known which of them are needed.
@@ -196,7 +199,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         try
         {
             bool[] mayMatch = _footers.MayMatch(snapshot, await _files.OpenBasesAsync(snapshot, slices, [], probing, cancellationToken), filter);
-            return await _files.OpenBasesAsync(snapshot, [.. slices.Where((_, i) => mayMatch[i])], names, leases, cancellationToken);
+            return await _files.OpenBasesAsync(snapshot, [.. slices.Where((_, i) => mayMatch[i])], names, leases, cancellationToken, needed);
         }
         finally
         {

@@ -5,6 +5,7 @@ using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.DataFiles.Orc;
+using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi.Merging;
@@ -25,15 +26,17 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     /// <param name="columns">Names of the columns that will be read, null for all.</param>
     /// <param name="leases">Takes what keeps the files in place.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
+    /// <param name="needed">Tells which row groups are needed of slices without log files; null for all, and where the positions of rows matter.</param>
     public async ValueTask<IReadOnlyList<ReadableFile>> OpenBasesAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken,
+        RowGroupCondition? needed = null)
     {
         FileSlice[] based = [.. slices.Where(s => s.Base is not null)];
         var paths = new string[based.Length];
         foreach (IGrouping<bool, int> some in Enumerable.Range(0, based.Length).GroupBy(i => based[i].Base!.Extension == "orc"))
         {
             int[] indexes = [.. some];
-            CacheableFile[] sources = [.. indexes.Select(i => Source(snapshot, based[i].Base!))];
+            CacheableFile[] sources = [.. indexes.Select(i => Source(snapshot, based[i].Base!) with { Needed = based[i].Logs.Count == 0 ? needed : null })];
             FileLease lease = some.Key
                 ? await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(Orc), OrcFileDecoder.Create(Orc), cancellationToken)
                 : await files.OpenAsync(sources, columns, cancellationToken);

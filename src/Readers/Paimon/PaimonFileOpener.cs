@@ -8,6 +8,7 @@ using LakeHolo.Readers.DataFiles.Blob;
 using LakeHolo.Readers.DataFiles.Orc;
 using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Paimon.Evolution;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon;
 
@@ -23,8 +24,10 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
     /// <param name="columns">The columns wanted, as the snapshot has them.</param>
     /// <param name="leases">Receives what must be disposed after the last row was read.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
+    /// <param name="filter">What every needed row fulfils, where the positions of rows do not matter; null for nothing.</param>
     public async ValueTask<IReadOnlyList<PaimonFileGroup>> OpenAsync(
-        PaimonSnapshot snapshot, IEnumerable<PaimonDataFile> files, IReadOnlyList<PaimonField> columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        PaimonSnapshot snapshot, IEnumerable<PaimonDataFile> files, IReadOnlyList<PaimonField> columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken,
+        ScanFilter? filter = null)
     {
         var groups = new List<PaimonFileGroup>();
         HashSet<int> wanted = [.. columns.Select(c => c.Id)];
@@ -34,7 +37,7 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
             PaimonSchema schema = snapshot.Schemas.GetValueOrDefault(group.Key.SchemaId)
                 ?? throw LakeException.FormatInvalid($"The data file names schema {group.Key.SchemaId}, which is not there", members[0].Path);
             schema.CheckNamesOf(wanted, members[0].Path);
-            FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken);
+            FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken, ConditionOf(snapshot, schema, columns, filter));
             leases.Add(lease);
             groups.Add(new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths) { Format = group.Key.Format });
         }
@@ -51,11 +54,18 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
         return [.. lease.LocalPaths];
     }
 
+    // Statistics are of the values as the files have them: of columns that were altered since they say nothing.
+    private static RowGroupCondition? ConditionOf(PaimonSnapshot snapshot, PaimonSchema schema, IReadOnlyList<PaimonField> columns, ScanFilter? filter) =>
+        RowGroupCondition.TryCreate(filter, name => columns.FirstOrDefault(c => c.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } column
+            && !snapshot.TableSchema.PartitionKeys.Contains(column.Name)
+            && schema.Fields.FirstOrDefault(f => f.Id == column.Id) is { } stored && stored.Type.HasSameValuesAs(column.Type)
+                ? (stored.Name, PaimonArrowTypes.ToField(column)) : null);
+
     private async ValueTask<FileLease> OpenAsync(
         PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, string format, PaimonSchema schema, IReadOnlyList<PaimonField> columns,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, RowGroupCondition? condition = null)
     {
-        CacheableFile[] cacheable = [.. files.Select(f => Locate(snapshot, f, f.Path))];
+        CacheableFile[] cacheable = [.. files.Select(f => Locate(snapshot, f, f.Path) with { Needed = condition })];
         try
         {
             return await OpenAsync(snapshot, cacheable, files[0].Path, format, schema, columns, cancellationToken);

@@ -85,7 +85,8 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         try
         {
             ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, columns, pruning, request.View, origins is null, leases, cancellationToken);
-            string sql = await new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins).BuildAsync(pieces, leases, cancellationToken);
+            var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins) { Filter = request.Filter };
+            string sql = await builder.BuildAsync(pieces, leases, cancellationToken);
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,

@@ -6,6 +6,7 @@ using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Merging;
 using LakeHolo.Readers.Paimon.Evolution;
 using LakeHolo.Readers.Paimon.MergeEngines;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Paimon;
 
@@ -40,6 +41,9 @@ internal sealed class ScanSql(
     PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener, bool withRowIds = false, PaimonOrigins? origins = null)
 {
     private readonly bool _isKeyed = snapshot.PrimaryKey.Count > 0;
+
+    /// <summary>What every needed row fulfils; null for nothing.</summary>
+    public ScanFilter? Filter { get; init; }
 
     public async ValueTask<string> BuildAsync(ScanPieces pieces, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
@@ -134,7 +138,9 @@ internal sealed class ScanSql(
             return [];
         }
 
-        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken);
+        // Positions matter where they are told, where some are dead, and where row ids follow from them.
+        bool positionsMatter = dead is not null || batch is not null || withRowIds || origins is not null;
+        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken, positionsMatter ? null : Filter);
         return groups.Select(g => Select(g, dead, numbers, hasRetracts, batch: batch));
     }
 

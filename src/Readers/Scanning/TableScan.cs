@@ -33,6 +33,9 @@ public sealed class TableScan : IAsyncDisposable
     /// <summary>The local files that it reads.</summary>
     public IEnumerable<string> LocalPaths => _leases.OfType<Cache.FileLease>().SelectMany(l => l.LocalPaths);
 
+    /// <summary>Row groups of its files that the local ones do not name, as statistics tell that no needed row is there.</summary>
+    public long RowGroupsLeftOut => _leases.Sum(l => l is Cache.FileLease files ? files.RowGroupsLeftOut : 0);
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

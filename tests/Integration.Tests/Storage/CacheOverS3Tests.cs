@@ -1,9 +1,13 @@
 using System.Globalization;
+using Apache.Arrow;
+using Apache.Arrow.Types;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Scanning;
 using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.Integration.Tests.Storage;
@@ -12,6 +16,7 @@ namespace LakeHolo.Integration.Tests.Storage;
 public sealed class CacheOverS3Tests : IDisposable
 {
     private const string Question = "SELECT count(*), sum(id), min(name), max(name), count(DISTINCT name) FROM read_parquet({0})";
+    private const string SomeIdsSql = " WHERE id >= 25000 AND id < 30000";
     private const int FileCount = 4;
 
     private readonly S3Server _server;
@@ -62,6 +67,32 @@ public sealed class CacheOverS3Tests : IDisposable
         Assert.Equal(FileCount, cache.Counts.Hits);
     }
 
+    [Fact]
+    public async Task Of_the_row_groups_only_needed_ones_are_fetched_and_nothing_is_fetched_twice()
+    {
+        string bucket = await UploadAsync();
+        await using var store = new S3ObjectStore(bucket, _server.Options);
+        using DiskCache cache = NewCache();
+        long needed = Convert.ToInt64(Ask(
+            "SELECT sum(total_compressed_size)::BIGINT FROM parquet_metadata({0}) WHERE path_in_schema IN ('id', 'name') AND row_group_id = 1", LocalPaths[..1]), CultureInfo.InvariantCulture);
+
+        string first = await AskThroughAsync(cache, store, SomeIds);
+        CacheCounts cold = cache.Counts;
+        string second = await AskThroughAsync(cache, store, SomeIds);
+        CacheCounts warm = cache.Counts;
+        string all = await AskThroughAsync(cache, store);
+
+        Assert.Equal(Ask(Question + SomeIdsSql, LocalPaths), first);
+        Assert.Equal(first, second);
+        Assert.Equal(Ask(Question, LocalPaths), all);
+        // Of each file its version and its footer, of one a row group's chunks, which lie side by side.
+        Assert.Equal((2 * FileCount) + 1, cold.Requests);
+        Assert.InRange(cold.FetchedBytes, needed, (needed * 11 / 10) + (FileCount * 64 << 10));
+        Assert.Equal((cold.Requests, cold.FetchedBytes), (warm.Requests, warm.FetchedBytes));
+        Assert.InRange(cache.Counts.FetchedBytes, 0, LocalPaths.Sum(p => new FileInfo(p).Length));
+        Assert.Equal(cache.Counts.Requests, store.RequestCount);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -76,6 +107,7 @@ public sealed class CacheOverS3Tests : IDisposable
             bucket, _server.Options with { Endpoint = proxy.Address, MaxAttempts = 2, RequestTimeout = TimeSpan.FromMilliseconds(500) });
         using DiskCache cache = NewCache();
         string expected = Ask(Question, LocalPaths);
+        string expectedOfSome = Ask(Question + SomeIdsSql, LocalPaths);
         for (int round = 0; round < 6; round++)
         {
             for (int i = 0; i < 12; i++)
@@ -85,6 +117,7 @@ public sealed class CacheOverS3Tests : IDisposable
 
             try
             {
+                Assert.Equal(expectedOfSome, await AskThroughAsync(cache, store, SomeIds));
                 Assert.Equal(expected, await AskThroughAsync(cache, store));
             }
             catch (LakeException e)
@@ -94,6 +127,7 @@ public sealed class CacheOverS3Tests : IDisposable
         }
 
         await using var direct = new S3ObjectStore(bucket, _server.Options);
+        Assert.Equal(expectedOfSome, await AskThroughAsync(cache, direct, SomeIds));
         Assert.Equal(expected, await AskThroughAsync(cache, direct));
     }
 
@@ -120,11 +154,15 @@ public sealed class CacheOverS3Tests : IDisposable
         return bucket;
     }
 
-    private async Task<string> AskThroughAsync(DiskCache cache, S3ObjectStore store)
+    private static RowGroupCondition SomeIds { get; } = RowGroupCondition.TryCreate(
+        new ScanFilter.And([new ScanFilter.Compare("id", ScanComparison.GreaterOrEqual, new ScanLiteral(25_000L)), new ScanFilter.Compare("id", ScanComparison.Less, new ScanLiteral(30_000L))]),
+        name => (name, new Field(name, Int64Type.Default, true)))!;
+
+    private async Task<string> AskThroughAsync(DiskCache cache, S3ObjectStore store, RowGroupCondition? needed = null)
     {
-        CacheableFile[] files = [.. Enumerable.Range(0, FileCount).Select(i => new CacheableFile(store, $"t/{i}.parquet", -1))];
+        CacheableFile[] files = [.. Enumerable.Range(0, FileCount).Select(i => new CacheableFile(store, $"t/{i}.parquet", -1) { Needed = needed })];
         await using FileLease lease = await cache.OpenAsync(files, ["id", "name"]);
-        return Ask(Question, lease.LocalPaths);
+        return Ask(needed is null ? Question : Question + SomeIdsSql, lease.LocalPaths);
     }
 
     private string Ask(string question, IReadOnlyList<string> paths)

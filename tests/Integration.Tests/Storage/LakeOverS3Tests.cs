@@ -63,8 +63,10 @@ public sealed class LakeOverS3Tests : IDisposable
         Assert.Equal("4", Step(first, "snapshot")[2]);
         Assert.Equal(FileCount * RowGroups, Number(Step(first, "row groups")[3]));
         Assert.Equal("2", Step(first, "row groups after statistics")[3]); // 380,000 lies in the last but one
-        Assert.InRange(Number(Step(first, "from storage")[4]), 1, long.MaxValue);
-        Assert.InRange(Number(Step(first, "from storage")[5]), FileCount, (1 + RowGroups) * FileCount); // a file: its footer, a range a row group
+        // The footers were fetched for the schema; of the chunks only those of the two row groups are, which lie side by side in each.
+        long needed = BytesOf(3, "row_group_id >= 3 AND path_in_schema IN ('id', 'name')");
+        Assert.InRange(Number(Step(first, "from storage")[4]), needed, needed * 11 / 10);
+        Assert.Equal("2", Step(first, "from storage")[5]);
         Assert.Equal(("0", "0"), (Step(second, "from storage")[4], Step(second, "from storage")[5]));
         Assert.InRange(Number(Step(second, "from the disk cache")[4]), Number(Step(first, "from storage")[4]) / 2, long.MaxValue);
         Assert.Equal(["metadata", "planning", "fetching", "merging", "engine", "sending", "all"], first.Where(r => r[0] == "NULL").Select(r => r[1]));
@@ -73,6 +75,45 @@ public sealed class LakeOverS3Tests : IDisposable
             lake, session, "SELECT fetched_bytes, requests > 0, cached_bytes FROM lakeholo.query_log WHERE sql LIKE 'EXPLAIN LAKE%' ORDER BY id LIMIT 1"));
         Assert.Equal(Number(Step(first, "fetching")[4]), Number(logged[0]));
         Assert.Equal("1", logged[1]);
+    }
+
+    [Fact]
+    public async Task Files_with_deleted_positions_come_with_all_row_groups_and_others_with_the_needed_ones()
+    {
+        string bucket = await _server.NewBucketAsync();
+        using var table = new TemporaryFolder();
+        Directory.CreateDirectory(table.File("_delta_log"));
+        File.Copy(_local.File("0.parquet"), table.File("0.parquet"));
+        File.Copy(_local.File("1.parquet"), table.File("1.parquet"));
+        static string Column(int id, string name, string physical, string type) =>
+            $$$"""{\"name\":\"{{{name}}}\",\"type\":\"{{{type}}}\",\"nullable\":true,\"metadata\":{\"delta.columnMapping.id\":{{{id}}},\"delta.columnMapping.physicalName\":\"{{{physical}}}\"}}""";
+        string Add(int file, string more) => string.Create(
+            CultureInfo.InvariantCulture,
+            $$$"""{"add":{"path":"{{{file}}}.parquet","partitionValues":{},"size":{{{new FileInfo(_local.File($"{file}.parquet")).Length}}},"modificationTime":0,"dataChange":true{{{more}}}}}""");
+        const string Features = """["columnMapping","deletionVectors"]""";
+        File.WriteAllLines(table.File("_delta_log/00000000000000000000.json"),
+        [
+            $$$"""{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":{{{Features}}},"writerFeatures":{{{Features}}}}}""",
+            $$$"""{"metaData":{"id":"t","format":{"provider":"parquet","options":{}},"schemaString":"{\"type\":\"struct\",\"fields\":[{{{Column(1, "key", "id", "long")}}},{{{Column(2, "id", "name", "string")}}}]}","""
+                + """ "partitionColumns":[],"configuration":{"delta.columnMapping.mode":"name","delta.columnMapping.maxColumnId":"2","delta.enableDeletionVectors":"true"}}}""",
+            Add(0, ""),
+            // Positions 3, 4, 7, 11, 18 and 29 (the protocol's own example).
+            Add(1, ""","deletionVector":{"storageType":"i","pathOrInlineDv":"^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L","sizeInBytes":44,"cardinality":6}"""),
+        ]);
+        await _server.PutFolderAsync(bucket, "db/mapped/", table.Path);
+        await using LakeInstance lake = await StartAsync(bucket, _server.Options, "mapped");
+        QuerySession session = Session(lake);
+
+        string[][] explained = await RowsAsync(lake, session, "EXPLAIN LAKE SELECT count(*), min(key), max(id) FROM db.mapped WHERE key >= 90000 AND key < 100030");
+        string[] answer = Assert.Single(await RowsAsync(lake, session, "SELECT count(*), min(key), max(id) FROM db.mapped WHERE key >= 90000 AND key < 100030"));
+        string[] last = Assert.Single(await RowsAsync(lake, session, "SELECT count(*), min(key), max(key) FROM db.mapped WHERE key >= 199000"));
+
+        string[] Step(string step) => Assert.Single(explained, r => r[1] == step);
+        Assert.Equal(["10024", "90000", "name 999"], answer);
+        Assert.Equal(["1000", "199000", "199999"], last);
+        Assert.Equal("10", Step("row groups")[3]);
+        long needed = BytesOf(0, "row_group_id = 4 AND path_in_schema IN ('id', 'name')") + BytesOf(1, "path_in_schema IN ('id', 'name')");
+        Assert.InRange(Number(Step("from storage")[4]), needed, (needed * 11 / 10) + (2 * 64 << 10) + 2000); // footers and the log
     }
 
     [Fact]
@@ -144,6 +185,16 @@ public sealed class LakeOverS3Tests : IDisposable
         Assert.Equal((LakeErrorKind.StorageUnavailable, true), (dead.Kind, dead.IsTransient));
         Assert.Equal(Expected, answer);
         Assert.Equal(Expected, await AskAsync(lake, session)); // from the cache, without the store
+    }
+
+    private long BytesOf(int file, string condition)
+    {
+        using var engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_local.Path] });
+        using DuckDBConnection connection = engine.OpenConnection();
+        using DuckDBCommand command = connection.CreateCommand();
+        string path = SqlText.Literal(_local.File(string.Create(CultureInfo.InvariantCulture, $"{file}.parquet")));
+        command.CommandText = $"SELECT sum(total_compressed_size)::BIGINT FROM parquet_metadata({path}) WHERE {condition}";
+        return (long)command.ExecuteScalar()!;
     }
 
     private async Task<string> UploadAsync(S3Server server)

@@ -53,12 +53,15 @@ internal ref struct CompactThrift(ReadOnlySpan<byte> bytes)
     /// <summary>An i8.</summary>
     public int SmallInteger() => (sbyte)Byte();
 
-    public string Text()
+    public string Text() => Encoding.UTF8.GetString(Bytes());
+
+    /// <summary>A binary value.</summary>
+    public ReadOnlySpan<byte> Bytes()
     {
         int length = Length();
-        string text = Encoding.UTF8.GetString(_bytes.Slice(_position, length));
+        ReadOnlySpan<byte> bytes = _bytes.Slice(_position, length);
         _position += length;
-        return text;
+        return bytes;
     }
 
     public void Skip(int type, int depth = 0)

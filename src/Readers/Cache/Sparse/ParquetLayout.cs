@@ -13,17 +13,32 @@ internal sealed class ParquetLayout
     // Old writers do not count the dictionary's page header in the chunk's size; readers read on by so much (Arrow's kMaxDictHeaderSize, PARQUET-816).
     private const int ChunkPaddingBytes = 100;
 
+    private const int EncryptionField = 8; // of FileMetaData: encrypted columns under a plain footer
+
     private readonly List<Part> _parts;
-    private readonly long _footerOffset;
     private readonly long _fileSize;
     private long[]? _starts;
 
-    private ParquetLayout(List<Part> parts, long footerOffset, long fileSize)
+    private ParquetLayout(List<Part> parts, IReadOnlyList<long> rowGroups, bool isEncrypted, long footerOffset, long fileSize)
     {
         _parts = parts;
-        _footerOffset = footerOffset;
+        RowGroups = rowGroups;
+        IsEncrypted = isEncrypted;
+        FooterOffset = footerOffset;
         _fileSize = fileSize;
     }
+
+    /// <summary>Rows of each row group; negative where the footer does not tell.</summary>
+    public IReadOnlyList<long> RowGroups { get; }
+
+    /// <summary>Whether some columns are encrypted.</summary>
+    public bool IsEncrypted { get; }
+
+    /// <summary>Where the footer begins.</summary>
+    public long FooterOffset { get; }
+
+    /// <summary>The footer's range.</summary>
+    public ByteRange Footer => new(FooterOffset, _fileSize - FooterOffset);
 
     /// <summary>Length of the whole footer, tail included, from the last <see cref="TailBytes"/> of a file; null if it is no plain Parquet file.</summary>
     public static long? FooterBytes(ReadOnlySpan<byte> tail, long fileSize)
@@ -44,6 +59,8 @@ internal sealed class ParquetLayout
     public static ParquetLayout Parse(ReadOnlySpan<byte> footer, long fileSize)
     {
         var parts = new List<Part>();
+        var rowGroups = new List<long>();
+        bool isEncrypted = false;
         var thrift = new CompactThrift(footer[..^TailBytes]);
         int field = 0;
         while (thrift.NextField(ref field, out int type))
@@ -53,25 +70,30 @@ internal sealed class ParquetLayout
                 int groups = thrift.List(out _);
                 for (int i = 0; i < groups; i++)
                 {
-                    ReadRowGroup(ref thrift, parts);
+                    rowGroups.Add(ReadRowGroup(ref thrift, parts, i));
                 }
             }
             else
             {
+                isEncrypted |= field == EncryptionField;
                 thrift.Skip(type);
             }
         }
 
-        return new ParquetLayout(parts, fileSize - footer.Length, fileSize);
+        return new ParquetLayout(parts, rowGroups, isEncrypted, fileSize - footer.Length, fileSize);
     }
 
     /// <summary>The ranges that hold the footer and what belongs to top-level columns: chunks, page indexes, bloom filters.</summary>
-    public IEnumerable<ByteRange> RangesOf(IReadOnlyCollection<string> columns)
+    public IEnumerable<ByteRange> RangesOf(IReadOnlyCollection<string> columns) => ChunksOf(columns).Prepend(Footer);
+
+    /// <summary>The ranges of what belongs to top-level columns, without the footer.</summary>
+    /// <param name="columns">The columns.</param>
+    /// <param name="needed">For each row group whether it is wanted; null for all.</param>
+    public IEnumerable<ByteRange> ChunksOf(IReadOnlyCollection<string> columns, IReadOnlyList<bool>? needed = null)
     {
         // Without regard to case, as the engine matches names: one column too many is no harm.
         var wanted = new HashSet<string>(columns, StringComparer.OrdinalIgnoreCase);
-        yield return new ByteRange(_footerOffset, _fileSize - _footerOffset);
-        foreach (Part part in _parts.Where(p => wanted.Contains(p.Column)))
+        foreach (Part part in _parts.Where(p => wanted.Contains(p.Column) && needed?[p.RowGroup] != false))
         {
             long length = part.Length ?? NextStart(part.Offset) - part.Offset;
             if (part.Offset < 0 || length < 0 || part.Offset > _fileSize - length)
@@ -85,13 +107,15 @@ internal sealed class ParquetLayout
 
     private long NextStart(long offset)
     {
-        _starts ??= [.. _parts.Select(p => p.Offset).Append(_footerOffset).Distinct().Order()];
+        _starts ??= [.. _parts.Select(p => p.Offset).Append(FooterOffset).Distinct().Order()];
         int index = Array.BinarySearch(_starts, offset);
-        return index + 1 < _starts.Length ? _starts[index + 1] : _footerOffset;
+        return index + 1 < _starts.Length ? _starts[index + 1] : FooterOffset;
     }
 
-    private static void ReadRowGroup(ref CompactThrift thrift, List<Part> parts)
+    // Its number of rows.
+    private static long ReadRowGroup(ref CompactThrift thrift, List<Part> parts, int number)
     {
+        long rows = -1;
         int field = 0;
         while (thrift.NextField(ref field, out int type))
         {
@@ -100,17 +124,23 @@ internal sealed class ParquetLayout
                 int chunks = thrift.List(out _);
                 for (int i = 0; i < chunks; i++)
                 {
-                    ReadChunk(ref thrift, parts);
+                    ReadChunk(ref thrift, parts, number);
                 }
+            }
+            else if (field == 3)
+            {
+                rows = thrift.Integer();
             }
             else
             {
                 thrift.Skip(type);
             }
         }
+
+        return rows;
     }
 
-    private static void ReadChunk(ref CompactThrift thrift, List<Part> parts)
+    private static void ReadChunk(ref CompactThrift thrift, List<Part> parts, int rowGroup)
     {
         string column = string.Empty;
         long offsetIndex = -1, offsetIndexLength = 0, columnIndex = -1, columnIndexLength = 0;
@@ -121,7 +151,7 @@ internal sealed class ParquetLayout
             switch (field)
             {
                 case 3:
-                    column = ReadChunkMetadata(ref thrift, parts);
+                    column = ReadChunkMetadata(ref thrift, parts, rowGroup);
                     break;
                 case 4:
                     offsetIndex = thrift.Integer();
@@ -146,11 +176,11 @@ internal sealed class ParquetLayout
             throw LakeException.FormatInvalid("The Parquet footer holds a column chunk without metadata");
         }
 
-        AddIfThere(parts, column, offsetIndex, offsetIndexLength);
-        AddIfThere(parts, column, columnIndex, columnIndexLength);
+        AddIfThere(parts, column, rowGroup, offsetIndex, offsetIndexLength);
+        AddIfThere(parts, column, rowGroup, columnIndex, columnIndexLength);
     }
 
-    private static string ReadChunkMetadata(ref CompactThrift thrift, List<Part> parts)
+    private static string ReadChunkMetadata(ref CompactThrift thrift, List<Part> parts, int rowGroup)
     {
         string column = string.Empty;
         long size = -1, dataPage = -1, indexPage = -1, dictionaryPage = -1, bloom = -1;
@@ -203,23 +233,23 @@ internal sealed class ParquetLayout
         long start = dataPage;
         start = indexPage > 0 ? Math.Min(start, indexPage) : start;
         start = dictionaryPage > 0 ? Math.Min(start, dictionaryPage) : start;
-        parts.Add(new Part(column, start, size, ChunkPaddingBytes));
+        parts.Add(new Part(column, rowGroup, start, size, ChunkPaddingBytes));
         if (bloom > 0)
         {
-            parts.Add(new Part(column, bloom, bloomLength > 0 ? bloomLength : null, 0)); // older writers do not tell the length
+            parts.Add(new Part(column, rowGroup, bloom, bloomLength > 0 ? bloomLength : null, 0)); // older writers do not tell the length
         }
 
         return column;
     }
 
-    private static void AddIfThere(List<Part> parts, string column, long offset, long length)
+    private static void AddIfThere(List<Part> parts, string column, int rowGroup, long offset, long length)
     {
         if (offset > 0 && length > 0)
         {
-            parts.Add(new Part(column, offset, length, 0));
+            parts.Add(new Part(column, rowGroup, offset, length, 0));
         }
     }
 
     // Length null: up to whatever comes next.
-    private readonly record struct Part(string Column, long Offset, long? Length, int Padding);
+    private readonly record struct Part(string Column, int RowGroup, long Offset, long? Length, int Padding);
 }

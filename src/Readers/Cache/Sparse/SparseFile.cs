@@ -7,7 +7,7 @@ using Microsoft.Win32.SafeHandles;
 namespace LakeHolo.Readers.Cache.Sparse;
 
 /// <summary>The local copy of one remote file: as long as the file, with the parts fetched so far at their own offsets and holes elsewhere.</summary>
-internal sealed class SparseFile : IDisposable
+internal sealed partial class SparseFile : IDisposable
 {
     // Of a smaller file everything is fetched at once: a second request would take longer than the rest of the bytes.
     private const int WholeFileBytes = 256 << 10;
@@ -59,21 +59,24 @@ internal sealed class SparseFile : IDisposable
             return true;
         }
 
+        return await WithFileAsync(
+            source,
+            etag,
+            fetch => IsReady(columns) ? Task.FromResult(true)
+                : columns is null || _sizeBytes <= WholeFileBytes ? EnsureWholeAsync(fetch, cancellationToken)
+                : EnsureColumnsAsync(fetch, columns, cancellationToken),
+            cancellationToken);
+    }
+
+    // One at a time for each file.
+    private async Task<T> WithFileAsync<T>(CacheableFile source, string etag, Func<Fetch, Task<T>> act, CancellationToken cancellationToken)
+    {
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            if (IsReady(columns))
-            {
-                return true;
-            }
-
             using SafeFileHandle handle = File.OpenHandle(
                 _entry.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
-            var fetch = new Fetch(this, source, etag, handle);
-            bool hit = await (columns is null || _sizeBytes <= WholeFileBytes
-                ? EnsureWholeAsync(fetch, cancellationToken)
-                : EnsureColumnsAsync(fetch, columns, cancellationToken));
-            return hit;
+            return await act(new Fetch(this, source, etag, handle));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -86,12 +89,17 @@ internal sealed class SparseFile : IDisposable
     }
 
     /// <summary>What has to be fetched yet so that columns (or all of the file) are there; the footer must be.</summary>
-    public async ValueTask<(long Requests, long Bytes)> NeedsAsync(IReadOnlyCollection<string>? columns, CancellationToken cancellationToken)
+    /// <param name="columns">The columns; null for all of the file.</param>
+    /// <param name="choice">Of which row groups; null for all.</param>
+    /// <param name="cancellationToken">Observed while another statement fetches.</param>
+    public async ValueTask<(long Requests, long Bytes)> NeedsAsync(IReadOnlyCollection<string>? columns, RowGroupChoice? choice, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken); // another statement may be fetching parts of this file
         try
         {
-            IReadOnlyList<ByteRange> wanted = columns is null ? [new ByteRange(0, _sizeBytes)] : [.. _layout?.RangesOf(columns) ?? []];
+            IReadOnlyList<ByteRange> wanted = columns is null ? [new ByteRange(0, _sizeBytes)]
+                : _layout is { } layout ? [layout.Footer, .. layout.ChunksOf(columns, choice?.Needed)]
+                : [];
             List<ByteRange> requests = _isWhole ? [] : Ranges.Requests(Ranges.Missing(wanted, _segments), RangeFetcher.MaxRequestBytes);
             return (requests.Count, requests.Sum(r => r.Length));
         }
@@ -122,12 +130,24 @@ internal sealed class SparseFile : IDisposable
 
     private async Task<bool> EnsureColumnsAsync(Fetch fetch, IReadOnlyCollection<string> columns, CancellationToken cancellationToken)
     {
+        (ParquetLayout? layout, bool hit) = await EnsureFooterAsync(fetch, cancellationToken);
+        if (layout is null)
+        {
+            return await EnsureWholeAsync(fetch, cancellationToken) && hit;
+        }
+
+        hit &= await EnsureRangesAsync(fetch, [.. layout.RangesOf(columns)], cancellationToken);
+        _hasFooter = true;
+        _ready = _ready.Union(columns);
+        return hit;
+    }
+
+    // What the footer says, null if this is no plain Parquet file, and whether it was there already.
+    private async Task<(ParquetLayout? Layout, bool Hit)> EnsureFooterAsync(Fetch fetch, CancellationToken cancellationToken)
+    {
         if (_layout is { } known)
         {
-            bool there = await EnsureRangesAsync(fetch, [.. known.RangesOf(columns)], cancellationToken);
-            _hasFooter = true;
-            _ready = _ready.Union(columns);
-            return there;
+            return (known, true);
         }
 
         // The end that is there already tells the footer's length; else a guess takes both with one request.
@@ -139,18 +159,14 @@ internal sealed class SparseFile : IDisposable
         byte[] bytes = await ReadLocalAsync(fetch.Handle, tail, cancellationToken);
         if (ParquetLayout.FooterBytes(bytes, _sizeBytes) is not { } footerBytes)
         {
-            return await EnsureWholeAsync(fetch, cancellationToken) && hit;
+            return (null, hit);
         }
 
         _fetcher.LearnFooter(footerBytes);
         hit &= await EnsureRangesAsync(fetch, [End(footerBytes)], cancellationToken);
         byte[] footer = await ReadLocalAsync(fetch.Handle, End(footerBytes), cancellationToken);
-        ParquetLayout layout = Parse(footer, fetch.Source);
-        _layout = layout;
-        hit &= await EnsureRangesAsync(fetch, [.. layout.RangesOf(columns)], cancellationToken);
-        _hasFooter = true;
-        _ready = _ready.Union(columns);
-        return hit;
+        _layout = Parse(footer, fetch.Source);
+        return (_layout, hit);
     }
 
     private ByteRange End(long bytes) => new(_sizeBytes - Math.Min(bytes, _sizeBytes), Math.Min(bytes, _sizeBytes));

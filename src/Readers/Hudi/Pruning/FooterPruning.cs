@@ -1,9 +1,11 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Numerics;
+using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
 
@@ -40,6 +42,11 @@ internal sealed class FooterPruning(EngineDatabase engine)
                 && (keys is null || keys.Any(k => _keys.GetValueOrDefault(f.Identity)?.MayContain(k) ?? true))),
         ];
     }
+
+    /// <summary>Which row groups of base files a condition needs; null where nothing is known of its columns.</summary>
+    public static RowGroupCondition? ConditionOf(HudiSnapshot snapshot, IReadOnlyList<Field> fields, ScanFilter? filter) => snapshot.SchemaHistory is not null ? null
+        : RowGroupCondition.TryCreate(filter, name => fields.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } field
+            && snapshot.Columns.Any(c => c.Name == field.Name && c.MillisecondInstants.Count + c.LocalMilliseconds.Count == 0 && KnownStatistics.IsUsable(c)) ? (field.Name, field) : null);
 
     // A key of one text column is that text; keys of several columns, and of declared complex generators, are composed.
     private static string? KeyColumnOf(HudiSnapshot snapshot)

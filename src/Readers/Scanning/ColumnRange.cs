@@ -1,9 +1,8 @@
 using System.Numerics;
 using System.Text;
 using Apache.Arrow.Types;
-using LakeHolo.Readers.Scanning;
 
-namespace LakeHolo.Readers.Hudi.Pruning;
+namespace LakeHolo.Readers.Scanning;
 
 /// <summary>What is known of a column's values in a file. Values are bool, long (also days of a date and microseconds of a timestamp),
 /// <see cref="ScanDecimal"/> or string; null where a bound is not known.</summary>
