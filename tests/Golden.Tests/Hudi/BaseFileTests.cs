@@ -115,6 +115,64 @@ public sealed class BaseFileTests : IAsyncDisposable
         Assert.Equal(["(7)"], Texts($"SELECT id FROM ({scan.Sql})"));
     }
 
+    [Fact]
+    public async Task A_recorded_file_whose_name_is_not_known_is_refused_and_one_that_nobody_recorded_passed_over()
+    {
+        Properties("");
+        Commit(First, Id, Write($"a-0_0-1-1_{First}.parquet", "SELECT 7 AS id"));
+        Write("part-0.parquet", "SELECT 8 AS id");
+        await using (TableScan scan = await _reader.PlanAsync(await LoadAsync(), ScanRequest.All))
+        {
+            Assert.Equal(["(7)"], Texts($"SELECT id FROM ({scan.Sql})"));
+        }
+
+        // Legacy names have no token; those of native log files (table version 10) two numbers behind the instant.
+        Commit(Second, Id, Write($"b-0_{Second}.parquet", "SELECT 9 AS id"));
+        await RefusedAsync($"a data file named b-0_{Second}.parquet");
+    }
+
+    [Fact]
+    public async Task Files_in_folders_without_a_partition_marker_and_below_partitions_are_not_the_tables()
+    {
+        Properties("");
+        foreach (string folder in (string[])["p", "p/below", "other"])
+        {
+            Directory.CreateDirectory(At("table/" + folder));
+            Write($"{folder}/{folder.Length}-0_0-1-1_{First}.parquet", $"SELECT {folder.Length} AS id");
+        }
+
+        File.WriteAllText(At($"table/.hoodie/{First}.deltacommit"), $$"""{"extraMetadata":{"schema":"{\"type\":\"record\",\"name\":\"r\",\"fields\":[{\"name\":\"id\",\"type\":\"int\"}]}"},"operationType":"INSERT"}""");
+        await Ids("(1)", "(5)", "(7)");
+        File.WriteAllText(At("table/p/.hoodie_partition_metadata"), "partitionDepth=1\n");
+        File.WriteAllText(At("table/p/below/.hoodie_partition_metadata"), "partitionDepth=2\n");
+        await Ids("(1)");
+
+        async Task Ids(params string[] expected)
+        {
+            await using TableScan scan = await _reader.PlanAsync(await LoadAsync(), ScanRequest.All);
+            Assert.Equal(expected, Texts($"SELECT id FROM ({scan.Sql})"));
+        }
+    }
+
+    [Fact]
+    public async Task The_schema_is_that_of_the_newest_commit_that_has_one_else_that_of_the_table_else_that_of_a_file()
+    {
+        const string Column = """{"name":"id","type":"int"},{"name":"x","type":["null","int"]}""";
+        Properties("""hoodie.table.create.schema={"type"\:"record","name"\:"r","fields"\:[{"name"\:"id","type"\:"int"},{"name"\:"c","type"\:"int"}]}""");
+        string file = Write($"a-0_0-1-1_{First}.parquet", "SELECT 7 AS id");
+        string commit = At($"table/.hoodie/{First}.deltacommit");
+        Commit(First, Column, file);
+        File.WriteAllText(At($"table/.hoodie/{Second}.deltacommit"), $$"""{"extraMetadata":{"schema":""},"operationType":"COMPACT"}""");
+        Assert.Equal(["id", "x"], (await LoadAsync()).Columns.Select(c => c.Name));
+        File.WriteAllText(commit, "");
+        Assert.Equal(["id", "c"], (await LoadAsync()).Columns.Select(c => c.Name));
+        Properties("");
+        Assert.Empty((await LoadAsync()).Columns);
+        Commit(First, Column, file);
+        File.WriteAllText(commit, File.ReadAllText(commit).Replace("schema", "other", StringComparison.Ordinal));
+        await RefusedAsync("whose commits hold no schema");
+    }
+
     private const string Id = """{"name":"id","type":"int"}""";
 
     private string At(string path) => Path.Combine(_folder.FullName, path);

@@ -66,6 +66,13 @@ public sealed class HFileTests
         int trailer = good.Length - 4096;
         codec[Array.IndexOf(codec, (byte)(12 << 3), trailer) + 1] = 3;
         Assert.Contains("codec 3", (await Refusal(codec)).Message, StringComparison.Ordinal);
+        // A field 13 behind the others.
+        byte[] encrypted = [.. good];
+        int end = trailer + 9 + encrypted[trailer + 8];
+        ((byte[])[(13 << 3) | 2, 1, 9]).CopyTo(encrypted, end);
+        encrypted[trailer + 8] += 3;
+        Assert.Contains("encrypted", (await Refusal(encrypted)).Message, StringComparison.Ordinal);
+        Assert.Contains("memstore timestamps", (await Refusal(new HFileWriter(false, 4, 4, 1).Write([("a", [1])], withStamps: true))).Message, StringComparison.Ordinal);
 
         static async Task<LakeException> Refusal(byte[] file)
         {

@@ -9,7 +9,7 @@ internal sealed class HFileWriter(bool isCompressed, int cellsPerBlock, int entr
 {
     private readonly List<byte> _file = [];
 
-    public byte[] Write(IEnumerable<(string Key, byte[] Value)> sorted, string? schema = null)
+    public byte[] Write(IEnumerable<(string Key, byte[] Value)> sorted, string? schema = null, bool withStamps = false)
     {
         (string Key, byte[] Value)[] cells = [.. sorted];
         List<(long Offset, int Size, byte[] Key)> index = [.. cells.Chunk(cellsPerBlock).Select(c => Block("DATABLK*", [.. c.SelectMany(Cell)], c[0].Key))];
@@ -22,7 +22,8 @@ internal sealed class HFileWriter(bool isCompressed, int cellsPerBlock, int entr
         long load = _file.Count;
         Block("IDXROOT2", [.. index.SelectMany(e => (byte[])[.. Big(e.Offset), .. Big(e.Size), .. VLong(e.Key.Length), .. e.Key])], []);
         Block("IDXROOT2", [], []);
-        byte[] info = schema is null ? [] : Field(1, [.. Field(1, "schema"u8.ToArray()), .. Field(2, Encoding.UTF8.GetBytes(schema))]);
+        byte[] stamps = withStamps ? Field(1, [.. Field(1, "MAX_MEMSTORE_TS_KEY"u8.ToArray()), .. Field(2, Big(7L))]) : [];
+        byte[] info = schema is null ? stamps : Field(1, [.. Field(1, "schema"u8.ToArray()), .. Field(2, Encoding.UTF8.GetBytes(schema))]);
         Block("FILEINF2", [.. "PBUF"u8, .. Varint((ulong)info.Length), .. info], []);
         byte[] trailer = [.. Number(2, load), .. Number(5, index.Count), .. Number(7, cells.Length), .. Number(8, levels), .. Number(12, isCompressed ? 1 : 2)];
         byte[] tail = new byte[4096];

@@ -116,6 +116,30 @@ public sealed class HudiHistoryTests
     }
 
     [Fact]
+    public async Task The_archived_timeline_is_found_also_without_its_version_or_the_manifest_that_it_names()
+    {
+        await using HudiCase golden = HudiCase.Open("mor_archived_deltacommits_v8");
+        string folder = golden.Path("table/.hoodie/timeline/history/");
+        HashSet<string> instants = [.. Directory.GetFiles(folder, "*.parquet").Select(f => Path.GetFileName(f).Split('_')[0])];
+        async Task<string> Read() => string.Join(' ', (await TimelineHistory.ReadCompletionsAsync(golden.Table.Root, ".hoodie/timeline/history/", instants, TestContext.Current.CancellationToken))
+            .OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => $"{c.Key}-{c.Value}"));
+        string whole = await Read();
+        Assert.Equal(instants.Count, whole.Split(' ').Length);
+        File.WriteAllText(folder + "_version_", "4");
+        Assert.Equal(whole, await Read());
+        File.Delete(folder + "_version_");
+        Assert.Equal(whole, await Read());
+        File.Delete(folder + "manifest_3");
+        Assert.Equal(instants.Count - 1, (await Read()).Split(' ').Length);
+        foreach (string manifest in Directory.GetFiles(folder, "manifest_*"))
+        {
+            File.Delete(manifest);
+        }
+
+        Assert.Equal("", await Read());
+    }
+
+    [Fact]
     public async Task Views_and_system_tables_have_the_common_shape()
     {
         await using SampleLakeCopy lake = await SampleLakeCopy.StartAsync();

@@ -55,6 +55,54 @@ public sealed class LogScanProperties : IDisposable
     }
 
     [Fact]
+    public void Log_compactions_take_the_place_of_what_they_cover_also_when_covered_themselves()
+    {
+        for (int seed = 0; seed < Rounds; seed++)
+        {
+            var random = new Random(seed);
+            var written = new List<LogBlock>();
+            var logical = new List<string>();
+            var covered = new Dictionary<string, List<string>>();
+            for (int i = 0; i < 10; i++)
+            {
+                string instant = (100 + i).ToString(System.Globalization.CultureInfo.InvariantCulture);
+                string? list = null;
+                if (logical.Count > 1 && random.Next(3) == 0)
+                {
+                    // The list is newest first; what one covers may be another log compaction.
+                    int first = random.Next(logical.Count);
+                    int count = 1 + random.Next(logical.Count - first);
+                    List<string> some = logical.GetRange(first, count);
+                    list = string.Join(',', Enumerable.Reverse(some));
+                    covered[instant] = [.. some, .. some.SelectMany(c => covered.GetValueOrDefault(c) ?? [])];
+                    logical.RemoveRange(first, count);
+                    logical.Insert(first, instant);
+                    if (first == 0 && random.Next(2) == 0)
+                    {
+                        // A cleaner took the oldest blocks, which are covered.
+                        written.RemoveAll(b => covered[instant].Contains(b.Instant));
+                    }
+                }
+                else
+                {
+                    logical.Add(instant);
+                }
+
+                written.Add(Compacted(instant, isDelete: false, list, written.Count));
+                if (random.Next(2) == 0)
+                {
+                    written.Add(Compacted(instant, isDelete: true, list, written.Count));
+                }
+            }
+
+            HudiSnapshot snapshot = SnapshotAt("109", Enumerable.Range(100, 10).Select(i => i.ToString(System.Globalization.CultureInfo.InvariantCulture)), []);
+            Assert.Equal(
+                logical.SelectMany(i => written.Where(b => b.Instant == i)),
+                LogScan.LiveBlocks(snapshot, Slice, [FileOf(1, written)]).Select(b => b.Block));
+        }
+    }
+
+    [Fact]
     public void Another_command_is_refused_by_name()
     {
         var block = new LogBlock { Type = LogBlockType.Command, Offset = 0, Headers = new Dictionary<LogHeader, string> { [LogHeader.CommandBlockType] = "1", [LogHeader.TargetInstantTime] = "100" } };
@@ -79,10 +127,18 @@ public sealed class LogScanProperties : IDisposable
         Headers = new Dictionary<LogHeader, string> { [LogHeader.InstantTime] = instant, [LogHeader.TargetInstantTime] = target, [LogHeader.CommandBlockType] = "0" },
     };
 
-    private HudiSnapshot SnapshotAt(string until)
+    private static LogBlock Compacted(string instant, bool isDelete, string? list, int offset)
     {
-        IEnumerable<string> names = Completed.SelectMany(t => (string[])[$"{t}.deltacommit.requested", $"{t}.deltacommit.inflight", $"{t}.deltacommit"])
-            .Concat(Pending.SelectMany(t => (string[])[$"{t}.deltacommit.requested", $"{t}.deltacommit.inflight"]));
+        LogBlock block = Data(instant, isDelete, offset);
+        return list is null ? block : block with { Headers = new Dictionary<LogHeader, string>(block.Headers) { [LogHeader.CompactedBlockTimes] = list } };
+    }
+
+    private HudiSnapshot SnapshotAt(string until) => SnapshotAt(until, Completed, Pending);
+
+    private HudiSnapshot SnapshotAt(string until, IEnumerable<string> completed, IEnumerable<string> pending)
+    {
+        IEnumerable<string> names = completed.SelectMany(t => (string[])[$"{t}.deltacommit.requested", $"{t}.deltacommit.inflight", $"{t}.deltacommit"])
+            .Concat(pending.SelectMany(t => (string[])[$"{t}.deltacommit.requested", $"{t}.deltacommit.inflight"]));
         return _table.Snapshot(
             "hoodie.table.version=6\nhoodie.table.type=MERGE_ON_READ\n",
             """{"type":"record","name":"r","fields":[{"name":"id","type":"string"}]}""",

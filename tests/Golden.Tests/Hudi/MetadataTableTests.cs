@@ -91,6 +91,18 @@ public sealed class MetadataTableTests
         Assert.Equal(Texts(whole), Texts(broken));
     }
 
+    [Fact]
+    public async Task A_rollback_that_does_not_tell_what_it_undid_leaves_the_metadata_table_unused()
+    {
+        await using HudiCase golden = HudiCase.Open("cow_mdt_all_indexes_v9");
+        HudiSnapshot before = await golden.LoadAsync(SnapshotSelector.Latest);
+        File.WriteAllText(golden.Path("table/.hoodie/timeline/20260101000000000_20260101000001000.rollback"), "");
+        HudiSnapshot after = await golden.LoadAsync(SnapshotSelector.Latest);
+        Assert.NotNull(before.MetadataTable);
+        Assert.Null(after.MetadataTable);
+        Assert.Equal(Texts(before), Texts(after));
+    }
+
     [Theory]
     [InlineData("cow_mdt_all_indexes_v8")]
     [InlineData("cow_mdt_all_indexes_v9")]
