@@ -23,31 +23,28 @@ internal static class PaimonCasts
             (PaimonTypeKind.Decimal, PaimonTypeKind.Decimal) => $"TRY_CAST({e} AS {target})",
             _ when from.IsInteger && to.Kind == PaimonTypeKind.Decimal => $"TRY_CAST({e} AS {target})",
             (PaimonTypeKind.Decimal, _) when to.IsInteger => Integer($"CAST(trunc({e}) AS HUGEINT)", to, fits: false),
-            (PaimonTypeKind.Decimal, _) when to.IsFloating => $"CAST({e} AS {target})",
+            (PaimonTypeKind.Decimal, _) when to.IsFloating => DecimalToFloating(e, from, target),
             (PaimonTypeKind.Boolean, _) when to.IsInteger || to.IsFloating || to.Kind == PaimonTypeKind.Decimal => $"CAST(CAST({e} AS TINYINT) AS {target})",
             (_, PaimonTypeKind.Boolean) when from.IsInteger => $"({e} <> 0)",
+            (_, PaimonTypeKind.Boolean) when from.IsFloating => $"({FloatToInteger(e, new PaimonType { Kind = PaimonTypeKind.BigInt })} <> 0)",
             (PaimonTypeKind.Decimal, PaimonTypeKind.Boolean) => $"(trunc({e}) <> 0)",
-            _ when (from.IsInteger || from.Kind is PaimonTypeKind.Boolean or PaimonTypeKind.Decimal or PaimonTypeKind.Date) && to.IsString => Fit($"CAST({e} AS VARCHAR)", to),
+            (PaimonTypeKind.Decimal, _) when to.IsString => Fit(DecimalText(e, from), to),
+            _ when (from.IsInteger || from.Kind is PaimonTypeKind.Boolean or PaimonTypeKind.Date) && to.IsString => Fit($"CAST({e} AS VARCHAR)", to),
             _ when from.IsString && to.IsString => from.Length <= to.Length && to.Kind == PaimonTypeKind.VarChar ? e : Fit(e, to),
             _ when from.IsString && to.IsBinary => FitBinary($"encode({e})", to),
             _ when from.IsBinary && to.IsBinary => FitBinary(e, to),
             _ when from.IsBinary && to.IsString => Fit($"decode({e})", to),
-            _ when from.IsString && to.Kind == PaimonTypeKind.Boolean => StringToBoolean(e),
-            _ when from.IsString && to.IsInteger => $"CAST(trim({e}) AS {target})",
-            _ when from.IsString && to.IsFloating => $"CAST(trim({e}) AS {target})",
-            // What does not fit is NULL, what is no number an error.
-            _ when from.IsString && to.Kind == PaimonTypeKind.Decimal =>
-                $"(CASE WHEN {e} IS NOT NULL AND TRY_CAST({e} AS DOUBLE) IS NULL THEN error('cannot cast to DECIMAL: ' || {e}) ELSE TRY_CAST({e} AS {target}) END)",
-            _ when from.IsString && to.Kind == PaimonTypeKind.Date =>
-                $"CASE WHEN regexp_full_match({e}, '[+-]?[0-9]+') THEN DATE '1970-01-01' + CAST({e} AS INTEGER) ELSE CAST({e} AS DATE) END",
+            _ when from.IsString && to.Kind == PaimonTypeKind.Boolean => PaimonTextCasts.ToBoolean(e),
+            _ when from.IsString && to.IsInteger => PaimonTextCasts.ToInteger(e, to),
+            _ when from.IsString && to.IsFloating => PaimonTextCasts.ToFloating(e, to),
+            _ when from.IsString && to.Kind == PaimonTypeKind.Decimal => PaimonTextCasts.ToDecimal(e, to),
+            _ when from.IsString && to.Kind == PaimonTypeKind.Date => PaimonTextCasts.ToDate(e, to),
             (PaimonTypeKind.Date, PaimonTypeKind.Timestamp) when to.Length <= 6 => $"CAST({e} AS TIMESTAMP)",
-            // Milliseconds divided by a day towards zero: the last day before 1970 becomes 1970-01-01.
-            (PaimonTypeKind.Timestamp, PaimonTypeKind.Date) when from.Length <= 6 =>
-                $"(DATE '1970-01-01' + CAST(trunc(floor(epoch_us({e})::DECIMAL(38,6) / 1000) / 86400000) AS INTEGER))",
+            // Milliseconds divided by a day, or a second, towards zero: the last day before 1970 becomes 1970-01-01.
+            (PaimonTypeKind.Timestamp, PaimonTypeKind.Date) when from.Length <= 6 => $"(DATE '1970-01-01' + CAST({TowardsZero(Millis(e), 86_400_000)} AS INTEGER))",
             (PaimonTypeKind.Timestamp, PaimonTypeKind.Timestamp) or (PaimonTypeKind.TimestampLtz, PaimonTypeKind.TimestampLtz) => Truncate(e, from, to, target),
-            (PaimonTypeKind.Timestamp, PaimonTypeKind.Int or PaimonTypeKind.BigInt) when from.Length <= 6 =>
-                Integer($"CAST(floor(epoch_us({e})::DECIMAL(38,0) / 1000000) AS HUGEINT)", to, fits: false),
-            (PaimonTypeKind.Timestamp, PaimonTypeKind.Time) when from.Length <= 6 => $"CAST({e} AS TIME)",
+            (PaimonTypeKind.Timestamp, PaimonTypeKind.Int or PaimonTypeKind.BigInt) when from.Length <= 6 => Integer(TowardsZero(Millis(e), 1000), to, fits: false),
+            (PaimonTypeKind.Timestamp, PaimonTypeKind.Time) when from.Length <= 6 => $"CAST(date_trunc('millisecond', {e}) AS TIME)",
             (PaimonTypeKind.Int or PaimonTypeKind.BigInt, PaimonTypeKind.Timestamp) when to.Length <= 6 => $"make_timestamp(CAST({e} AS BIGINT) * 1000000)",
             (PaimonTypeKind.Timestamp, _) when to.IsString && from.Length <= 6 => Fit(TimestampText(e, from.Length), to),
             (PaimonTypeKind.Time, PaimonTypeKind.Time) => e,
@@ -117,9 +114,25 @@ internal static class PaimonCasts
         return to.Kind == PaimonTypeKind.Binary ? $"unhex(rpad({cut}, {digits}, '0'))" : $"unhex({cut})";
     }
 
-    private static string StringToBoolean(string e) =>
-        $"(CASE WHEN {e} IS NULL THEN NULL WHEN lower({e}) IN ('t', 'true', 'y', 'yes', '1') THEN true WHEN lower({e}) IN ('f', 'false', 'n', 'no', '0') THEN false "
-        + $"ELSE error('cannot cast to BOOLEAN: ' || {e}) END)";
+    // The unscaled number divided in floating point where it fits into 64 bits, else the nearest number.
+    private static string DecimalToFloating(string e, PaimonType from, string target)
+    {
+        const int Compact = 18;
+        string power = "1" + new string('0', from.Scale);
+        string value = from.Length <= Compact
+            ? $"(CAST(CAST(CAST({e} AS DECIMAL(38,{from.Scale})) * {power}::DECIMAL(19,0) AS BIGINT) AS DOUBLE) / {power}::DOUBLE)"
+            : $"CAST(CAST({e} AS VARCHAR) AS DOUBLE)";
+        return $"CAST({value} AS {target})";
+    }
+
+    // The engine leaves the zero before the point away where all digits stand behind it.
+    private static string DecimalText(string e, PaimonType from) => from.Scale == 0 || from.Scale < from.Length
+        ? $"CAST({e} AS VARCHAR)"
+        : $"((CASE WHEN {e} < 0 THEN '-' ELSE '' END) || '0' || ltrim(CAST({e} AS VARCHAR), '-0'))";
+
+    private static string Millis(string e) => $"((epoch_us({e}) - (((epoch_us({e}) % 1000) + 1000) % 1000)) // 1000)";
+
+    private static string TowardsZero(string e, long divisor) => string.Create(CultureInfo.InvariantCulture, $"(sign({e}) * (abs({e}) // {divisor}))");
 
     private static string TimestampText(string e, int precision)
     {
@@ -137,13 +150,13 @@ internal static class PaimonCasts
             return toWallClock ? $"CAST(make_timestamp(epoch_us({e})) AS {target})" : $"CAST({e} AS {target})";
         }
 
-        if (from.Length > 6 || from.Kind != PaimonTypeKind.Timestamp)
+        // With four or five digits left the writer cuts some values and not others.
+        if (from.Length > 6 || from.Kind != PaimonTypeKind.Timestamp || to.Length > 3)
         {
             return null;
         }
 
-        long unit = (long)Math.Pow(10, 6 - to.Length);
-        string micros = $"epoch_us({e})";
-        return string.Create(CultureInfo.InvariantCulture, $"make_timestamp({micros} - ((({micros} % {unit}) + {unit}) % {unit}))");
+        long unit = (long)Math.Pow(10, 3 - to.Length);
+        return string.Create(CultureInfo.InvariantCulture, $"make_timestamp({TowardsZero(Millis(e), unit)} * {unit * 1000})");
     }
 }
