@@ -42,9 +42,35 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
     /// <param name="values">Values of its markers, that <see cref="CanBind"/> accepts.</param>
     /// <param name="schema">Columns of its rows, known from an execution with values of the same types.</param>
     /// <exception cref="EngineException">The engine's message.</exception>
-    public PreparedRows Execute(string sql, IReadOnlyList<object?> values, Schema schema)
+    public PreparedRows Execute(string sql, IReadOnlyList<object?> values, Schema schema) => Execute(Prepare(sql), values, schema, isKept: true);
+
+    /// <summary>Runs a statement that is not kept.</summary>
+    /// <param name="sql">The text.</param>
+    /// <param name="values">Values of its markers, that <see cref="CanBind"/> accepts.</param>
+    /// <exception cref="EngineException">The engine's message.</exception>
+    public PreparedRows Execute(string sql, IReadOnlyList<object?> values)
     {
-        DuckDBPreparedStatement statement = Prepare(sql);
+        DuckDBPreparedStatement statement = PrepareNew(sql);
+        try
+        {
+            return Execute(statement, values, null, isKept: false);
+        }
+        catch
+        {
+            statement.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        Forget();
+        _options?.Dispose();
+        connection.Dispose();
+    }
+
+    private PreparedRows Execute(DuckDBPreparedStatement statement, IReadOnlyList<object?> values, Schema? schema, bool isKept)
+    {
         for (int i = 0; i < values.Count; i++)
         {
             if (Bind(statement, i + 1, values[i]) != DuckDBState.Success)
@@ -61,15 +87,16 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
             throw new EngineException(message);
         }
 
-        _options ??= NativeMethods.Arrow.DuckDBResultGetArrowOptions(ref result);
-        return new PreparedRows(result, _options, schema);
-    }
-
-    public void Dispose()
-    {
-        Forget();
-        _options?.Dispose();
-        connection.Dispose();
+        try
+        {
+            _options ??= NativeMethods.Arrow.DuckDBResultGetArrowOptions(ref result);
+            return new PreparedRows(result, _options, schema ?? EngineSchema.Of(ref result, _options), isKept ? null : statement);
+        }
+        catch
+        {
+            result.Close();
+            throw;
+        }
     }
 
     private static DuckDBState Bind(DuckDBPreparedStatement statement, long index, object? value) => value switch
@@ -92,6 +119,17 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
             return known;
         }
 
+        DuckDBPreparedStatement statement = PrepareNew(sql);
+        if (_prepared.Count >= MaxPrepared)
+        {
+            Forget();
+        }
+
+        return _prepared[sql] = statement;
+    }
+
+    private DuckDBPreparedStatement PrepareNew(string sql)
+    {
         DuckDBState state = NativeMethods.PreparedStatements.DuckDBPrepare(connection.NativeConnection, sql, out DuckDBPreparedStatement statement);
         if (state != DuckDBState.Success)
         {
@@ -100,12 +138,7 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
             throw new EngineException(message);
         }
 
-        if (_prepared.Count >= MaxPrepared)
-        {
-            Forget();
-        }
-
-        return _prepared[sql] = statement;
+        return statement;
     }
 
     private void Forget()
@@ -123,32 +156,31 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
 internal sealed class EngineException(string message) : Exception(message);
 
 /// <summary>The rows of a prepared statement, as they come.</summary>
-internal sealed unsafe class PreparedRows(DuckDBResult result, DuckDBArrowOptions options, Schema schema) : IDisposable
+/// <param name="result">What runs.</param>
+/// <param name="options">How the engine gives Arrow.</param>
+/// <param name="schema">The columns.</param>
+/// <param name="own">The statement, where nobody else keeps it.</param>
+internal sealed unsafe class PreparedRows(DuckDBResult result, DuckDBArrowOptions options, Schema schema, DuckDBPreparedStatement? own) : IDisposable
 {
+    private readonly ChunkColumns? _columns = ChunkColumns.Of(ref result, schema);
     private DuckDBResult _result = result;
     private bool _disposed;
+
+    public Schema Schema => schema;
 
     /// <summary>The next rows; null after the last.</summary>
     /// <exception cref="EngineException">The engine's message.</exception>
     public RecordBatch? Next()
     {
-        using DuckDBDataChunk chunk = NativeMethods.StreamingResult.DuckDBStreamFetchChunk(_result);
+        DuckDBDataChunk chunk = NativeMethods.StreamingResult.DuckDBStreamFetchChunk(_result);
         if (chunk.IsInvalid)
         {
+            chunk.Dispose();
             string error = NativeMethods.Query.DuckDBResultError(ref _result);
             return string.IsNullOrEmpty(error) ? null : throw new EngineException(error);
         }
 
-        CArrowArray* array = CArrowArray.Create();
-        try
-        {
-            using DuckDBErrorData error = NativeMethods.Arrow.DuckDBDataChunkToArrow(options, chunk, (IntPtr)array);
-            return error.HasError ? throw new EngineException(error.Message ?? "rows cannot be given as Arrow") : CArrowArrayImporter.ImportRecordBatch(array, schema);
-        }
-        finally
-        {
-            CArrowArray.Free(array);
-        }
+        return _columns?.Take(chunk) ?? Convert(chunk);
     }
 
     public void Dispose()
@@ -157,6 +189,24 @@ internal sealed unsafe class PreparedRows(DuckDBResult result, DuckDBArrowOption
         {
             _disposed = true;
             _result.Close();
+            own?.Dispose();
+        }
+    }
+
+    private RecordBatch Convert(DuckDBDataChunk chunk)
+    {
+        using (chunk)
+        {
+            CArrowArray* array = CArrowArray.Create();
+            try
+            {
+                using DuckDBErrorData error = NativeMethods.Arrow.DuckDBDataChunkToArrow(options, chunk, (IntPtr)array);
+                return error.HasError ? throw new EngineException(error.Message ?? "rows cannot be given as Arrow") : CArrowArrayImporter.ImportRecordBatch(array, schema);
+            }
+            finally
+            {
+                CArrowArray.Free(array);
+            }
         }
     }
 }

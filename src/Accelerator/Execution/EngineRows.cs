@@ -21,6 +21,22 @@ internal interface IEngineRows : IDisposable
 }
 
 /// <summary>A text that is parsed, bound and run.</summary>
+internal sealed class StreamedRows(EngineConnection connection, string sql, IReadOnlyList<object?> parameters) : IEngineRows
+{
+    private PreparedRows? _rows;
+
+    public Schema Schema => _rows!.Schema;
+
+    public bool IsComplete => false;
+
+    public async ValueTask StartAsync() => _rows = await Task.Run(() => connection.Execute(sql, parameters), CancellationToken.None);
+
+    public ValueTask<RecordBatch?> NextAsync() => ValueTask.FromResult(_rows!.Next());
+
+    public void Dispose() => _rows?.Dispose();
+}
+
+/// <summary>A text that is parsed, bound and run, with values of any type, or that is no query.</summary>
 internal sealed class CommandRows : IEngineRows
 {
     private readonly DuckDBCommand _command;

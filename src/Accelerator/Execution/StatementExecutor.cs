@@ -170,6 +170,7 @@ internal sealed class StatementExecutor : IDisposable
         string? key = plan.IsRepeatable && prefix.Length == 0 ? RepeatedStatements.KeyOf(plan.Sql, parameters) : null;
         IEngineRows rows = key is not null && _repeated.Find(key) is { } known
             ? new PreparedStatementRows(connection, plan.Sql, parameters, known)
+            : prefix.Length == 0 && EngineConnection.CanBind(parameters) ? new StreamedRows(connection, plan.Sql, parameters)
             : new CommandRows(connection, prefix + plan.Sql, parameters);
         try
         {
