@@ -69,6 +69,9 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     /// <inheritdoc/>
     public long EngineMemoryBytes => _engine.MemoryBytes();
 
+    /// <summary>What in the engine holds the memory, with bytes, largest first; for who looks for what stays.</summary>
+    public string EngineMemoryByUse() => _engine.MemoryByUse();
+
     /// <inheritdoc/>
     public QuerySession OpenSession(SessionIdentity identity)
     {

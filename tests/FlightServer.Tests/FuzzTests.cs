@@ -7,6 +7,7 @@ using LakeHolo.FlightServer.Protocol;
 using LakeHolo.FlightServer.Protocol.Sql;
 using LakeHolo.FlightServer.Tests.Harness;
 using LakeHolo.FlightServer.Wire;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.FlightServer.Tests;
 

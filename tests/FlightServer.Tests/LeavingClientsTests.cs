@@ -50,12 +50,21 @@ public sealed class LeavingClientsTests
         (long managedAfter, long engineAfter) = await NothingIsLeftAsync(shop);
 
         // What a statement held is freed when its last task has seen that it was interrupted.
-        await Eventually.TrueAsync(() => (engineAfter = shop.Shop.Instance.Engine.EngineMemoryBytes) - engine <= EngineGrowth);
+        await Eventually.TrueAsync(() => (engineAfter = shop.Shop.Instance.Engine.EngineMemoryBytes) - engine <= EngineGrowth, () => WhatHolds(shop, engine));
         TestContext.Current.TestOutputHelper?.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{Clients} clients: managed heap {managed >> 10} -> {managedAfter >> 10} KiB, engine {engine >> 10} -> {engineAfter >> 10} KiB, working set {Environment.WorkingSet >> 20} MiB ({GC.GetGCMemoryInfo().TotalCommittedBytes >> 20} MiB of it the runtime's), {ThreadPool.ThreadCount} threads"));
         Assert.InRange(managedAfter - managed, long.MinValue, ManagedGrowth);
         Assert.InRange(engineAfter - engine, long.MinValue, EngineGrowth);
+    }
+
+    /// <summary>What holds the engine's memory, and whether it would have been freed by a collection: then something was not disposed.</summary>
+    private static string WhatHolds(PgShop shop, long before)
+    {
+        string uses = shop.Shop.Instance.Engine.EngineMemoryByUse();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return string.Create(CultureInfo.InvariantCulture, $"The engine held {before} bytes before and now (bytes in memory/in files): {uses}; after a collection: {shop.Shop.Instance.Engine.EngineMemoryByUse()}");
     }
 
     private static async Task LeaveAsync(PgShop shop, int clients, Random random)

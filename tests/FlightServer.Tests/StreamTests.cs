@@ -2,6 +2,7 @@ using Grpc.Core;
 using LakeHolo.FlightServer.Protocol;
 using LakeHolo.FlightServer.Protocol.Sql;
 using LakeHolo.FlightServer.Tests.Harness;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.FlightServer.Tests;
 

@@ -1,6 +1,7 @@
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.Readers.Engine;
+using LakeHolo.Tests.Shared;
 using Microsoft.Extensions.Time.Testing;
 
 namespace LakeHolo.HotTier.Tests;

@@ -1,4 +1,5 @@
 using LakeHolo.LakeCatalog;
+using LakeHolo.Tests.Shared;
 using Microsoft.Extensions.Time.Testing;
 
 namespace LakeHolo.HotTier.Tests;

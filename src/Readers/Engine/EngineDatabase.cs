@@ -63,6 +63,16 @@ public sealed class EngineDatabase : IDisposable
         return (long)command.ExecuteScalar()!;
     }
 
+    /// <summary>What holds the memory: the engine's own names of it, with their bytes, in memory and in temporary files, largest first.</summary>
+    public string MemoryByUse()
+    {
+        using DuckDBConnection connection = OpenConnection();
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText =
+            "SELECT string_agg(tag || ' ' || memory_usage_bytes || '/' || temporary_storage_bytes, ', ' ORDER BY memory_usage_bytes DESC) FROM duckdb_memory() WHERE memory_usage_bytes + temporary_storage_bytes > 0";
+        return command.ExecuteScalar() as string ?? "nothing";
+    }
+
     /// <summary>Opens a connection; the caller disposes it. One thread at a time.</summary>
     public DuckDBConnection OpenConnection()
     {

@@ -6,6 +6,7 @@ using LakeHolo.FlightServer.Protocol;
 using LakeHolo.FlightServer.Protocol.Sql;
 using LakeHolo.FlightServer.Tests.Harness;
 using LakeHolo.FlightServer.Tests.Postgres;
+using LakeHolo.Tests.Shared;
 using Microsoft.Extensions.Time.Testing;
 
 namespace LakeHolo.FlightServer.Tests.Logins;

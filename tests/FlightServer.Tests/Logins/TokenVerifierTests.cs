@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using LakeHolo.FlightServer.Logins;
 using LakeHolo.LakeCatalog;
+using LakeHolo.Tests.Shared;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -211,9 +212,9 @@ public sealed class TokenVerifierTests : IDisposable
         _issuer.Remove("ec");
         _time.Advance(TimeSpan.FromMinutes(61));
         await verifier.VerifyAsync(_issuer.Sign(claims), default);
-        await Harness.Eventually.TrueAsync(() => server.Requests == 3);
+        await Eventually.TrueAsync(() => server.Requests == 3);
         _time.Advance(TimeSpan.FromSeconds(1));
-        await Harness.Eventually.TrueAsync(() =>
+        await Eventually.TrueAsync(() =>
         {
             try
             {

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
-using LakeHolo.FlightServer.Tests.Harness;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
 

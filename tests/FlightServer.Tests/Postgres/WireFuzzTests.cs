@@ -40,7 +40,7 @@ public sealed class WireFuzzTests
         }
 
         Assert.Equal("100", await other.TextAsync("select count(*) from orders"));
-        await Harness.Eventually.TrueAsync(() => server.Host.ConnectionCount == 1 && server.Service.OpenResults == 0);
+        await Eventually.TrueAsync(() => server.Host.ConnectionCount == 1 && server.Service.OpenResults == 0);
     }
 
     [Theory]

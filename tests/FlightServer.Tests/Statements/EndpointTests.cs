@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using LakeHolo.FlightServer.Protocol;
 using LakeHolo.FlightServer.Tests.Harness;
+using LakeHolo.Tests.Shared;
 using Microsoft.Extensions.Time.Testing;
 
 namespace LakeHolo.FlightServer.Tests.Statements;

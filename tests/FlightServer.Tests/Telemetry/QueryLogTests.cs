@@ -2,6 +2,7 @@ using Apache.Arrow;
 using LakeHolo.FlightServer.Protocol.Sql;
 using LakeHolo.FlightServer.Tests.Harness;
 using LakeHolo.FlightServer.Tests.Postgres;
+using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.FlightServer.Tests.Telemetry;
 

@@ -4,6 +4,7 @@ using System.Net;
 using System.Text;
 using LakeHolo.FlightServer.Protocol;
 using LakeHolo.FlightServer.Tests.Harness;
+using LakeHolo.Tests.Shared;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
