@@ -135,7 +135,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             SparseFile copy;
             lock (entry)
             {
-                copy = (SparseFile)(entry.State ??= new SparseFile(_index, entry, _fetcher, version.SizeBytes));
+                copy = (SparseFile)(entry.State ??= new SparseFile(_index, entry, _fetcher, version.SizeBytes, _options));
             }
 
             if (columns is not null && await copy.ChooseAsync(file, version.ETag, columns, cancellationToken) is { } choice)

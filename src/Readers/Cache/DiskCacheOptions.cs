@@ -18,6 +18,12 @@ public sealed record DiskCacheOptions
     /// <summary>Memory for bytes on their way from remote storage to the disk.</summary>
     public long FetchBufferBytes { get; init; } = 256L << 20;
 
+    /// <summary>Of smaller files everything is fetched at once: a second request would take longer than the rest of the bytes.</summary>
+    public long WholeFileBytes { get; init; } = 256 << 10;
+
+    /// <summary>For tests: a view is made wherever a row group can be left out, whether or not that saves anything.</summary>
+    internal bool AlwaysViews { get; init; }
+
     /// <summary>How long the tag of a remote file is trusted before it is asked for again. Data files of tables never change under their name; one that
     /// did is noticed after this time, or as soon as more of it is fetched.</summary>
     public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromMinutes(5);

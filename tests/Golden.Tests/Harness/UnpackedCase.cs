@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text.Json;
 using DuckDB.NET.Data;
+using LakeHolo.Golden.Tests.SampleLake;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
@@ -23,14 +24,18 @@ internal abstract class UnpackedCase : IAsyncDisposable
         Directory.CreateDirectory(Path("table"));
         Directory.CreateDirectory(Path("cache"));
         Engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.FullName] });
-        Cache = new DiskCache(new DiskCacheOptions { Directory = Path("cache") });
+        Cache = new DiskCache(new DiskCacheOptions { Directory = Path("cache"), WholeFileBytes = 0, AlwaysViews = true });
         Store = new LocalFolderStore(Path("table"));
         Table = TableAt("");
+        RemoteTable = new LakeTable("golden", format, "t", format, new TableRoot(new CountingStore(Store, isRemote: true), ""));
     }
 
     public JsonElement Definition { get; }
 
     public LakeTable Table { get; }
+
+    /// <summary>The table in a store that gives no local paths.</summary>
+    public LakeTable RemoteTable { get; }
 
     public EngineDatabase Engine { get; }
 

@@ -25,8 +25,8 @@ internal sealed class HudiCase : UnpackedCase
 
     public static HudiCase Open(string name) => new(name);
 
-    public async Task<HudiSnapshot> LoadAsync(SnapshotSelector at, HudiSnapshot? known = null)
-        => (HudiSnapshot)await TableFormat.LoadSnapshotAsync(Table, at, known);
+    public async Task<HudiSnapshot> LoadAsync(SnapshotSelector at, HudiSnapshot? known = null, LakeTable? table = null)
+        => (HudiSnapshot)await TableFormat.LoadSnapshotAsync(table ?? Table, at, known);
 
     public ValueTask<TableScan> PlanAsync(HudiSnapshot snapshot, string? view = null) => Reader.PlanAsync(snapshot, new ScanRequest { View = view });
 

@@ -14,7 +14,7 @@ namespace LakeHolo.Golden.Tests.Hudi;
 /// <summary>Pruning skips files, never rows.</summary>
 public sealed class HudiPruningTests
 {
-    private static readonly (ScanComparison, string)[] Comparisons =
+    internal static readonly (ScanComparison, string)[] Comparisons =
     [
         (ScanComparison.Equal, "="), (ScanComparison.NotEqual, "<>"), (ScanComparison.Less, "<"),
         (ScanComparison.LessOrEqual, "<="), (ScanComparison.Greater, ">"), (ScanComparison.GreaterOrEqual, ">="),
@@ -126,7 +126,7 @@ public sealed class HudiPruningTests
         Assert.True(golden.Count($"SELECT 1 FROM ({all}) WHERE {where}") == golden.Count($"SELECT 1 FROM ({pruned.Sql}) WHERE {where}"), where);
     }
 
-    private static ScanLiteral? Literal(IArrowType type, string text)
+    internal static ScanLiteral? Literal(IArrowType type, string text)
     {
         CultureInfo invariant = CultureInfo.InvariantCulture;
         const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;

@@ -17,7 +17,7 @@ internal sealed record RowGroupChoice(bool[] Needed, string Key)
 }
 
 /// <summary>Chooses row groups of one file.</summary>
-internal sealed class RowGroupChooser(ParquetLayout layout)
+internal sealed class RowGroupChooser(ParquetLayout layout, bool always)
 {
     private const int MaxKeptColumns = 16;
 
@@ -76,7 +76,7 @@ internal sealed class RowGroupChooser(ParquetLayout layout)
         long bytes = Length(some);
         string key = KeyOf(needed);
         long others = _views.Where(v => v.Key != key).Sum(v => v.Value);
-        if (bytes * 2 > Length(all) || others + bytes > Length(all) || Length(Ranges.Missing(some, present)) >= Length(Ranges.Missing(all, present)))
+        if (!always && (bytes * 2 > Length(all) || others + bytes > Length(all) || Length(Ranges.Missing(some, present)) >= Length(Ranges.Missing(all, present))))
         {
             return null;
         }

@@ -12,7 +12,7 @@ internal sealed partial class SparseFile
     /// <exception cref="LakeException">As for fetching: the footer may have to be.</exception>
     public async ValueTask<RowGroupChoice?> ChooseAsync(CacheableFile source, string etag, IReadOnlyCollection<string> columns, CancellationToken cancellationToken)
     {
-        if (source.Needed is not { } condition || columns.Count == 0 || _sizeBytes <= WholeFileBytes || IsReady(columns))
+        if (source.Needed is not { } condition || columns.Count == 0 || _sizeBytes <= _wholeFileBytes || (IsReady(columns) && !_alwaysViews))
         {
             return null;
         }
@@ -32,7 +32,7 @@ internal sealed partial class SparseFile
                 return null;
             }
 
-            _chooser ??= new RowGroupChooser(layout);
+            _chooser ??= new RowGroupChooser(layout, _alwaysViews);
             byte[] footer = await ReadLocalAsync(fetch.Handle, layout.Footer, cancellationToken);
             return _chooser.Choose(_chooser.Needed(condition, footer[..^ParquetLayout.TailBytes], source.Key), columns, _segments);
         }

@@ -9,8 +9,6 @@ namespace LakeHolo.Readers.Cache.Sparse;
 /// <summary>The local copy of one remote file: as long as the file, with the parts fetched so far at their own offsets and holes elsewhere.</summary>
 internal sealed partial class SparseFile : IDisposable
 {
-    // Of a smaller file everything is fetched at once: a second request would take longer than the rest of the bytes.
-    private const int WholeFileBytes = 256 << 10;
     private const int MaxConcurrentRequests = 16;
     private const int VerifyBufferBytes = 1 << 20;
 
@@ -18,6 +16,8 @@ internal sealed partial class SparseFile : IDisposable
     private readonly CacheEntry _entry;
     private readonly RangeFetcher _fetcher;
     private readonly long _sizeBytes;
+    private readonly long _wholeFileBytes;
+    private readonly bool _alwaysViews;
     private readonly SemaphoreSlim _gate = new(1);
     private readonly List<Segment> _segments;
     private readonly HashSet<Segment> _unverified; // written by an earlier process, perhaps torn since
@@ -26,12 +26,14 @@ internal sealed partial class SparseFile : IDisposable
     private volatile ParquetLayout? _layout;
     private volatile bool _isWhole;
 
-    public SparseFile(CacheIndex index, CacheEntry entry, RangeFetcher fetcher, long sizeBytes)
+    public SparseFile(CacheIndex index, CacheEntry entry, RangeFetcher fetcher, long sizeBytes, DiskCacheOptions options)
     {
         _index = index;
         _entry = entry;
         _fetcher = fetcher;
         _sizeBytes = sizeBytes;
+        _wholeFileBytes = Math.Max(options.WholeFileBytes, ParquetLayout.TailBytes);
+        _alwaysViews = options.AlwaysViews;
         _segments = SegmentMap.TryRead(MapPath, sizeBytes) ?? [];
         _unverified = [.. _segments];
     }
@@ -63,7 +65,7 @@ internal sealed partial class SparseFile : IDisposable
             source,
             etag,
             fetch => IsReady(columns) ? Task.FromResult(true)
-                : columns is null || _sizeBytes <= WholeFileBytes ? EnsureWholeAsync(fetch, cancellationToken)
+                : columns is null || _sizeBytes <= _wholeFileBytes ? EnsureWholeAsync(fetch, cancellationToken)
                 : EnsureColumnsAsync(fetch, columns, cancellationToken),
             cancellationToken);
     }
