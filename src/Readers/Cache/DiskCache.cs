@@ -72,7 +72,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         _decodes.Dispose();
     }
 
-    /// <summary>The paths themselves if every file is local.</summary>
+    /// <summary>The paths themselves if every file is local, spelled by version where a file may be replaced.</summary>
     private static string[]? TryGetLocalPaths(IReadOnlyList<CacheableFile> files)
     {
         string[] paths = new string[files.Count];
@@ -83,7 +83,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
                 return null;
             }
 
-            paths[i] = File.Exists(path) ? path : throw LakeException.NotFound("The file does not exist", path);
+            paths[i] = File.Exists(path) ? LocalNames.Of(path, files[i].ETag) : throw LakeException.NotFound("The file does not exist", path);
         }
 
         return paths;
@@ -125,7 +125,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
     {
         if (file.Store.TryGetLocalPath(file.Key) is { } path)
         {
-            return new Opened(path, null);
+            return new Opened(LocalNames.Of(path, file.ETag), null);
         }
 
         ObjectEntry version = await _versions.OfAsync(file, cancellationToken);

@@ -125,6 +125,8 @@ public sealed class EngineDatabase : IDisposable
         // Without GLOBAL it would be the keeper's alone, and the machine's zone that of all others.
         yield return "SET GLOBAL TimeZone = 'UTC'";
         yield return "SET preserve_insertion_order = false";
+        // What footers say is kept, within the memory limit: parsing that of a wide file takes longer than many a query. Cache/LocalNames.cs says why that is exact.
+        yield return "SET GLOBAL parquet_metadata_cache = true";
         // The engine's own cache of files' bytes goes by a time of change in whole seconds and the size: of a file that is replaced within the second it was read in, it gave the old bytes.
         yield return "SET enable_external_file_cache = false";
         yield return "SET autoinstall_known_extensions = false";
