@@ -77,6 +77,9 @@ public sealed record PaimonChanges(PaimonSnapshot? Changes, PaimonSnapshot? Befo
             }
         }
 
-        return files;
+        // A batch read sees rows of this bucket only after a compaction, which brings no changes.
+        return files.FirstOrDefault(f => f.Bucket == PaimonDataFile.PostponeBucket && snapshot.PrimaryKey.Count > 0) is PaimonDataFile postponed
+            ? throw LakeException.FeatureUnsupported("Changes of a table with the option bucket=-2 whose rows wait for a compaction are not told", postponed.Path)
+            : files;
     }
 }

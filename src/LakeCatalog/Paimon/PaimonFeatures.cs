@@ -136,6 +136,12 @@ internal static class PaimonFeatures
             throw LakeException.FeatureUnsupported($"The Paimon option sequence.field.sort-order={order} is not supported", location);
         }
 
+        if (engine == "aggregation" && schema.Flag("aggregation.remove-record-on-delete")
+            && schema.Fields.FirstOrDefault(f => schema.Flag($"fields.{f.Name}.ignore-retract")) is PaimonField ignoring)
+        {
+            throw LakeException.FeatureUnsupported($"The Paimon options aggregation.remove-record-on-delete and fields.{ignoring.Name}.ignore-retract contradict one another", location);
+        }
+
         if (engine == "partial-update")
         {
             bool ignore = IgnoresDelete(schema);

@@ -6,7 +6,8 @@ using LakeHolo.LakeCatalog.Snapshots;
 namespace LakeHolo.LakeCatalog.Paimon;
 
 /// <summary>Paimon tables: snapshots by id, tag, time and branch.</summary>
-/// <remarks>A table whose name ends in <c>$branch_NAME</c> is that branch; a version <c>branch_NAME</c> is the newest snapshot of it, if no tag is named so.</remarks>
+/// <remarks>A table whose name ends in <c>$branch_NAME</c> is that branch; a version <c>branch_NAME</c> is the newest snapshot of it, if no tag is named so;
+/// a version <c>watermark-N</c> the earliest one whose watermark is at least N.</remarks>
 public sealed class PaimonTableFormat : ITableFormat
 {
     private const string BranchMark = "$branch_";
@@ -30,7 +31,7 @@ public sealed class PaimonTableFormat : ITableFormat
             folder = await OpenAsync(table, branch, cancellationToken);
         }
 
-        PaimonCommit? commit = await ResolveAsync(table, folder, at, cancellationToken);
+        PaimonCommit? commit = await PaimonTimeTravel.ResolveAsync(table, folder, at, cancellationToken);
         bool travelling = at is not SnapshotSelector.LatestSelector;
         var previous = known as PaimonSnapshot;
         if (previous?.Branch != branch)
@@ -197,68 +198,6 @@ public sealed class PaimonTableFormat : ITableFormat
         }
 
         return new PaimonFolder(table.Root, branch);
-    }
-
-    private static async ValueTask<PaimonCommit?> ResolveAsync(LakeTable table, PaimonFolder folder, SnapshotSelector at, CancellationToken cancellationToken)
-    {
-        switch (at)
-        {
-            case SnapshotSelector.VersionSelector version:
-                return await ResolveVersionAsync(table, folder, version.Text, cancellationToken);
-            case SnapshotSelector.TimestampSelector moment:
-                return await ResolveTimeAsync(table, folder, moment.Timestamp.ToUnixTimeMilliseconds(), cancellationToken);
-            default:
-                return await folder.FindLatestAsync(cancellationToken) is long id
-                    ? await folder.TryReadCommitAsync(id, cancellationToken) ?? throw LakeException.NotFound($"Snapshot {id} vanished while it was read", table.Root.Location)
-                    : null;
-        }
-    }
-
-    // As VERSION AS OF: a tag of that name goes before a snapshot id.
-    private static async ValueTask<PaimonCommit> ResolveVersionAsync(LakeTable table, PaimonFolder folder, string text, CancellationToken cancellationToken)
-    {
-        if (await folder.TryReadTagAsync(text, cancellationToken) is PaimonCommit tagged)
-        {
-            return tagged;
-        }
-
-        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long id)
-            && await folder.TryReadCommitAsync(id, cancellationToken) is PaimonCommit commit)
-        {
-            return commit;
-        }
-
-        List<long> ids = await folder.ListSnapshotIdsAsync(cancellationToken);
-        string range = ids.Count == 0 ? "no snapshot" : string.Create(CultureInfo.InvariantCulture, $"snapshots {ids[0]} to {ids[^1]}");
-        throw LakeException.NotFound($"There is neither a tag nor a snapshot '{text}'; the table has {range}", table.Root.Location);
-    }
-
-    private static async ValueTask<PaimonCommit> ResolveTimeAsync(LakeTable table, PaimonFolder folder, long millis, CancellationToken cancellationToken)
-    {
-        List<long> ids = await folder.ListSnapshotIdsAsync(cancellationToken);
-        PaimonCommit? found = null;
-        PaimonCommit? earliest = null;
-        for (int low = 0, high = ids.Count - 1; low <= high;)
-        {
-            int middle = (low + high) / 2;
-            PaimonCommit? commit = await folder.TryReadCommitAsync(ids[middle], cancellationToken);
-            if (commit is not null && commit.TimeMillis <= millis)
-            {
-                (found, low) = (commit, middle + 1);
-            }
-            else
-            {
-                // A snapshot that expired meanwhile counts as too early.
-                (low, high) = commit is null ? (middle + 1, high) : (low, middle - 1);
-                earliest = commit ?? earliest;
-            }
-        }
-
-        return found ?? throw LakeException.NotFound(
-            earliest is null
-                ? "The table has no snapshot"
-                : $"The earliest snapshot was committed at {DateTimeOffset.FromUnixTimeMilliseconds(earliest.TimeMillis):O}, after the time asked for",
-            table.Root.Location);
     }
 
     private static string Details(PaimonCommit commit)

@@ -38,6 +38,11 @@ internal static class PaimonColumns
         }
 
         PaimonField? physical = fileSchema.Fields.FirstOrDefault(f => f.Id == wanted.Id);
+        if (physical is not null && WrittenPart(physical, fileSchema, written) is string part)
+        {
+            throw LakeException.FeatureUnsupported($"The column '{wanted.Name}' is written in parts ('{part}'), which is not supported");
+        }
+
         if (physical is null || (written is not null && !written.Contains(physical.Name)))
         {
             return new PaimonColumnSource($"CAST(NULL AS {TypeOf(wanted)})", null);
@@ -46,6 +51,10 @@ internal static class PaimonColumns
         physical = physical with { Type = AsStored(physical.Type, format) };
         return new PaimonColumnSource(Convert(alias + "." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, wanted.Name, 0), physical);
     }
+
+    /// <summary>The first of the written columns that is only a part of a column, <c>column.child</c>; null if there is none.</summary>
+    public static string? WrittenPart(PaimonField column, PaimonSchema schema, IReadOnlyList<string>? written) =>
+        written?.FirstOrDefault(w => w.StartsWith(column.Name + ".", StringComparison.Ordinal) && !schema.Fields.Any(f => f.Name == w));
 
     /// <summary>Refuses a column of a type that is not read.</summary>
     public static void CheckReadable(PaimonField field, PaimonSnapshot snapshot)

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 
 namespace LakeHolo.Golden.Tests.Paimon;
@@ -46,6 +47,15 @@ public class PaimonOptionsTests
         long files = (await golden.LoadAsync(SnapshotSelector.Latest)).FileCount;
         SetOption(golden, option, value);
         Assert.Equal(files, (await golden.LoadAsync(SnapshotSelector.Latest)).FileCount);
+    }
+
+    [Fact]
+    public async Task Changes_are_refused_while_rows_wait_in_the_bucket_that_no_read_sees()
+    {
+        await using PaimonCase golden = PaimonCase.Open("pk_postpone_bucket");
+        PaimonSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(async () => await golden.Reader.PlanChangesAsync(snapshot, "0", snapshot.Id.Text));
+        Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (refused.Kind, refused.Message.Contains("bucket=-2", StringComparison.Ordinal)));
     }
 
     private static void SetOption(PaimonCase golden, string option, string value)

@@ -34,6 +34,20 @@ public sealed class PaimonOptionsTests
         => Assert.Contains("write-mode=change-log", Refusal(SchemaOf(["v"], [], new() { ["write-mode"] = "change-log" }))!.Message, StringComparison.Ordinal);
 
     [Fact]
+    public void Options_on_deletes_that_contradict_one_another_are_refused()
+    {
+        Dictionary<string, string> options = new() { ["merge-engine"] = "aggregation", ["aggregation.remove-record-on-delete"] = "true" };
+        Assert.Null(Refusal(SchemaOf(["k", "v"], ["k"], options)));
+        Assert.Contains("fields.v.ignore-retract", Refusal(SchemaOf(["k", "v"], ["k"], new(options) { ["fields.v.ignore-retract"] = "true" }))!.Message, StringComparison.Ordinal);
+        Assert.Contains("ignore-delete", Refusal(SchemaOf(["k", "v"], ["k"], new()
+        {
+            ["merge-engine"] = "partial-update",
+            ["ignore-delete"] = "true",
+            ["partial-update.remove-record-on-delete"] = "true",
+        }))!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_schema_of_a_branch_may_name_its_branch()
     {
         PaimonSchema schema = SchemaOf(["k"], [], new() { ["branch"] = "b" });

@@ -108,7 +108,7 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
             PaimonSchema schema = snapshot.Schemas.GetValueOrDefault(file.SchemaId)
                 ?? throw LakeException.FormatInvalid($"The data file names schema {file.SchemaId}, which is not there", file.Path);
             PaimonField? physical = schema.Fields.FirstOrDefault(f => f.Id == column.Id);
-            if (physical is not null && file.WriteColumns?.FirstOrDefault(w => IsPartOf(w, physical.Name, schema)) is string part)
+            if (physical is not null && PaimonColumns.WrittenPart(physical, schema, file.WriteColumns) is string part)
             {
                 throw LakeException.FeatureUnsupported($"The column '{column.Name}' is written in parts ('{part}'), which is not supported", file.Path);
             }
@@ -121,9 +121,6 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
 
         return -1;
     }
-
-    private static bool IsPartOf(string written, string column, PaimonSchema schema) =>
-        written.StartsWith(column + ".", StringComparison.Ordinal) && !schema.Fields.Any(f => f.Name == written);
 
     // Blob files hold some of the rows each; where they overlap the newest that knows the value has it.
     private async ValueTask<string> JoinBlobsAsync(

@@ -13,6 +13,8 @@ namespace LakeHolo.Readers.Paimon.Pruning;
 /// <param name="RowCount">Rows.</param>
 internal sealed record ColumnRange(PaimonType Type, object? Min, object? Max, long NullCount, long RowCount) : IColumnKnowledge
 {
+    private const long MillisPerDay = 86_400_000;
+
     private bool IsAllNull => NullCount == RowCount;
 
     /// <summary>Whether a comparison can be true for some row.</summary>
@@ -46,6 +48,27 @@ internal sealed record ColumnRange(PaimonType Type, object? Min, object? Max, lo
             ScanComparison.Greater => toMax < 0,
             _ => toMax <= 0,
         };
+    }
+
+    /// <summary>The range as it bounds the values of an ORC file.</summary>
+    /// <remarks>The writer takes bounds of dates and moments through its time zone and, before 1582-10-15, through another calendar than the values: they are off
+    /// by a day and more. Julian dates are up to ten days away, zones less than two.</remarks>
+    public ColumnRange Widened()
+    {
+        const long DaysOf1600 = -135_140;
+        const int Calendars = 12;
+        const int Zones = 2;
+        switch (Min, Max)
+        {
+            case (long low, long high) when Type.Kind == PaimonTypeKind.Date:
+                int days = low < DaysOf1600 ? Calendars : Zones;
+                return this with { Min = low - days, Max = high + days };
+            case (PaimonTimestamp low, PaimonTimestamp high):
+                long millis = (low.Millis < DaysOf1600 * MillisPerDay ? Calendars : Zones) * MillisPerDay;
+                return this with { Min = low with { Millis = low.Millis - millis }, Max = high with { Millis = high.Millis + millis } };
+            default:
+                return this;
+        }
     }
 
     public bool MayBeNull => NullCount > 0;

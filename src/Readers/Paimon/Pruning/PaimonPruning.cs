@@ -12,6 +12,9 @@ internal sealed class PaimonPruning
 {
     private const int MaxKeys = 1000;
 
+    // ORC may give back other moments before 1970 than those that were written, and hashed.
+    private const long MillisPerDay = 86_400_000;
+
     private readonly PaimonSnapshot _snapshot;
     private readonly ScanFilter? _filter;
     private readonly IReadOnlyList<string> _bucketKeys;
@@ -112,7 +115,9 @@ internal sealed class PaimonPruning
                 PaimonField? wanted = _snapshot.TableSchema.Fields.FirstOrDefault(f => IsColumn(f.Name, column));
                 PaimonField? old = wanted is null ? null : schema.Fields.FirstOrDefault(f => f.Id == wanted.Id);
                 bool isKey = wanted is not null && _snapshot.PrimaryKey.Contains(wanted.Name);
-                return old is not null && old.Type.HasSameValuesAs(wanted!.Type) && (isKey || !isMerged) ? old : null;
+                // What ORC gives back for a moment may not be what was written, and indexed.
+                bool isShifted = file.Format == "orc" && wanted?.Type.Kind is PaimonTypeKind.Timestamp or PaimonTypeKind.TimestampLtz;
+                return old is not null && old.Type.HasSameValuesAs(wanted!.Type) && (isKey || !isMerged) && !isShifted ? old : null;
             });
         }
         catch (LakeException)
@@ -152,7 +157,8 @@ internal sealed class PaimonPruning
             if (isKnown && !(min[i] is double low && double.IsNaN(low)) && !(max[i] is double high && double.IsNaN(high))
                 && (isEmpty || PaimonValue.Compare(min[i], max[i]) <= 0))
             {
-                ranges[names[i]] = new ColumnRange(types[i], min[i], max[i], nulls, file.RowCount);
+                var range = new ColumnRange(types[i], min[i], max[i], nulls, file.RowCount);
+                ranges[names[i]] = file.Format == "orc" ? range.Widened() : range;
             }
         }
     }
@@ -174,7 +180,7 @@ internal sealed class PaimonPruning
                 _ => null,
             }).FirstOrDefault(l => l is not null);
             object?[] values = field is null || literals is null ? [null] : [.. literals.Select(l => ColumnRange.ToValue(l, field.Type))];
-            if (values.Contains(null) || (long)values.Length * keys.Count > MaxKeys || !IsTypeUnchanged(field!))
+            if (values.Any(v => v is null or PaimonTimestamp { Millis: < MillisPerDay }) || (long)values.Length * keys.Count > MaxKeys || !IsTypeUnchanged(field!))
             {
                 return null;
             }
