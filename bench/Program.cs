@@ -8,6 +8,12 @@ if (args is [ServerProcess.Word, .. var arguments])
     return 0;
 }
 
+if (args is [FloorProcess.Word])
+{
+    await FloorProcess.ServeAsync();
+    return 0;
+}
+
 BenchOptions options;
 try
 {

@@ -9,6 +9,7 @@ namespace LakeHolo.Bench.Suites;
 internal sealed class FlightThroughputSuite : ISuite
 {
     private const double GiB = 1L << 30;
+    private const int WarmUps = 4;
 
     public string Name => "flight-throughput";
 
@@ -32,12 +33,39 @@ internal sealed class FlightThroughputSuite : ISuite
                 await MeasureAsync(bench, name, server, client, inside, duck, table, share);
             }
         }
+
+        using FloorProcess floor = await FloorProcess.StartAsync();
+        await FloorAsync(bench, "floor: HTTP/2 that sends the same bytes again and again", floor, floor.HttpAsync);
+        await FloorAsync(bench, "floor: a bare socket that does so", floor, floor.TcpAsync);
+    }
+
+    /// <summary>What a core could send if there were no rows to make: nothing that the server does can be faster.</summary>
+    private static async Task FloorAsync(BenchContext bench, string name, FloorProcess floor, Func<long, Task> send)
+    {
+        const long Bytes = 1L << 30;
+        if (bench.Wants(name))
+        {
+            await send(Bytes);
+            var rates = new List<Rate>();
+            for (int round = 0; round < bench.Options.Runs; round++)
+            {
+                rates.Add(await RateAsync(Bytes, () => floor.ProcessorTime, () => send(Bytes)));
+            }
+
+            bench.Add(new BenchRow(name) { Ours = Median(rates.Select(r => r.PerCore)), Unit = "GiBy/s/core", More = new Dictionary<string, double> { ["GiB/s"] = Median(rates.Select(r => r.PerSecond)), ["best"] = rates.Max(r => r.PerCore) } });
+        }
     }
 
     private static async Task MeasureAsync(BenchContext bench, string name, ServerProcess server, SinkClient client, BenchLake lake, DuckPeer duck, string table, double share)
     {
         long bytes = await duck.BytesAsync($"SELECT * FROM {table}");
-        await client.RunAsync($"SELECT * FROM dwd.{table}");
+
+        // The server's hot paths are compiled anew while it warms up.
+        for (int i = 0; i < WarmUps; i++)
+        {
+            await client.RunAsync($"SELECT * FROM dwd.{table}");
+        }
+
         var ours = new List<Rate>();
         var inside = new List<Rate>();
         var engine = new List<Rate>();

@@ -76,6 +76,7 @@ public sealed class FlightHost : IAsyncDisposable
         var logins = new LoginChecker(options, time, loggers.CreateLogger<FlightHost>());
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(k => Listen(k, options, certificate));
+        builder.Services.AddTransportMemory();
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(_ => logins);
         builder.Services.AddSingleton(service).AddSingleton(options).AddSingleton(time);
