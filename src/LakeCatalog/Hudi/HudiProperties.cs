@@ -51,8 +51,8 @@ public sealed class HudiProperties
     /// <summary>Whether partition columns are missing in the files and must come from the path.</summary>
     public bool DropsPartitionColumns => Flag("hoodie.datasource.write.drop.partition.columns", false);
 
-    /// <summary>Whether the table says that folders are not named <c>column=value</c>.</summary>
-    public bool HasPlainPartitions => !Flag("hoodie.datasource.write.hive_style_partitioning", true);
+    /// <summary>Whether folders are named <c>column=value</c>; null if the table does not say.</summary>
+    public bool? HasNamedPartitions => Text("hoodie.datasource.write.hive_style_partitioning") is null ? null : Flag("hoodie.datasource.write.hive_style_partitioning", false);
 
     /// <summary>Whether partition values are percent-encoded in folder names.</summary>
     public bool UrlEncodesPartitions => Flag("hoodie.datasource.write.partitionpath.urlencode", false);

@@ -35,9 +35,9 @@ public static class PartitionPath
         {
             string prefix = columns[i] + "=";
             bool isNamed = fragments[i].StartsWith(prefix, StringComparison.Ordinal);
-            if (isNamed && properties.HasPlainPartitions)
+            if (properties.HasNamedPartitions is { } areNamed && areNamed != isNamed)
             {
-                // A value that begins like a name.
+                // A value that begins like a name, or a name that is missing or spelled otherwise.
                 return null;
             }
 

@@ -126,18 +126,14 @@ internal static class ColumnSql
             : null;
     }
 
-    /// <summary>A child or column by exact name, else by the only name that differs in case.</summary>
+    /// <summary>A child or column by its name, which may differ in case where it is the only one.</summary>
     public static EngineType? Find(IReadOnlyList<(string Name, EngineType Type)> columns, string name, string path, out string found)
     {
-        (string Name, EngineType Type)[] same = [.. columns.Where(c => c.Name == name)];
-        if (same.Length == 0)
-        {
-            same = [.. columns.Where(c => c.Name.Equals(name, StringComparison.OrdinalIgnoreCase))];
-        }
-
+        // The engine would take the first one, whichever case is asked for.
+        (string Name, EngineType Type)[] same = [.. columns.Where(c => c.Name.Equals(name, StringComparison.OrdinalIgnoreCase))];
         if (same.Length > 1)
         {
-            throw LakeException.FormatInvalid($"Hudi: the column {path} is in a file more than once");
+            throw LakeException.FeatureUnsupported($"Hudi: a file with columns whose names differ in case only ({LogicalPaths.Join(path, name)}) is not supported");
         }
 
         found = same.Length == 0 ? name : same[0].Name;

@@ -97,6 +97,29 @@ public sealed class MergeRuleTests : IDisposable
         Assert.Equal([expected], rows);
     }
 
+    // Several fields, of which one is a floating number: -0.0 is below 0.0, NaN above all.
+    [Theory]
+    [InlineData("x", "0.0", "-0.0", "old")]
+    [InlineData("x", "-0.0", "0.0", "new")]
+    [InlineData("x", "'nan'", "1e308", "old")]
+    [InlineData("x", "1e308", "'nan'", "new")]
+    [InlineData("x", "'nan'", "'nan'", "new")]
+    [InlineData("x", "1.0", "NULL", "new")] // of another class
+    [InlineData("n,x", "0.0", "-0.0", "old")]
+    [InlineData("n,x", "-0.0", "-0.0", "new")]
+    public void Floating_numbers_order_as_Java_orders_them(string fields, string older, string newer, string expected)
+    {
+        HudiSnapshot snapshot = _table.Snapshot(
+            $"hoodie.table.version=9\nhoodie.record.merge.mode=EVENT_TIME_ORDERING\nhoodie.table.ordering.fields={fields}\nhoodie.populate.meta.fields=false\nhoodie.table.recordkey.fields=id\n",
+            """{"type":"record","name":"r","fields":[{"name":"id","type":"string"},{"name":"n","type":"int"},{"name":"x","type":["null","double"]},{"name":"v","type":"string"}]}""");
+        string Of(string value, string text) => $"SELECT 'k' AS id, 1::INTEGER AS n, {value}::DOUBLE AS x, '{text}' AS v";
+        ReadableFile file = _table.Write(Of(older, "old"));
+        using MergedSlices merged = new SliceMerger(_table.Engine, snapshot, MergeRules.Of(snapshot)).Merge(
+            new Dictionary<string, int> { ["s"] = 0 }, [new DecodedBlock(_table.Write(Of(newer, "new")), 0, 0, null)], [], new Dictionary<int, ReadableFile> { [0] = file });
+        Assert.Equal([expected == "new" ? "1" : "0"], _table.Texts($"SELECT CAST(count(*) AS VARCHAR) FROM {merged.DeadTable}"));
+        Assert.Equal([expected == "new" ? "1" : "0"], _table.Texts($"SELECT CAST(count(*) AS VARCHAR) FROM {merged.RowsTable}"));
+    }
+
     [Theory]
     [InlineData("D", true)]
     [InlineData("d", true)]

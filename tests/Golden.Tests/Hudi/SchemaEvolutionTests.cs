@@ -1,6 +1,7 @@
 using Apache.Arrow;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi;
 
 namespace LakeHolo.Golden.Tests.Hudi;
@@ -82,6 +83,18 @@ public sealed class SchemaEvolutionTests : IDisposable
         LakeException error = Assert.Throws<LakeException>(() => _table.WriteColumns(("id", 7), ("ID", 8)));
         Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
         Assert.Contains("differ in case only (ID)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Fields_of_a_struct_that_differ_in_case_only_are_refused_also_where_one_is_spelled_as_asked_for()
+    {
+        (string, EngineType)[] fields = [("a", new EngineType("INTEGER", [])), ("A", new EngineType("INTEGER", [])), ("b", new EngineType("INTEGER", []))];
+        Assert.NotNull(ColumnSql.Find(fields, "B", "s", out string name));
+        Assert.Equal("b", name);
+        Assert.Null(ColumnSql.Find(fields, "c", "s", out _));
+        LakeException error = Assert.Throws<LakeException>(() => ColumnSql.Find(fields, "A", "s", out _));
+        Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
+        Assert.Contains("differ in case only (s.A)", error.Message, StringComparison.Ordinal);
     }
 
     [Theory]

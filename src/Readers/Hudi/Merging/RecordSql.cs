@@ -28,7 +28,7 @@ internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
 
     /// <summary>Engine type of the ordering value.</summary>
     public string OrderType => IsCommitTime ? "INTEGER" : rules.IsSequenceText ? "HUGEINT[]"
-        : _ordering.Count == 1 ? SqlText.TypeOf(_ordering[0]) : SqlText.TypeOf(new StructType(_ordering));
+        : _ordering.Count == 1 ? TypeOf(_ordering[0]) : "STRUCT(" + string.Join(", ", _ordering.Select(f => $"{SqlText.Identifier(f.Name)} {TypeOf(f)}")) + ")";
 
     /// <summary>Key, ordering value, deletion and reset of a data record.</summary>
     /// <param name="key">The parts of its key.</param>
@@ -59,7 +59,7 @@ internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
             return $"[CAST(split_part({text}, '.', -2) AS HUGEINT), CAST(split_part({text}, '.', -1) AS HUGEINT)]";
         }
 
-        string[] parts = [.. _ordering.Select(f => IsIntegerLike(f.DataType) ? $"coalesce({column(f)}, {Zero(f.DataType)})" : column(f))];
+        string[] parts = [.. _ordering.Select(f => IsIntegerLike(f.DataType) ? $"coalesce({column(f)}, {Zero(f.DataType)})" : Ordered(f, column(f)))];
         if (parts.Length == 1)
         {
             return parts[0];
@@ -104,7 +104,7 @@ internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
             Time64Type => $"CAST(make_timestamp({micros}) AS TIME)",
             _ => null,
         };
-        string ofText = $"TRY_CAST({text} AS {SqlText.TypeOf(field)})";
+        string ofText = Ordered(field, $"TRY_CAST({text} AS {SqlText.TypeOf(field)})");
         return ofNumber is null ? ofText : $"CASE WHEN {number} IS NOT NULL THEN {ofNumber} ELSE {ofText} END";
     }
 
@@ -134,6 +134,13 @@ internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
 
         return conditions.Count == 0 ? "false" : "(" + string.Join(" OR ", conditions.Select(c => $"coalesce({c}, false)")) + ")";
     }
+
+    // Java's order of floating numbers: -0.0 is below 0.0, which the engine takes for equal; NaN is the greatest, as in the engine.
+    private static string Ordered(Field field, string value) => field.DataType is FloatType or DoubleType
+        ? $"CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack(n := {value}, p := NOT signbit({value}) OR isnan({value})) END"
+        : value;
+
+    private static string TypeOf(Field field) => field.DataType is FloatType or DoubleType ? $"STRUCT(n {SqlText.TypeOf(field)}, p BOOLEAN)" : SqlText.TypeOf(field);
 
     private static bool IsIntegerLike(IArrowType type) => type is Int32Type or Int64Type or Date32Type or TimestampType or Time64Type;
 
