@@ -79,6 +79,36 @@ public sealed class OdbcApplications : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("")]
+    [InlineData("UseServerSidePrepare=0;")]
+    [InlineData("ByteaAsLongVarBinary=1;")]
+    public void Parameters_are_bound_as_they_lie_in_a_C_program(string option)
+    {
+        const string Sql =
+            "SELECT CAST(? AS int2), CAST(? AS int4), CAST(? AS int8), CAST(? AS float4), CAST(? AS float8), CAST(? AS numeric(20,3)), CAST(? AS bool), CAST(? AS text), CAST(? AS bytea), CAST(? AS date), CAST(? AS time), CAST(? AS timestamp)";
+        (short C, short Sql, ulong Size, short Digits, byte[]? Value)[] values =
+        [
+            (-15, 5, 5, 0, BitConverter.GetBytes((short)-7)),
+            (-16, 4, 10, 0, BitConverter.GetBytes(-123456)),
+            (-25, -5, 19, 0, BitConverter.GetBytes(9007199254740993L)),
+            (7, 7, 7, 0, BitConverter.GetBytes(0.25f)),
+            (8, 8, 15, 0, BitConverter.GetBytes(-1.5e300)),
+            (2, 2, 20, 3, [20, 3, 0, .. BitConverter.GetBytes((Int128)1234567890123)]), // SQL_NUMERIC_STRUCT: digits, scale, 0 for less than zero, value
+            (-7, -7, 1, 0, [1]),
+            (1, 12, 100, 0, System.Text.Encoding.UTF8.GetBytes("it's \\ \"ü\"")),
+            (-2, -3, 100, 0, [0, 255, 39, 92]),
+            (91, 91, 10, 0, [.. BitConverter.GetBytes((short)1969), 2, 0, 28, 0]),
+            (92, 92, 8, 0, [23, 0, 59, 0, 58, 0]),
+            (93, 93, 26, 6, [.. BitConverter.GetBytes((short)1969), 12, 0, 31, 0, 23, 0, 59, 0, 58, 0, .. BitConverter.GetBytes(123456000)]),
+        ];
+        using OdbcConnection odbc = Connect(option);
+        Assert.Equal(
+            ["-7", "-123456", "9007199254740993", "0.25", "-1.5e+300", "-1234567890.123", "1", "it's \\ \"ü\"", "00ff275c", "1969-02-28", "23:59:58", "1969-12-31 23:59:58.123456"],
+            odbc.ReadBound(Sql, values)[0]);
+        Assert.All(odbc.ReadBound(Sql, [.. values.Select(v => v with { Value = null })])[0], v => Assert.Equal("-", v));
+    }
+
+    [Theory]
     [InlineData("UseDeclareFetch=0;", 100, 3)]
     [InlineData("UseDeclareFetch=1;Fetch=7;", 1, 240)]
     [InlineData("UseDeclareFetch=1;Fetch=100;", 64, 4)]

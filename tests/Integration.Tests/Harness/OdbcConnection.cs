@@ -165,6 +165,33 @@ internal sealed partial class OdbcConnection : IDisposable
         }
     }
 
+    /// <summary>Prepares a statement, binds values as they lie in a C program (type in C, type in SQL, digits in all and after the point, bytes; null for NULL), and reads its rows.</summary>
+    public unsafe string[][] ReadBound(string sql, params (short C, short Sql, ulong Size, short Digits, byte[]? Value)[] values)
+    {
+        IntPtr statement = NewStatement();
+        long* lengths = stackalloc long[values.Length];
+        var held = new List<GCHandle>();
+        try
+        {
+            Check(SQLPrepare(statement, sql, -3), statement);
+            for (int i = 0; i < values.Length; i++)
+            {
+                byte[] bytes = values[i].Value ?? new byte[16];
+                held.Add(GCHandle.Alloc(bytes, GCHandleType.Pinned));
+                lengths[i] = values[i].Value is null ? -1 : bytes.Length;
+                Check(SQLBindParameter(statement, (ushort)(i + 1), 1, values[i].C, values[i].Sql, values[i].Size, values[i].Digits, held[i].AddrOfPinnedObject(), bytes.Length, (IntPtr)(lengths + i)), statement);
+            }
+
+            Check(SQLExecute(statement), statement);
+            return ReadAll(statement).Rows;
+        }
+        finally
+        {
+            Free(statement);
+            held.ForEach(h => h.Free());
+        }
+    }
+
     /// <summary>Cancels a statement from another thread once it runs; gives the SQLSTATE that it ends with.</summary>
     public async Task<string> CancelAsync(string sql)
     {
