@@ -43,11 +43,18 @@ internal sealed class EnginePlaces(EngineDatabase engine, ExecutionLimits limits
     public EngineConnection Connect() => _idle.TryTake(out EngineConnection? connection) ? connection : new EngineConnection(engine.OpenConnection());
 
     /// <summary>Gives a place back, and the connection.</summary>
-    public void Leave(EngineConnection? connection)
+    /// <param name="connection">The connection, if there was one.</param>
+    /// <param name="hasEnded">Whether its last statement came to its end. Of another one the engine keeps the state, a whole sort perhaps, until the connection is used again or closed:
+    /// it is closed.</param>
+    public void Leave(EngineConnection? connection, bool hasEnded)
     {
-        if (connection is not null)
+        if (connection is not null && hasEnded)
         {
             _idle.Add(connection);
+        }
+        else
+        {
+            connection?.Dispose();
         }
 
         _slots.Release();

@@ -110,14 +110,16 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
         {
             await places.AdmitAsync(CancellationToken.None);
             EngineConnection? connection = null;
+            bool hasEnded = false;
             try
             {
                 connection = places.Connect();
                 together = await AnswerAsync(connection, waiters, answers);
+                hasEnded = true;
             }
             finally
             {
-                places.Leave(connection);
+                places.Leave(connection, hasEnded);
             }
         }
         catch (Exception)

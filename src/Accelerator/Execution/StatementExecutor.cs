@@ -200,6 +200,6 @@ internal sealed class StatementExecutor : IDisposable
     private void Release(RunningStatement statement)
     {
         _running.TryRemove(statement.Id, out _);
-        _places.Leave(statement.Connection);
+        _places.Leave(statement.Connection, statement.Entry.State == "done");
     }
 }

@@ -111,6 +111,24 @@ public sealed class StatementLimitTests
     }
 
     /// <summary>The id of the one statement that runs, as soon as it does.</summary>
+    /// <summary>The engine keeps the state of a statement that was not read to its end as long as its connection.</summary>
+    [Fact]
+    public async Task A_result_that_is_left_before_its_end_leaves_nothing_in_the_engines_memory()
+    {
+        await using FakeLake lake = await new FakeLake().StartAsync();
+        for (int i = 0; i < 4; i++)
+        {
+            IPreparedQuery prepared = await lake.Engine.PrepareAsync(lake.Session, $"SELECT hash(i + {i}) AS h FROM range(2000000) r(i) ORDER BY h", TestContext.Current.CancellationToken);
+            await using IQueryResult result = await prepared.ExecuteAsync(lake.Session, null, 0, TestContext.Current.CancellationToken);
+            await using IAsyncEnumerator<RecordBatch> rows = result.ReadBatchesAsync(TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken);
+            Assert.True(await rows.MoveNextAsync());
+            Assert.InRange(lake.Engine.EngineMemoryBytes, 8L << 20, long.MaxValue);
+            rows.Current.Dispose();
+        }
+
+        Assert.InRange(lake.Engine.EngineMemoryBytes, 0, 1L << 20);
+    }
+
     private static async Task<long> RunningAsync(FakeLake lake)
     {
         using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(1));
