@@ -29,6 +29,14 @@ public sealed record PaimonChanges(PaimonSnapshot? Changes, PaimonSnapshot? Befo
             throw LakeException.FeatureUnsupported($"Changes of a table with the option {PaimonFeatures.FallbackBranch} are not told", snapshot.Table.Root.Location);
         }
 
+        foreach ((string option, string usual) in (IEnumerable<(string, string)>)[("incremental-between-scan-mode", "auto"), ("incremental-between-tag-to-snapshot", "false")])
+        {
+            if (snapshot.TableSchema.Option(option)?.Trim() is string value && !value.Equals(usual, StringComparison.OrdinalIgnoreCase))
+            {
+                throw LakeException.FeatureUnsupported($"Changes of a table with the option {option}={value} are not told", snapshot.Table.Root.Location);
+            }
+        }
+
         var folder = new PaimonFolder(snapshot.Table.Root, snapshot.Branch);
         PaimonCommit? fromTag = await folder.TryReadTagAsync(from, cancellationToken);
         PaimonCommit? toTag = await folder.TryReadTagAsync(to, cancellationToken);

@@ -136,6 +136,7 @@ internal static class PaimonFeatures
             throw LakeException.FeatureUnsupported($"The Paimon option sequence.field.sort-order={order} is not supported", location);
         }
 
+        CheckClustering(schema, engine, location);
         if (engine == "aggregation" && schema.Flag("aggregation.remove-record-on-delete")
             && schema.Fields.FirstOrDefault(f => schema.Flag($"fields.{f.Name}.ignore-retract")) is PaimonField ignoring)
         {
@@ -153,6 +154,18 @@ internal static class PaimonFeatures
                 throw LakeException.FeatureUnsupported(
                     "The Paimon options ignore-delete, partial-update.remove-record-on-delete and sequence groups contradict one another", location);
             }
+        }
+    }
+
+    // Files that are not sorted by key are not merged: only where no two files hold live rows of one key is that right.
+    private static void CheckClustering(PaimonSchema schema, string engine, string location)
+    {
+        if (schema.Flag("pk-clustering-override")
+            && (engine is not ("deduplicate" or "first-row") || (engine == "deduplicate" && !schema.Flag("deletion-vectors.enabled")) || schema.Flag("deletion-vectors.merge-on-read")))
+        {
+            throw LakeException.FeatureUnsupported(
+                $"The Paimon option pk-clustering-override=true is supported with deletion-vectors.enabled=true (and merged when written) for merge-engine=deduplicate, and for first-row, not for {engine} otherwise",
+                location);
         }
     }
 

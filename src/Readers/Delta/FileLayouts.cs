@@ -1,7 +1,7 @@
-using System.Collections.Concurrent;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Delta;
 using LakeHolo.LakeCatalog.Delta.Schema;
+using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Delta;
@@ -10,41 +10,14 @@ namespace LakeHolo.Readers.Delta;
 /// that does not fit is refused instead of being cast. Files of equal layout are read together.</summary>
 internal sealed class FileLayouts
 {
-    // Footers of data files, by local path; data files never change.
-    private const int MaxCached = 100_000;
-    private const int ParallelFrom = 32;
-
-    private readonly ConcurrentDictionary<string, ParquetFooter> _footers = new(StringComparer.Ordinal);
+    private readonly ParquetFooters _footers = new();
 
     /// <summary>Options of the engine's Parquet reader: without a byte column, bytes without annotation are text.</summary>
     public static string ReadOptions(IReadOnlyList<DeltaField> columns) =>
         Has(columns, DeltaPrimitiveKind.Binary) || Has(columns, DeltaPrimitiveKind.Variant) ? string.Empty : ", binary_as_string = true";
 
     /// <summary>Footers of files.</summary>
-    public ParquetFooter[] Read(IReadOnlyList<string> localPaths, IReadOnlyList<ScanFile> files)
-    {
-        var footers = new ParquetFooter[files.Count];
-        if (files.Count < ParallelFrom)
-        {
-            for (int i = 0; i < footers.Length; i++)
-            {
-                footers[i] = Footer(localPaths[i], files[i].Path);
-            }
-
-            return footers;
-        }
-
-        try
-        {
-            Parallel.For(0, footers.Length, i => footers[i] = Footer(localPaths[i], files[i].Path));
-        }
-        catch (AggregateException e) when (e.InnerExceptions[0] is LakeException first)
-        {
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(first);
-        }
-
-        return footers;
-    }
+    public ParquetFooter[] Read(IReadOnlyList<string> localPaths, IReadOnlyList<ScanFile> files) => _footers.Read(localPaths, i => files[i].Path);
 
     /// <summary>Groups files by the layout of the columns.</summary>
     public static IReadOnlyList<FileGroup> Group(
@@ -86,21 +59,6 @@ internal sealed class FileLayouts
         DeltaStruct s => s.Fields.Any(f => Has(f.Type, kind)),
         _ => false,
     };
-
-    private ParquetFooter Footer(string localPath, string path)
-    {
-        if (_footers.TryGetValue(localPath, out ParquetFooter? known))
-        {
-            return known;
-        }
-
-        if (_footers.Count >= MaxCached)
-        {
-            _footers.Clear();
-        }
-
-        return _footers[localPath] = ParquetFooter.Read(localPath, path);
-    }
 }
 
 /// <summary>Files in which the columns stand alike.</summary>

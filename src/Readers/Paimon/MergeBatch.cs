@@ -42,7 +42,8 @@ internal sealed class MergeBatch : IMergeResult
     /// <summary>Table (f, pos) of positions that are superseded or deleted.</summary>
     public EngineTable? Dead { get; private set; }
 
-    /// <summary>Table (g, c0, c1, …) of merged rows in the order of the snapshot's columns; null where merging picks one of the versions.</summary>
+    /// <summary>Table (g, kept, c0, c1, …) of merged rows in the order of the snapshot's columns; null where merging picks one of the versions. Rows that delete
+    /// their key are there only if asked for, with <c>kept</c> false.</summary>
     public EngineTable? Merged { get; private set; }
 
     /// <summary>The number of the bucket of a file, by the file's number.</summary>
@@ -57,6 +58,7 @@ internal sealed class MergeBatch : IMergeResult
     /// <param name="buckets">Identity and sections of each bucket.</param>
     /// <param name="opener">Opens the files.</param>
     /// <param name="vectors">Positions that deletion vectors kill.</param>
+    /// <param name="keepsDeletes">Whether rows that delete their key are kept.</param>
     /// <param name="maxFolded">Versions that are combined at once.</param>
     /// <param name="cancellationToken">Observed inside storage reads and between statements.</param>
     public static async ValueTask<MergeBatch> MergeAsync(
@@ -65,6 +67,7 @@ internal sealed class MergeBatch : IMergeResult
         IReadOnlyList<(string Identity, IReadOnlyList<MergeSection> Sections)> buckets,
         PaimonFileOpener opener,
         IReadOnlyDictionary<PaimonDataFile, List<long>> vectors,
+        bool keepsDeletes,
         long maxFolded,
         CancellationToken cancellationToken)
     {
@@ -90,7 +93,7 @@ internal sealed class MergeBatch : IMergeResult
         var leases = new List<IAsyncDisposable>();
         try
         {
-            var options = new MergeOptions(snapshot);
+            var options = new MergeOptions(snapshot) { KeepsDeletes = keepsDeletes };
             var sql = new MergeSql(snapshot, options);
             IReadOnlyList<PaimonField> columns = options.PicksOneVersion ? sql.KeyColumns : snapshot.TableSchema.Fields;
             IReadOnlyList<PaimonFileGroup> opened = await opener.OpenAsync(snapshot, numbers.Keys, columns, leases, cancellationToken);
@@ -187,7 +190,6 @@ internal sealed class MergeBatch : IMergeResult
         EngineDatabase.Execute(connection, $"CREATE TABLE {Dead.Name} AS SELECT f, pos FROM {versions.Name}");
         bool hasRetracts = Scalar(connection, $"SELECT count(*) FROM {versions.Name} WHERE used AND v IN (1, 3)") > 0;
         var fold = new MergeFold(sql.Snapshot, sql.Options, hasRetracts);
-        Refused = fold.Refused;
         string rows = string.Join(" UNION ALL ", opened.Select(g => sql.Rows(g, numbers, groups, versions.Name)));
         Merged = Keep(EngineTable.Reserve(engine, "merged"));
         long parts = (Scalar(connection, $"SELECT count(*) FROM {versions.Name}") + maxFolded - 1) / maxFolded;
@@ -195,6 +197,7 @@ internal sealed class MergeBatch : IMergeResult
         {
             EngineDatabase.Execute(connection, $"CREATE TABLE {Merged.Name} AS {fold.Merge(rows, sql)}");
             Drop(versions);
+            Refused = fold.Refusals(connection, Merged.Name);
             return;
         }
 
@@ -210,6 +213,7 @@ internal sealed class MergeBatch : IMergeResult
         }
 
         Drop(read);
+        Refused = fold.Refusals(connection, Merged.Name);
     }
 
     internal static long Scalar(DuckDBConnection connection, string sql)

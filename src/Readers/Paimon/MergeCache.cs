@@ -31,10 +31,10 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
         public required Func<IAsyncDisposable> Lease { get; init; }
     }
 
-    /// <summary>What a bucket's merge result depends on: files, deletion vectors, columns, options.</summary>
-    public static string IdentityOf(PaimonSnapshot snapshot, string partition, IReadOnlyList<MergeSection> sections)
+    /// <summary>What a bucket's merge result depends on: files, deletion vectors, columns, options, and whether rows that delete their key are kept.</summary>
+    public static string IdentityOf(PaimonSnapshot snapshot, string partition, IReadOnlyList<MergeSection> sections, bool keepsDeletes)
     {
-        var text = new StringBuilder(snapshot.Table.Root.Location).Append('\n').Append(snapshot.Branch).Append('\n')
+        var text = new StringBuilder(keepsDeletes ? "with deletes\n" : "").Append(snapshot.Table.Root.Location).Append('\n').Append(snapshot.Branch).Append('\n')
             .Append(snapshot.TableSchema.Id.ToString(CultureInfo.InvariantCulture)).Append('\n').Append(partition);
         foreach ((string key, string value) in snapshot.TableSchema.Options.OrderBy(o => o.Key, StringComparer.Ordinal))
         {
@@ -58,12 +58,13 @@ internal sealed class MergeCache(EngineDatabase engine, PaimonFileOpener opener)
         PaimonSnapshot snapshot,
         IReadOnlyList<(string Identity, IReadOnlyList<MergeSection> Sections)> buckets,
         IReadOnlyDictionary<PaimonDataFile, List<long>> vectors,
+        bool keepsDeletes,
         List<IAsyncDisposable> leases,
         CancellationToken cancellationToken)
     {
         var uses = new List<Use>();
         foreach ((MergeBatch batch, IReadOnlyList<(string Identity, IReadOnlyList<MergeSection> Sections)> members, Func<IAsyncDisposable> lease) in await _results.GetAsync(
-            buckets, b => b.Identity, async missing => [await MergeBatch.MergeAsync(engine, snapshot, missing, opener, vectors, MaxFolded, cancellationToken)], leases, cancellationToken))
+            buckets, b => b.Identity, async missing => [await MergeBatch.MergeAsync(engine, snapshot, missing, opener, vectors, keepsDeletes, MaxFolded, cancellationToken)], leases, cancellationToken))
         {
             Dictionary<string, int> numbers = batch.FileNumbers.ToDictionary(f => Key(f.Key), f => f.Value);
             (PaimonDataFile, int)[] all = [.. members.SelectMany(m => m.Sections).SelectMany(s => s.Base.Concat(s.Newer)).Select(f => (f, numbers[Key(f)]))];

@@ -50,14 +50,13 @@ internal static class NewestVersions
     private static string Select(PaimonSnapshot snapshot, PaimonFileGroup group, IReadOnlyList<PaimonField> columns, PaimonOrigins origins)
     {
         IReadOnlyList<PaimonColumnSource> sources = group.Resolve(snapshot, columns);
-        string kind = $"r.{PaimonColumns.ValueKind}";
-        string live = $"CASE {kind} WHEN 0 THEN true WHEN 1 THEN false WHEN 2 THEN true WHEN 3 THEN false ELSE error('unknown Paimon row kind') END";
+        string live = RowKinds.IsAdded(group);
 
         // As in the merge: at equal sequence a retract row is the earlier one; files are numbered in the snapshot's order.
-        string order = $"{{'s': r.{PaimonColumns.Sequence}, 'v': {kind} IN (0, 2), 'f': r.file_index, 'p': r.file_row_number}}";
+        string order = $"{{'s': r.{PaimonColumns.Sequence}, 'v': {live}, 'f': r.file_index, 'p': r.file_row_number}}";
         string from = group.From(snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), withSystemColumns: true, MergeSql.NeedsPartition(sources));
         string select = string.Join(", ", columns.Select((c, i) => $"{sources[i].Expression} AS {SqlText.Identifier(c.Name)}"));
-        string where = snapshot.IgnoresDelete ? $" WHERE {kind} IN (0, 2)" : "";
+        string where = snapshot.IgnoresDelete ? $" WHERE {live}" : "";
         return $"SELECT {origins.SqlOf(group.Files)}{live} AS {RowOrigin.Live}, {order} AS lakeholo_order, {select} FROM {from}{where}";
     }
 

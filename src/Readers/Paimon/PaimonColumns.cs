@@ -45,11 +45,23 @@ internal static class PaimonColumns
 
         if (physical is null || (written is not null && !written.Contains(physical.Name)))
         {
+            CheckMayBeAbsent(wanted, written);
             return new PaimonColumnSource($"CAST(NULL AS {TypeOf(wanted)})", null);
         }
 
         physical = physical with { Type = AsStored(physical.Type, format) };
         return new PaimonColumnSource(Convert(alias + "." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, wanted.Name, 0), physical);
+    }
+
+    /// <summary>Refuses a NOT NULL column that the files of its rows leave out: there is no value for it.</summary>
+    /// <param name="wanted">The column.</param>
+    /// <param name="written">Names of the columns in the files; null if the files do not tell, and the column was added after them.</param>
+    public static void CheckMayBeAbsent(PaimonField wanted, IReadOnlyList<string>? written)
+    {
+        if (written is not null && !wanted.Type.Nullable)
+        {
+            throw LakeException.FormatInvalid($"The column '{wanted.Name}' is NOT NULL, but no file of some rows holds it (_WRITE_COLS)");
+        }
     }
 
     /// <summary>The first of the written columns that is only a part of a column, <c>column.child</c>; null if there is none.</summary>

@@ -15,6 +15,8 @@ namespace LakeHolo.Readers.Paimon;
 /// <summary>Makes data files readable by the engine, grouped by the schema they were written with.</summary>
 internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalLocations locations)
 {
+    private readonly NestedColumns _nested = new();
+
     /// <summary>Where absolute paths may lead.</summary>
     public ExternalLocations Locations => locations;
 
@@ -39,6 +41,7 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
             schema.CheckNamesOf(wanted, members[0].Path);
             FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken, ConditionOf(snapshot, schema, columns, filter));
             leases.Add(lease);
+            _nested.Check(schema, columns, members, lease.LocalPaths);
             groups.Add(new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths) { Format = group.Key.Format });
         }
 

@@ -15,7 +15,7 @@ using LakeHolo.Readers.Scanning;
 namespace LakeHolo.Readers.Paimon;
 
 /// <summary>Rows of Paimon tables: append tables as they lie, primary key tables merged by key.</summary>
-/// <remarks>Views: <c>ro</c>, the files of the topmost level alone; <c>row_tracking</c>, the rows with their <c>_ROW_ID</c> and <c>_SEQUENCE_NUMBER</c>.</remarks>
+/// <remarks>Views: see <see cref="PaimonViews"/>.</remarks>
 public sealed class PaimonReader : IUnitReader, IDisposable
 {
     private readonly EngineDatabase _engine;
@@ -42,9 +42,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     public string Format => "paimon";
 
     /// <inheritdoc/>
-    public Apache.Arrow.Schema SchemaOf(Snapshot snapshot, string? view) => view == RowTracking.View
-        ? new Apache.Arrow.Schema([.. snapshot.Schema.FieldsList, .. RowTracking.Physical.Select(PaimonArrowTypes.ToField)], null)
-        : snapshot.Schema;
+    public Apache.Arrow.Schema SchemaOf(Snapshot snapshot, string? view) => PaimonViews.SchemaOf(snapshot, view);
 
     /// <inheritdoc/>
     public async ValueTask<TableScan> PlanAsync(Snapshot snapshot, ScanRequest request, CancellationToken cancellationToken = default)
@@ -77,16 +75,18 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     {
         IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);
         var pruning = new PaimonPruning(paimon, request.Filter);
-        List<PaimonDataFile> visible = VisibleFiles(paimon, request);
+        List<PaimonDataFile> visible = PaimonViews.FilesOf(paimon, request);
         PaimonOrigins? origins = request.WithOrigin ? new PaimonOrigins(paimon) : null;
         List<PaimonDataFile> inPartition = [.. visible.Where(pruning.MatchesPartition)];
         List<PaimonDataFile> candidates = [.. inPartition.Where(pruning.MatchesBucket)];
         var leases = new List<IAsyncDisposable>();
         try
         {
-            ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, columns, pruning, request.View, origins is null, leases, cancellationToken);
-            var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins) { Filter = request.Filter };
+            bool withKinds = request.View == PaimonViews.AuditLog && paimon.PrimaryKey.Count > 0;
+            ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, columns, pruning, request.View, origins is null && !withKinds, leases, cancellationToken);
+            var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins, withKinds) { Filter = request.Filter };
             string sql = await builder.BuildAsync(pieces, leases, cancellationToken);
+            sql = request.View == PaimonViews.AuditLog && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,
@@ -245,30 +245,12 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         return columns.Count > 0 ? columns : [fields.FirstOrDefault(f => !f.Type.IsNested) ?? fields[0]];
     }
 
-    private static List<PaimonDataFile> VisibleFiles(PaimonSnapshot snapshot, ScanRequest request)
-    {
-        IEnumerable<PaimonDataFile> files = snapshot.Files.Where(f => snapshot.IsVisible(f) && (request.Units is null || request.Units.Has(PaimonOrigins.UnitOf(snapshot, f))));
-        switch (request.View)
-        {
-            case null:
-                return [.. files];
-            case "ro" when snapshot.PrimaryKey.Count == 0:
-                return [.. files];
-            case "ro":
-                return [.. files.Where(f => f.Level == TopLevel(snapshot.TableSchema))];
-            case RowTracking.View when snapshot.TableSchema.Flag("row-tracking.enabled"):
-                return [.. files];
-            default:
-                throw LakeException.FeatureUnsupported($"Paimon tables have no view '{request.View}'", snapshot.Table.Root.Location);
-        }
-    }
-
     /// <summary>As many rows as the manifests and deletion vectors of an append table tell, without opening a file; null where they do not tell.</summary>
     private static TableScan? Counted(PaimonSnapshot snapshot, ScanRequest request)
     {
         const long MaxRows = 1L << 42; // more is no table but a damaged number
         if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || snapshot.Files.Any(f => f.RowCount is < 0 or > MaxRows)
-            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || VisibleFiles(snapshot, request).Count != snapshot.Files.Count)
+            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || PaimonViews.FilesOf(snapshot, request).Count != snapshot.Files.Count)
         {
             return null;
         }
@@ -277,13 +259,6 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         return new TableScan(
             string.Create(CultureInfo.InvariantCulture, $"SELECT {string.Join(", ", columns)} FROM range({rows})"),
             new ScanStatistics { FilesTotal = snapshot.Files.Count, FilesRead = 0, BytesRead = 0, FilesCounted = snapshot.Files.Count });
-    }
-
-    private static int TopLevel(PaimonSchema schema)
-    {
-        const int DefaultTrigger = 5;
-        int Number(string option, int fallback) => int.TryParse(schema.Option(option), CultureInfo.InvariantCulture, out int n) ? n : fallback;
-        return Number("num-levels", Number("num-sorted-run.compaction-trigger", DefaultTrigger) + 1) - 1;
     }
 
     private async ValueTask<ScanPieces> PlanPiecesAsync(
@@ -307,6 +282,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var wanted = new HashSet<PaimonDataFile>(ReferenceEqualityComparer.Instance);
         var copies = new List<MergedCopy>();
         var copied = new List<PaimonDataFile>();
+        bool keepsDeletes = view == PaimonViews.AuditLog;
         foreach (var bucket in files.GroupBy(f => (Partition: Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
         {
             // A bucket is merged as a whole, so that all queries share the result; what a query reads of it is pruned by its key afterwards.
@@ -318,7 +294,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
                 continue;
             }
 
-            string identity = MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections);
+            string identity = MergeCache.IdentityOf(snapshot, bucket.Key.Partition, plan.Sections, keepsDeletes);
             if (mayCopy && await _copies.TryOpenAsync(snapshot, identity, plan.Sections, columns, leases, cancellationToken) is { } copy)
             {
                 copies.Add(copy);
@@ -330,7 +306,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
             merged.Add((identity, plan.Sections));
         }
 
-        IReadOnlyList<MergeCache.Use> uses = merged.Count == 0 ? [] : await _merges.GetAsync(snapshot, merged, vectors, leases, cancellationToken);
+        IReadOnlyList<MergeCache.Use> uses = merged.Count == 0 ? [] : await _merges.GetAsync(snapshot, merged, vectors, keepsDeletes, leases, cancellationToken);
         leases.AddRange(mayCopy ? uses.Select(u => _copies.Count(snapshot, merged, u, columns)) : []);
         return new ScanPieces(plain, [.. uses.Select(u => u with { Files = [.. u.Files.Where(f => wanted.Contains(f.File))] })], vectors) { Copies = copies, Copied = copied };
     }

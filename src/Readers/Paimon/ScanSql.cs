@@ -37,8 +37,10 @@ internal sealed record ScanPieces(
 /// <param name="opener">Opens files.</param>
 /// <param name="withRowIds">Whether row ids are given.</param>
 /// <param name="origins">Set where rows tell their origin.</param>
+/// <param name="withKinds">Whether rows tell their kind, and delete rows stay (view <c>audit_log</c>); for tables with a primary key.</param>
 internal sealed class ScanSql(
-    PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener, bool withRowIds = false, PaimonOrigins? origins = null)
+    PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, EngineDatabase engine, PaimonFileOpener opener, bool withRowIds = false, PaimonOrigins? origins = null,
+    bool withKinds = false)
 {
     private readonly bool _isKeyed = snapshot.PrimaryKey.Count > 0;
 
@@ -104,24 +106,21 @@ internal sealed class ScanSql(
             if (use.Batch.Merged is EngineTable merged)
             {
                 string buckets = string.Join(", ", use.Buckets.Select(b => b.ToString(CultureInfo.InvariantCulture)));
-                string origin = origins is null ? "" : origins.SqlOfMerged(use);
+                string origin = (withKinds ? "CASE WHEN kept THEN '+I' ELSE '-D' END AS rowkind, " : "") + origins?.SqlOfMerged(use);
                 parts.Add($"SELECT {origin}{string.Join(", ", columns.Select(c => $"c{IndexOf(c)} AS {SqlText.Identifier(c.Name)}"))} FROM {merged.Name} WHERE g IN ({buckets})");
             }
         }
 
         return parts.Count > 0
             ? string.Join(" UNION ALL ", parts)
-            : $"SELECT {(origins is null ? "" : PaimonOrigins.Nothing)}{string.Join(", ", columns.Concat(withRowIds ? RowTracking.Physical : []).Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
+            : $"SELECT {(withKinds ? "'' AS rowkind, " : "")}{(origins is null ? "" : PaimonOrigins.Nothing)}{string.Join(", ", columns.Concat(withRowIds ? RowTracking.Physical : []).Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"))} WHERE false";
     }
 
     /// <summary>All rows of the snapshot's files, unmerged, behind their kinds.</summary>
     public async ValueTask<string> BuildChangesAsync(List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, snapshot.Files, columns, leases, cancellationToken);
-        string kind = _isKeyed
-            ? $"CASE r.{PaimonColumns.ValueKind} WHEN 0 THEN '+I' WHEN 1 THEN '-U' WHEN 2 THEN '+U' WHEN 3 THEN '-D' ELSE error('unknown Paimon row kind') END"
-            : "'+I'";
-        IEnumerable<string> parts = groups.Select(g => Select(g, null, null, hasRetracts: false, kind));
+        IEnumerable<string> parts = groups.Select(g => Select(g, null, null, hasRetracts: false, _isKeyed ? RowKinds.Name(g) : "'+I'"));
         string names = string.Join(", ", columns.Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"));
         return groups.Count == 0 ? $"SELECT '' AS rowkind, {names} WHERE false" : string.Join(" UNION ALL ", parts);
     }
@@ -141,7 +140,7 @@ internal sealed class ScanSql(
         // Positions matter where they are told, where some are dead, and where row ids follow from them.
         bool positionsMatter = dead is not null || batch is not null || withRowIds || origins is not null;
         IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken, positionsMatter ? null : Filter);
-        return groups.Select(g => Select(g, dead, numbers, hasRetracts, batch: batch));
+        return groups.Select(g => Select(g, dead, numbers, hasRetracts, withKinds ? RowKinds.Name(g) : null, batch));
     }
 
     private string Select(PaimonFileGroup group, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts, string? kind = null,
@@ -149,9 +148,9 @@ internal sealed class ScanSql(
     {
         IReadOnlyList<PaimonColumnSource> sources = group.Resolve(snapshot, columns);
         var conditions = new List<string>();
-        if (hasRetracts)
+        if (hasRetracts && !withKinds)
         {
-            conditions.Add($"r.{PaimonColumns.ValueKind} IN (0, 2)");
+            conditions.Add(RowKinds.IsAdded(group));
         }
 
         string rowKind = kind is null ? "" : $"{kind} AS rowkind, ";

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Golden.Tests.Paimon;
 
@@ -47,6 +48,47 @@ public class PaimonOptionsTests
         long files = (await golden.LoadAsync(SnapshotSelector.Latest)).FileCount;
         SetOption(golden, option, value);
         Assert.Equal(files, (await golden.LoadAsync(SnapshotSelector.Latest)).FileCount);
+    }
+
+    [Theory]
+    [InlineData("pk_dedup_uncompacted", null)]
+    [InlineData("pk_dv_merge_on_write", "deletion-vectors.merge-on-read")]
+    [InlineData("pk_dv_aggregation", null)]
+    public async Task Files_that_are_not_sorted_by_key_are_refused_where_they_would_have_to_be_merged(string table, string? flag)
+    {
+        await using PaimonCase golden = PaimonCase.Open(table);
+        SetOption(golden, "pk-clustering-override", "true");
+        if (flag is not null)
+        {
+            Assert.True((await golden.LoadAsync(SnapshotSelector.Latest)).FileCount > 0);
+            SetOption(golden, flag, "true");
+        }
+
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(() => golden.LoadAsync(SnapshotSelector.Latest));
+        Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (refused.Kind, refused.Message.Contains("pk-clustering-override", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("incremental-between-scan-mode", "diff")]
+    [InlineData("incremental-between-tag-to-snapshot", "true")]
+    public async Task Changes_are_refused_where_an_option_would_have_them_found_in_another_way(string option, string value)
+    {
+        await using PaimonCase golden = PaimonCase.Open("incremental_pk_tags_diff");
+        SetOption(golden, option, value);
+        PaimonSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(async () => await golden.Reader.PlanChangesAsync(snapshot, "a", "b"));
+        Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (refused.Kind, refused.Message.Contains(option + "=" + value, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task The_audit_log_is_refused_where_it_would_have_more_columns()
+    {
+        await using PaimonCase golden = PaimonCase.Open("pk_dedup_uncompacted");
+        SetOption(golden, "table-read.sequence-number.enabled", "true");
+        PaimonSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(async () => await golden.Reader.PlanAsync(snapshot, ScanRequest.All with { View = "audit_log" }));
+        Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (refused.Kind, refused.Message.Contains("table-read.sequence-number.enabled", StringComparison.Ordinal)));
+        await using TableScan scan = await golden.Reader.PlanAsync(snapshot, ScanRequest.All);
     }
 
     [Fact]

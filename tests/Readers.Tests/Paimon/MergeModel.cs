@@ -29,8 +29,8 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
     // Level 0 is not there before it was compacted.
     private bool SkipsLevelZero => _engine == "first-row" || (HasVectors && options.GetValueOrDefault("deletion-vectors.merge-on-read") != "true");
 
-    /// <summary>The key's row, or null if it has none.</summary>
-    public object?[]? Merge(IEnumerable<ModelRow> versions)
+    /// <summary>The key's row and its kind (1 and 3: the key has no row, and these are the values of what removed it), or null if nothing is left of it.</summary>
+    public (int Kind, object?[] Values)? Merge(IEnumerable<ModelRow> versions)
     {
         List<ModelRow> rows = [.. versions.Where(v => !SkipsLevelZero || v.Level > 0)];
         rows.Sort(Compare);
@@ -41,7 +41,7 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
 
         if (rows.Count == 1)
         {
-            return rows[0].IsRetract ? null : rows[0].Values;
+            return (rows[0].Kind, rows[0].Values);
         }
 
         if (IsLookup)
@@ -54,9 +54,9 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
         {
             case "deduplicate":
                 ModelRow? last = rows.LastOrDefault(r => !_ignoreDelete || !r.IsRetract);
-                return last is null || last.IsRetract ? null : last.Values;
+                return last is null ? null : (last.Kind, last.Values);
             case "first-row":
-                return rows.FirstOrDefault(r => !r.IsRetract)?.Values;
+                return rows.FirstOrDefault(r => !r.IsRetract) is ModelRow first ? (first.Kind, first.Values) : null;
             case "aggregation":
                 return Aggregate(rows);
             default:
@@ -80,7 +80,7 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
         return a.Sequence != b.Sequence ? a.Sequence.CompareTo(b.Sequence) : b.IsRetract.CompareTo(a.IsRetract);
     }
 
-    private object?[]? Aggregate(List<ModelRow> rows)
+    private (int Kind, object?[] Values) Aggregate(List<ModelRow> rows)
     {
         bool removes = options.GetValueOrDefault("aggregation.remove-record-on-delete") == "true";
         object?[] acc = new object?[columns.Count];
@@ -102,10 +102,10 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
             }
         }
 
-        return deleted ? null : acc;
+        return (deleted ? 3 : 0, acc);
     }
 
-    private object?[]? PartialUpdate(List<ModelRow> rows)
+    private (int Kind, object?[] Values) PartialUpdate(List<ModelRow> rows)
     {
         object?[] acc = new object?[columns.Count];
         bool[] started = new bool[columns.Count];
@@ -182,7 +182,7 @@ internal sealed class MergeModel(IReadOnlyList<string> columns, IReadOnlyDiction
             }
         }
 
-        return deleted || !added ? null : acc;
+        return (deleted || !added ? 3 : 0, acc);
     }
 
     private bool RetractGroups(object?[] acc, ModelRow row)

@@ -1,9 +1,5 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using Apache.Arrow;
-using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog.Paimon;
-using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
@@ -49,6 +45,7 @@ public sealed class MergePropertyTests
             using var cache = new DiskCache(new DiskCacheOptions { Directory = Path.Combine(folder.FullName, "cache") });
             using var reader = new PaimonReader(engine, cache);
             await using var store = new LocalFolderStore(folder.FullName);
+            var tables = new TableOfRuns(engine, store, folder.FullName, Columns, Types);
             for (int seed = 1; seed <= Rounds; seed++)
             {
                 reader.MaxFolded = seed % 2 == 0 ? 7 : long.MaxValue / 2;
@@ -56,8 +53,9 @@ public sealed class MergePropertyTests
                 (Dictionary<string, string> options, int[] kinds) = Options(random, kind);
                 List<List<ModelRow>> runs = Runs(random, kinds, kind == "first-row");
                 HashSet<ModelRow> dead = options.ContainsKey("deletion-vectors.enabled") ? Dead(random, runs) : [];
-                PaimonSnapshot snapshot = Write(engine, store, folder.FullName, random, seed, runs, dead, options);
-                List<string> expected = Model(runs, dead, options);
+                PaimonSnapshot snapshot = tables.Write(
+                    $"t{seed}", Enumerable.Range(0, Buckets).SelectMany(b => runs.SelectMany(r => Files(random, r, b)).Select(f => (b, f))), dead, options);
+                (List<string> expected, List<string> withKinds) = Model(runs, dead, options);
 
                 // A scan of some columns begins a copy of these.
                 string[] some = seed % 4 == 0 ? [.. Columns.Where(_ => random.Next(4) == 0)] : [];
@@ -66,11 +64,19 @@ public sealed class MergePropertyTests
                     await using (TableScan scan = await reader.PlanAsync(snapshot, new ScanRequest { Columns = some }))
                     {
                         List<string> projected = [.. expected.Select(r => string.Join("|", r.Split('|').Where((_, i) => some.Contains(Columns[i])))).Order(StringComparer.Ordinal)];
-                        Assert.Equal(projected, Read(engine, scan.Sql, some));
+                        Assert.Equal(projected, TableOfRuns.Read(engine, scan.Sql, some));
                         Assert.True(pass < 2 || dead.Count > 0 || !scan.Sql.Contains("ANTI JOIN", StringComparison.Ordinal), scan.Sql);
                     }
 
                     await reader.SettleAsync();
+                }
+
+                await using (TableScan scan = await reader.PlanAsync(snapshot, ScanRequest.All with { View = "audit_log" }))
+                {
+                    List<string> actual = TableOfRuns.Read(engine, scan.Sql, ["rowkind", .. Columns]);
+                    Assert.True(
+                        withKinds.SequenceEqual(actual),
+                        $"seed {seed}, audit log: {string.Join("; ", options.Select(o => $"{o.Key}={o.Value}"))}\nlost:\n{string.Join("\n", withKinds.Except(actual))}\nextra:\n{string.Join("\n", actual.Except(withKinds))}");
                 }
 
                 // The first scan begins a copy of the merged rows, which the next ones read.
@@ -78,7 +84,7 @@ public sealed class MergePropertyTests
                 {
                     await using (TableScan scan = await reader.PlanAsync(snapshot, ScanRequest.All))
                     {
-                        List<string> actual = Read(engine, scan.Sql);
+                        List<string> actual = TableOfRuns.Read(engine, scan.Sql, Columns);
                         Assert.True(
                             expected.SequenceEqual(actual),
                             $"seed {seed}, pass {pass}: {string.Join("; ", options.Select(o => $"{o.Key}={o.Value}"))}\nlost:\n{string.Join("\n", expected.Except(actual))}\nextra:\n{string.Join("\n", actual.Except(expected))}");
@@ -283,7 +289,8 @@ public sealed class MergePropertyTests
         return dead;
     }
 
-    private static List<string> Model(List<List<ModelRow>> runs, HashSet<ModelRow> dead, IReadOnlyDictionary<string, string> options)
+    // The rows of the table, and with delete rows and kinds.
+    private static (List<string> Rows, List<string> WithKinds) Model(List<List<ModelRow>> runs, HashSet<ModelRow> dead, IReadOnlyDictionary<string, string> options)
     {
         var model = new MergeModel(Columns, options);
         if (options.ContainsKey("sequence.snapshot-ordering"))
@@ -291,123 +298,11 @@ public sealed class MergePropertyTests
             runs = [.. runs.Select(r => r[0].Level > 0 ? r : [.. r.Select(v => v with { Sequence = r.Min(o => o.Sequence) })])];
         }
 
-        List<string> rows = [.. runs.SelectMany(r => r).Where(r => !dead.Contains(r)).GroupBy(r => (int)r.Values[0]!).Select(model.Merge).Where(r => r is not null).Select(r => Text(r!))];
-        rows.Sort(StringComparer.Ordinal);
-        return rows;
-    }
-
-    private static string Text(object?[] row) => string.Join("|", row.Select(v => v switch
-    {
-        null => "-",
-        bool b => b ? "true" : "false",
-        double d => double.IsNaN(d) ? "nan" : d.ToString("0.0", CultureInfo.InvariantCulture),
-        _ => Convert.ToString(v, CultureInfo.InvariantCulture),
-    }));
-
-    private static List<string> Read(EngineDatabase engine, string sql, string[]? columns = null)
-    {
-        using DuckDBConnection connection = engine.OpenConnection();
-        using DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = $"SELECT {string.Join(" || '|' || ", (columns ?? Columns).Select(c => $"coalesce(CAST({c} AS VARCHAR), '-')"))} FROM ({sql})";
-        using DuckDBDataReader reader = command.ExecuteReader();
-        var rows = new List<string>();
-        while (reader.Read())
-        {
-            rows.Add(reader.GetString(0));
-        }
-
-        rows.Sort(StringComparer.Ordinal);
-        return rows;
-    }
-
-    private static PaimonSnapshot Write(
-        EngineDatabase engine, LocalFolderStore store, string folder, Random random, int seed, List<List<ModelRow>> runs, HashSet<ModelRow> dead,
-        IReadOnlyDictionary<string, string> options)
-    {
-        string table = $"t{seed}/";
-        var files = new List<PaimonDataFile>();
-        var vectors = new Dictionary<(string, int, string), PaimonDeletionVector>();
-        foreach ((int bucket, List<ModelRow> rows) in Enumerable.Range(0, Buckets).SelectMany(b => runs.SelectMany(r => Files(random, r, b)).Select(f => (b, f))))
-        {
-            string name = $"data-{files.Count}.parquet";
-            string path = $"bucket-{bucket}/{name}";
-            Directory.CreateDirectory(Path.Combine(folder, table, $"bucket-{bucket}"));
-            WriteFile(engine, Path.Combine(folder, table, path), rows);
-            var file = new PaimonDataFile
-            {
-                PartitionBytes = new byte[12],
-                Partition = [],
-                Bucket = bucket,
-                TotalBuckets = Buckets,
-                Name = name,
-                SizeBytes = new FileInfo(Path.Combine(folder, table, path)).Length,
-                RowCount = rows.Count,
-                MinKey = Key((int)rows[0].Values[0]!),
-                MaxKey = Key((int)rows[^1].Values[0]!),
-                ValueStatistics = PaimonStatistics.None,
-                MinSequenceNumber = rows.Min(r => r.Sequence),
-                MaxSequenceNumber = rows.Max(r => r.Sequence),
-                SchemaId = 0,
-                Level = rows[0].Level,
-                DeleteRowCount = rows.Count(r => r.IsRetract),
-                FileSource = rows[0].Level == 0 ? 0 : 1,
-                Path = path,
-            };
-            files.Add(file);
-            ushort[] positions = [.. rows.Select((r, i) => (r, i)).Where(r => dead.Contains(r.r)).Select(r => (ushort)r.i)];
-            if (positions.Length > 0)
-            {
-                string index = $"index-{files.Count}";
-                byte[] bytes = Vector(positions);
-                File.WriteAllBytes(Path.Combine(folder, table, index), bytes);
-                vectors[(Convert.ToBase64String(file.PartitionBytes), bucket, name)] =
-                    new PaimonDeletionVector(Convert.ToBase64String(file.PartitionBytes), bucket, name, index, 1, bytes.Length - 9, positions.Length);
-            }
-        }
-
-        var schema = new PaimonSchema
-        {
-            Id = 0,
-            Version = 3,
-            Fields = [.. Columns.Select((c, i) => new PaimonField(i, c, Types[i]))],
-            PartitionKeys = [],
-            PrimaryKeys = ["k"],
-            Options = options,
-        };
-        return new PaimonSnapshot
-        {
-            Table = new LakeTable("s", "d", $"t{seed}", "paimon", new TableRoot(store, table)),
-            Id = new SnapshotId("1"),
-            CommittedAt = null,
-            Schema = new Schema([.. schema.Fields.Select(PaimonArrowTypes.ToField)], null),
-            PartitionColumns = [],
-            PrimaryKey = ["k"],
-            Commit = null,
-            Branch = "main",
-            TableSchema = schema,
-            Schemas = new Dictionary<long, PaimonSchema> { [0] = schema },
-            Files = files,
-            DeletionVectors = vectors,
-        };
-    }
-
-    private static void WriteFile(EngineDatabase engine, string path, List<ModelRow> rows)
-    {
-        static string Literal(object? value) => value switch
-        {
-            null => "NULL",
-            string text => SqlText.Literal(text),
-            bool b => b ? "true" : "false",
-            double d => double.IsNaN(d) ? "'NaN'::DOUBLE" : d.ToString("0.0e0", CultureInfo.InvariantCulture),
-            _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
-        };
-        string[] sqlTypes = [.. Types.Select(t => t.Kind switch { PaimonTypeKind.VarChar => "VARCHAR", PaimonTypeKind.Boolean => "BOOLEAN", PaimonTypeKind.Double => "DOUBLE", _ => "INTEGER" })];
-        IEnumerable<string> values = rows.Select(r => $"({string.Join(", ", r.Values.Select(Literal))}, {r.Sequence}::BIGINT, {r.Kind}::TINYINT)");
-        using DuckDBConnection connection = engine.OpenConnection();
-        EngineDatabase.Execute(
-            connection,
-            $"COPY (SELECT {string.Join(", ", Columns.Select((c, i) => $"{c}::{sqlTypes[i]} AS {c}"))}, \"_SEQUENCE_NUMBER\", \"_VALUE_KIND\" FROM (VALUES {string.Join(", ", values)}) "
-            + $"v({string.Join(", ", Columns)}, \"_SEQUENCE_NUMBER\", \"_VALUE_KIND\") ORDER BY k) TO {SqlText.Literal(path)} (FORMAT parquet, DICTIONARY_SIZE_LIMIT 0)");
+        (int Kind, string Text)[] merged = [.. runs.SelectMany(r => r).Where(r => !dead.Contains(r)).GroupBy(r => (int)r.Values[0]!)
+            .Select(model.Merge).Where(r => r is not null).Select(r => (r!.Value.Kind, TableOfRuns.Text(r.Value.Values)))];
+        string[] names = ["+I", "-U", "+U", "-D"];
+        return ([.. merged.Where(m => m.Kind is 0 or 2).Select(m => m.Text).Order(StringComparer.Ordinal)],
+            [.. merged.Select(m => $"{names[m.Kind]}|{m.Text}").Order(StringComparer.Ordinal)]);
     }
 
     // The rows of a run in a bucket, in one file or two.
@@ -416,35 +311,5 @@ public sealed class MergePropertyTests
         List<ModelRow> rows = [.. run.Where(r => (int)r.Values[0]! % Buckets == bucket)];
         int cut = random.Next(3) == 0 && rows.Count > 1 ? rows.Count / 2 : rows.Count;
         return ((List<ModelRow>[])[rows[..cut], rows[cut..]]).Where(f => f.Count > 0);
-    }
-
-    // Version, then length, magic, bitmap with one container, checksum.
-    private static byte[] Vector(ushort[] positions)
-    {
-        const int Head = 9;
-        byte[] bytes = new byte[Head + 16 + (2 * positions.Length) + 4];
-        bytes[0] = 1;
-        BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(1), bytes.Length - Head);
-        BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(5), 1_581_511_376);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(Head), 12346);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(Head + 4), 1);
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(Head + 10), (ushort)(positions.Length - 1));
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(Head + 12), 16);
-        for (int i = 0; i < positions.Length; i++)
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(Head + 16 + (2 * i)), positions[i]);
-        }
-
-        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(bytes.Length - 4), System.IO.Hashing.Crc32.HashToUInt32(bytes.AsSpan(5, bytes.Length - Head)));
-        return bytes;
-    }
-
-    // Arity, header, one slot.
-    private static byte[] Key(int value)
-    {
-        byte[] bytes = new byte[20];
-        BinaryPrimitives.WriteInt32BigEndian(bytes, 1);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(12), value);
-        return bytes;
     }
 }

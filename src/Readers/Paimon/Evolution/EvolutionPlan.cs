@@ -7,7 +7,8 @@ namespace LakeHolo.Readers.Paimon.Evolution;
 /// <summary>Files that hold the same rows, each some of their columns (option <c>data-evolution.enabled</c>).</summary>
 /// <param name="Normal">Files with all the rows, the newest first.</param>
 /// <param name="Blobs">Files of one BLOB column and some of the rows each.</param>
-internal sealed record EvolutionGroup(IReadOnlyList<PaimonDataFile> Normal, IReadOnlyList<PaimonDataFile> Blobs)
+/// <param name="Vectors">Files of VECTOR columns and some of the rows each, which are not read.</param>
+internal sealed record EvolutionGroup(IReadOnlyList<PaimonDataFile> Normal, IReadOnlyList<PaimonDataFile> Blobs, IReadOnlyList<PaimonDataFile> Vectors)
 {
     /// <summary>The file under whose name the group's deletion vector is kept: the oldest.</summary>
     public PaimonDataFile Anchor { get; } = Normal.OrderBy(f => f.MaxSequenceNumber).ThenBy(f => f.Name, StringComparer.Ordinal).First();
@@ -16,7 +17,7 @@ internal sealed record EvolutionGroup(IReadOnlyList<PaimonDataFile> Normal, IRea
     public long FirstRowId => Normal[0].FirstRowId!.Value;
 
     /// <summary>All files.</summary>
-    public IEnumerable<PaimonDataFile> Files => Normal.Concat(Blobs);
+    public IEnumerable<PaimonDataFile> Files => Normal.Concat(Blobs).Concat(Vectors);
 }
 
 /// <summary>Puts the files of an append table with data evolution together by the rows they hold.</summary>
@@ -38,7 +39,7 @@ internal static class EvolutionPlan
             {
                 if (file.FirstRowId is not long first)
                 {
-                    plain.Add(IsBlob(file) ? throw LakeException.FormatInvalid("A blob file has no first row id", file.Path) : file);
+                    plain.Add(IsBlob(file) || IsVector(file) ? throw LakeException.FormatInvalid("A file of a BLOB or VECTOR column has no first row id", file.Path) : file);
                     continue;
                 }
 
@@ -59,7 +60,9 @@ internal static class EvolutionPlan
         return (plain, groups);
     }
 
-    private static bool IsBlob(PaimonDataFile file) => file.Format == "blob";
+    private static bool IsBlob(PaimonDataFile file) => file.Format is "blob" or "video";
+
+    private static bool IsVector(PaimonDataFile file) => file.Name.Contains(".vector.", StringComparison.Ordinal);
 
     private static void Close(List<PaimonDataFile> files, List<PaimonDataFile> plain, List<EvolutionGroup> groups)
     {
@@ -68,15 +71,10 @@ internal static class EvolutionPlan
             return;
         }
 
-        if (files.FirstOrDefault(f => f.Name.Contains(".vector.", StringComparison.Ordinal)) is PaimonDataFile vectors)
-        {
-            throw LakeException.FeatureUnsupported("Columns in files of their own (vector-field) are not supported", vectors.Path);
-        }
-
-        PaimonDataFile[] normal = [.. files.Where(f => !IsBlob(f)).OrderByDescending(f => f.MaxSequenceNumber).ThenByDescending(f => f.Name, StringComparer.Ordinal)];
+        PaimonDataFile[] normal = [.. files.Where(f => !IsBlob(f) && !IsVector(f)).OrderByDescending(f => f.MaxSequenceNumber).ThenByDescending(f => f.Name, StringComparer.Ordinal)];
         if (normal.Length == 0)
         {
-            throw LakeException.FormatInvalid("A blob file holds values of rows that no data file has", files[0].Path);
+            throw LakeException.FormatInvalid("A file of a BLOB or VECTOR column holds values of rows that no data file has", files[0].Path);
         }
 
         if (normal.FirstOrDefault(f => f.FirstRowId != normal[0].FirstRowId || f.RowCount != normal[0].RowCount) is PaimonDataFile odd)
@@ -91,7 +89,7 @@ internal static class EvolutionPlan
         }
         else
         {
-            groups.Add(new EvolutionGroup(normal, [.. files.Where(IsBlob)]));
+            groups.Add(new EvolutionGroup(normal, [.. files.Where(IsBlob)], [.. files.Where(IsVector)]));
         }
     }
 }

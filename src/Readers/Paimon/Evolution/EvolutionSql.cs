@@ -30,7 +30,8 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
     }
 
     private static string ShapeOf(EvolutionGroup group) =>
-        string.Join('\n', group.Normal.Select(f => $"{f.SchemaId}\t{f.Format}\t{(f.WriteColumns is null ? "*" : string.Join('\r', f.WriteColumns))}")) + (group.Blobs.Count == 0 ? "" : "\n+");
+        string.Join('\n', group.Normal.Select(f => $"{f.SchemaId}\t{f.Format}\t{(f.WriteColumns is null ? "*" : string.Join('\r', f.WriteColumns))}")) + (group.Blobs.Count == 0 ? "" : "\n+")
+        + string.Concat(group.Vectors.Select(f => $"\n{f.SchemaId}\t{(f.WriteColumns is null ? "*" : string.Join('\r', f.WriteColumns))}"));
 
     private async ValueTask<string> SelectShapeAsync(
         EvolutionGroup[] groups, string? dead, IReadOnlyDictionary<PaimonDataFile, int> numbers, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
@@ -71,6 +72,11 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
                 expressions[i] = $"b{i}.value";
             }
 
+            if (expressions[i] is null && partition < 0)
+            {
+                PaimonColumns.CheckMayBeAbsent(columns[i], []);
+            }
+
             expressions[i] ??= partition >= 0 ? $"p.c{partition}" : $"CAST(NULL AS {PaimonColumns.TypeOf(columns[i])})";
         }
 
@@ -102,11 +108,19 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
             return -1;
         }
 
+        foreach (PaimonDataFile vectors in group.Vectors)
+        {
+            string name = SchemaOf(vectors).Fields.FirstOrDefault(f => f.Id == column.Id)?.Name ?? "";
+            if ((vectors.WriteColumns ?? throw LakeException.FormatInvalid("A file of VECTOR columns does not name them", vectors.Path)).Contains(name))
+            {
+                throw LakeException.FeatureUnsupported($"The column '{column.Name}' lies in files of its own (vector-field), which is not supported", vectors.Path);
+            }
+        }
+
         for (int i = 0; i < group.Normal.Count; i++)
         {
             PaimonDataFile file = group.Normal[i];
-            PaimonSchema schema = snapshot.Schemas.GetValueOrDefault(file.SchemaId)
-                ?? throw LakeException.FormatInvalid($"The data file names schema {file.SchemaId}, which is not there", file.Path);
+            PaimonSchema schema = SchemaOf(file);
             PaimonField? physical = schema.Fields.FirstOrDefault(f => f.Id == column.Id);
             if (physical is not null && PaimonColumns.WrittenPart(physical, schema, file.WriteColumns) is string part)
             {
@@ -121,6 +135,9 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
 
         return -1;
     }
+
+    private PaimonSchema SchemaOf(PaimonDataFile file) => snapshot.Schemas.GetValueOrDefault(file.SchemaId)
+        ?? throw LakeException.FormatInvalid($"The data file names schema {file.SchemaId}, which is not there", file.Path);
 
     // Blob files hold some of the rows each; where they overlap the newest that knows the value has it.
     private async ValueTask<string> JoinBlobsAsync(
@@ -139,6 +156,11 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
 
                 if (schema.Fields.FirstOrDefault(f => f.Name == name)?.Id == column.Id)
                 {
+                    if (blob.Format == "video")
+                    {
+                        throw LakeException.FeatureUnsupported($"The column '{column.Name}' lies in files of the format 'video', which are not supported", blob.Path);
+                    }
+
                     files.Add((blob, g, blob.FirstRowId!.Value - groups[g].FirstRowId));
                 }
             }

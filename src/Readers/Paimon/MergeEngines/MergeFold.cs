@@ -1,12 +1,15 @@
+using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Paimon.MergeEngines;
 
 /// <summary>Merges the versions of a key one after the other, in their order: aggregation and partial-update as SQL.</summary>
 /// <remarks>The versions of a key become a list of structs, and <c>list_reduce</c> walks it; the engine does so for a whole vector of keys at once.
 /// The struct holds the row kind <c>v</c>, the columns <c>c0</c>…, and the state: <c>del</c> the last row deleted the key, <c>ins</c> an added row was
-/// seen, <c>any</c> any row was seen, <c>i0</c>… a first_value column has begun.</remarks>
+/// seen, <c>any</c> any row was seen, <c>i0</c>… a first_value column has begun, <c>n0</c>… a NOT NULL column was to take a NULL, which Paimon refuses when the
+/// column is read. Which values a NOT NULL column does not take: PartialUpdateMergeFunction.java and AggregateMergeFunction.java of 1.4.2.</remarks>
 internal sealed class MergeFold
 {
     private readonly PaimonSnapshot _snapshot;
@@ -15,12 +18,19 @@ internal sealed class MergeFold
     private readonly Dictionary<string, string> _refused = [];
     private readonly AggregateFunction?[] _functions;
 
+    // NOT NULL columns that may meet a NULL; keys never do.
+    private readonly int[] _guarded;
+
     public MergeFold(PaimonSnapshot snapshot, MergeOptions options, bool hasRetracts)
     {
         _snapshot = snapshot;
         _options = options;
         _fields = snapshot.TableSchema.Fields;
         _functions = [.. _fields.Select(FunctionOf)];
+        bool mayMeetNull = options.Engine == "partial-update" ? hasRetracts || options.Groups.Count == 0 : hasRetracts && options.RemoveOnDelete;
+        _guarded = mayMeetNull
+            ? [.. Enumerable.Range(0, _fields.Count).Where(i => !_fields[i].Type.Nullable && !snapshot.TableSchema.PrimaryKeys.Contains(_fields[i].Name))]
+            : [];
         if (options.Engine == "partial-update" && hasRetracts && !options.IgnoreDelete && options.Groups.Count == 0 && !options.RemoveOnDelete)
         {
             throw LakeException.FeatureUnsupported(
@@ -35,9 +45,27 @@ internal sealed class MergeFold
         }
     }
 
-    public IReadOnlyDictionary<string, string> Refused => _refused;
+    /// <summary>Columns that cannot be merged, with the reason.</summary>
+    /// <param name="connection">A connection.</param>
+    /// <param name="merged">Table of the outcome of <see cref="Merge"/>, from which rows that only tell of a refusal are deleted.</param>
+    public IReadOnlyDictionary<string, string> Refusals(DuckDBConnection connection, string merged)
+    {
+        bool any = false;
+        foreach (int i in _guarded.Where(i => MergeBatch.Scalar(connection, $"SELECT count(*) FROM {merged} WHERE n{i}") > 0))
+        {
+            any = true;
+            _refused.TryAdd(_fields[i].Name, $"The column '{_fields[i].Name}' is NOT NULL, but a row to be merged (merge-engine={_options.Engine}) has no value of it");
+        }
 
-    /// <summary>SELECT g, c0, c1, … of the merged rows.</summary>
+        if (any && !_options.KeepsDeletes)
+        {
+            EngineDatabase.Execute(connection, $"DELETE FROM {merged} WHERE NOT kept");
+        }
+
+        return _refused;
+    }
+
+    /// <summary>SELECT g, kept, c0, c1, …, n0, … of the merged rows.</summary>
     /// <param name="rows">The versions: a keys relation with the columns x0, x1, ….</param>
     /// <param name="sql">Keys and order.</param>
     public string Merge(string rows, MergeSql sql)
@@ -45,14 +73,15 @@ internal sealed class MergeFold
         IEnumerable<string> start = _fields.Select((f, i) => $"'c{i}': CAST(NULL AS {TypeOf(f)})");
         IEnumerable<string> version = _fields.Select((f, i) => $"'c{i}': CAST(x{i} AS {TypeOf(f)})");
         string[] flags = [.. Enumerable.Range(0, _fields.Count).Where(i => _functions[i]?.NeedsStartFlag == true).Select(i => $"i{i}")];
-        string state = string.Concat(flags.Select(f => $", '{f}': false"));
+        string state = string.Concat(flags.Concat(_guarded.Select(i => $"n{i}")).Select(f => $", '{f}': false"));
         string initial = $"{{'v': 0::TINYINT, {string.Join(", ", start)}, 'del': false, 'ins': false, 'any': false{state}}}";
         string item = $"{{'v': v::TINYINT, {string.Join(", ", version)}, 'del': false, 'ins': false, 'any': false{state}}}";
         string step = _options.Engine == "aggregation" ? AggregationStep() : PartialUpdateStep();
         string kept = _options.Engine == "aggregation" ? "NOT r.del" : "r.ins AND NOT r.del";
-        string columns = string.Join(", ", _fields.Select((_, i) => $"r.c{i} AS c{i}"));
-        return $"SELECT g, {columns} FROM (SELECT g, list_reduce(list({item} ORDER BY {sql.Order(newestFirst: false)}), lambda a, x: {step}, {initial}) AS r "
-            + $"FROM ({rows}) GROUP BY g, {sql.KeyList}) WHERE {kept}";
+        string columns = string.Join(", ", _fields.Select((_, i) => $"r.c{i} AS c{i}").Concat(_guarded.Select(i => $"r.n{i} AS n{i}")));
+        string wanted = _options.KeepsDeletes ? "" : $" WHERE kept{string.Concat(_guarded.Select(i => $" OR n{i}"))}";
+        return $"SELECT * FROM (SELECT g, {kept} AS kept, {columns} FROM (SELECT g, list_reduce(list({item} ORDER BY {sql.Order(newestFirst: false)}), lambda a, x: {step}, {initial}) AS r "
+            + $"FROM ({rows}) GROUP BY g, {sql.KeyList})){wanted}";
     }
 
     private static string TypeOf(PaimonField field) => field.Type.Kind is PaimonTypeKind.Unknown ? "VARCHAR" : PaimonColumns.TypeOf(field);
@@ -72,7 +101,7 @@ internal sealed class MergeFold
             members.Add($"'c{i}': CAST({value} AS {TypeOf(_fields[i])})");
         }
 
-        return Struct(members, _options.RemoveOnDelete ? "(x.v = 3)" : "false", i => $"(a.i{i} OR x.v IN (0, 2))");
+        return Struct(members, _options.RemoveOnDelete ? "(x.v = 3)" : "false", i => $"(a.i{i} OR x.v IN (0, 2))", "(x.v = 3)");
     }
 
     private string PartialUpdateStep()
@@ -89,7 +118,9 @@ internal sealed class MergeFold
             members.Add($"'c{i}': CAST({(_refused.ContainsKey(_fields[i].Name) ? "a.c" + i : value)} AS {TypeOf(_fields[i])})");
         }
 
-        return Struct(members, $"(x.v IN (1, 3) AND {removed})", Started);
+        // Added rows are looked at where no group has functions of its own; of retract rows the first of a key, and one that takes the place of the whole row.
+        string taken = $"(CASE WHEN x.v IN (0, 2) THEN {(_options.Groups.Count == 0 ? "true" : "false")} ELSE NOT a.any OR {removed} END)";
+        return Struct(members, $"(x.v IN (1, 3) AND {removed})", Started, taken);
 
         // A row whose group has no sequence does not reach the group's functions.
         string Started(int i) => _options.Groups.FirstOrDefault(g => g.Has(_fields[i].Name)) is SequenceGroup group
@@ -97,10 +128,12 @@ internal sealed class MergeFold
             : $"(a.i{i} OR x.v IN (0, 2))";
     }
 
-    private string Struct(List<string> members, string deleted, Func<int, string> started)
+    // taken: whether the row's values are taken as they are, so that a NOT NULL column refuses a NULL.
+    private string Struct(List<string> members, string deleted, Func<int, string> started, string taken)
     {
         IEnumerable<string> flags = Enumerable.Range(0, _fields.Count).Where(i => _functions[i]?.NeedsStartFlag == true).Select(i => $", 'i{i}': {started(i)}");
-        return $"{{'v': x.v, {string.Join(", ", members)}, 'del': {deleted}, 'ins': (a.ins OR x.v IN (0, 2)), 'any': true{string.Concat(flags)}}}";
+        IEnumerable<string> guards = _guarded.Select(i => $", 'n{i}': (a.n{i} OR (x.c{i} IS NULL AND {taken}))");
+        return $"{{'v': x.v, {string.Join(", ", members)}, 'del': {deleted}, 'ins': (a.ins OR x.v IN (0, 2)), 'any': true{string.Concat(flags.Concat(guards))}}}";
     }
 
     // Whether a retract row removes the record.

@@ -35,6 +35,9 @@ internal sealed class MergeOptions
         }
     }
 
+    /// <summary>Whether a key whose newest row deletes it keeps that row (view <c>audit_log</c>).</summary>
+    public bool KeepsDeletes { get; init; }
+
     public string Engine { get; }
 
     public bool IgnoreDelete { get; }
@@ -58,7 +61,7 @@ internal sealed class MergeOptions
     public bool PicksOneVersion => Engine is "deduplicate" or "first-row";
 
     /// <summary>Whether of two rows the one with the larger sequence number wins, whatever they hold.</summary>
-    public bool NewestWins => Engine == "deduplicate" && SequenceFields.Count == 0 && !SnapshotOrdering && !(UsesLookupRule && IgnoreDelete);
+    public bool NewestWins => Engine == "deduplicate" && SequenceFields.Count == 0 && !SnapshotOrdering && !((UsesLookupRule || KeepsDeletes) && IgnoreDelete);
 
     public string? FieldOption(string column, string option) => _schema.Option($"fields.{column}.{option}");
 

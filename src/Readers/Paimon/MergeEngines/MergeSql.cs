@@ -99,12 +99,12 @@ internal sealed class MergeSql
         string from = part.From(Snapshot, sources.Where(s => s.Physical is not null).Select(s => s.Physical!), withSystemColumns: true, NeedsPartition(sources));
         string where = dead is null ? "" : $" WHERE NOT EXISTS (SELECT 1 FROM {dead} d WHERE d.f = m.f AND d.pos = r.file_row_number)";
         // Under the lookup rule an ignored row still hides the versions on the levels below it.
-        if (Options.IgnoreDelete && Options.PicksOneVersion && !Options.UsesLookupRule)
+        if (Options.IgnoreDelete && Options.PicksOneVersion && !Options.UsesLookupRule && !Options.KeepsDeletes)
         {
-            where += (where.Length == 0 ? " WHERE " : " AND ") + $"r.{PaimonColumns.ValueKind} NOT IN (1, 3)";
+            where += (where.Length == 0 ? " WHERE " : " AND ") + RowKinds.IsAdded(part);
         }
 
-        return $"SELECT m.g, m.f, r.file_row_number AS pos, m.lvl, {Kind} AS v, {Sequence} AS s, {string.Join(", ", keys.Concat(sequence))} "
+        return $"SELECT m.g, m.f, r.file_row_number AS pos, m.lvl, {RowKinds.Number(part)} AS v, {Sequence(part)} AS s, {string.Join(", ", keys.Concat(sequence))} "
             + $"FROM {from} JOIN {Numbers(part, numbers, buckets)} ON m.i = r.file_index{where}";
     }
 
@@ -123,9 +123,12 @@ internal sealed class MergeSql
     public string Losers(string touched)
     {
         string order = Order(newestFirst: Options.Engine != "first-row");
-        string used = Options.UsesLookupRule ? $"({KeepsForMerge}{(Options.IgnoreDelete ? " AND v NOT IN (1, 3)" : "")}) AS used" : "true AS used";
+        string used = Options.UsesLookupRule || Options.KeepsDeletes ? $"({KeepsForMerge}{(Options.IgnoreDelete ? " AND v NOT IN (1, 3)" : "")})" : "true";
+
+        // A row that is the only one of its key is not merged at all.
+        used = Options.KeepsDeletes ? $"({used} OR count(*) OVER (PARTITION BY g, {KeyList}) = 1)" : used;
         return $"SELECT f, pos FROM (SELECT *, row_number() OVER (PARTITION BY g, {KeyList}, used ORDER BY {order}) AS place "
-            + $"FROM (SELECT *, {used} FROM {touched})) WHERE NOT used OR place > 1 OR v IN (1, 3)";
+            + $"FROM (SELECT *, {used} AS used FROM {touched})) WHERE NOT used OR place > 1{(Options.KeepsDeletes ? "" : " OR v IN (1, 3)")}";
     }
 
     /// <summary>A retract row among several versions is an error under first-row.</summary>
@@ -141,12 +144,13 @@ internal sealed class MergeSql
 
     public static bool NeedsPartition(IEnumerable<PaimonColumnSource> sources) => sources.Any(s => s.Expression.StartsWith("p.c", StringComparison.Ordinal));
 
-    private static string Kind =>
-        $"CASE WHEN r.{PaimonColumns.ValueKind} BETWEEN 0 AND 3 THEN r.{PaimonColumns.ValueKind} ELSE error('unknown Paimon row kind') END";
-
-    private string Sequence => Options.SnapshotOrdering
-        ? $"CASE m.src WHEN 0 THEN m.mins WHEN 1 THEN r.{PaimonColumns.Sequence} ELSE error('sequence.snapshot-ordering needs the source of each file') END"
-        : $"r.{PaimonColumns.Sequence}";
+    private string Sequence(PaimonFileGroup group)
+    {
+        string stored = $"CASE WHEN r.{PaimonColumns.Sequence} IS NULL THEN error('A row has no sequence number, in ' || {RowKinds.FileOf(group)}) ELSE r.{PaimonColumns.Sequence} END";
+        return Options.SnapshotOrdering
+            ? $"CASE m.src WHEN 0 THEN m.mins WHEN 1 THEN {stored} ELSE error('sequence.snapshot-ordering needs the source of each file') END"
+            : stored;
+    }
 
     private static IEnumerable<string> KeyExpressions(PaimonField key, string expression, int index) => Floats(key, expression, $"k{index}", $"z{index}");
 

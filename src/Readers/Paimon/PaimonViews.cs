@@ -1,0 +1,69 @@
+using System.Globalization;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Paimon.Evolution;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Paimon;
+
+/// <summary>Views of a table: <c>ro</c>, the files of the topmost level alone; <c>row_tracking</c>, the rows with their <c>_ROW_ID</c> and <c>_SEQUENCE_NUMBER</c>;
+/// <c>audit_log</c>, the merged rows behind their kinds, of deleted keys the rows that deleted them, as long as files have them.</summary>
+/// <remarks>Source: AuditLogTable.java; a batch read of it keeps what the merge gives as a delete.</remarks>
+internal static class PaimonViews
+{
+    /// <summary>Name of the view with row kinds.</summary>
+    public const string AuditLog = "audit_log";
+
+    private const string KindColumn = "rowkind";
+
+    /// <summary>The columns of a view, or of the table.</summary>
+    public static Apache.Arrow.Schema SchemaOf(Snapshot snapshot, string? view) => view switch
+    {
+        RowTracking.View => new Apache.Arrow.Schema([.. snapshot.Schema.FieldsList, .. RowTracking.Physical.Select(PaimonArrowTypes.ToField)], null),
+        AuditLog => new Apache.Arrow.Schema([new Apache.Arrow.Field(KindColumn, Apache.Arrow.Types.StringType.Default, nullable: false), .. snapshot.Schema.FieldsList], null),
+        _ => snapshot.Schema,
+    };
+
+    /// <summary>The files that a request may read.</summary>
+    /// <exception cref="LakeException">FeatureUnsupported: there is no such view.</exception>
+    public static List<PaimonDataFile> FilesOf(PaimonSnapshot snapshot, ScanRequest request)
+    {
+        IEnumerable<PaimonDataFile> files = snapshot.Files.Where(f => snapshot.IsVisible(f) && (request.Units is null || request.Units.Has(PaimonOrigins.UnitOf(snapshot, f))));
+        switch (request.View)
+        {
+            case null:
+            case "ro" when snapshot.PrimaryKey.Count == 0:
+            case RowTracking.View when snapshot.TableSchema.Flag("row-tracking.enabled"):
+                return [.. files];
+            case "ro":
+                return [.. files.Where(f => f.Level == TopLevel(snapshot.TableSchema))];
+            case AuditLog:
+                CheckAuditLog(snapshot);
+                return [.. files];
+            default:
+                throw LakeException.FeatureUnsupported($"Paimon tables have no view '{request.View}'", snapshot.Table.Root.Location);
+        }
+    }
+
+    private static void CheckAuditLog(PaimonSnapshot snapshot)
+    {
+        const string SequenceOption = "table-read.sequence-number.enabled";
+        if (snapshot.TableSchema.Flag(SequenceOption))
+        {
+            throw LakeException.FeatureUnsupported($"The view '{AuditLog}' of a table with the option {SequenceOption}=true is not supported", snapshot.Table.Root.Location);
+        }
+
+        if (snapshot.TableSchema.Fields.Any(f => f.Name.Equals(KindColumn, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw LakeException.FeatureUnsupported($"The view '{AuditLog}' of a table with a column '{KindColumn}' is not supported", snapshot.Table.Root.Location);
+        }
+    }
+
+    private static int TopLevel(PaimonSchema schema)
+    {
+        const int DefaultTrigger = 5;
+        int Number(string option, int fallback) => int.TryParse(schema.Option(option), CultureInfo.InvariantCulture, out int n) ? n : fallback;
+        return Number("num-levels", Number("num-sorted-run.compaction-trigger", DefaultTrigger) + 1) - 1;
+    }
+}

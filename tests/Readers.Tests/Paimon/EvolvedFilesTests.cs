@@ -1,0 +1,169 @@
+using Apache.Arrow;
+using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
+using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Paimon;
+using LakeHolo.Readers.Scanning;
+
+namespace LakeHolo.Readers.Tests.Paimon;
+
+/// <summary>Append tables whose files do not hold what their schema names: where Paimon fails, so do we, and do not give NULL.</summary>
+public sealed class EvolvedFilesTests : IAsyncDisposable
+{
+    private static readonly PaimonType Int = new() { Kind = PaimonTypeKind.Int, Text = "INT" };
+    private static readonly PaimonType Row = new() { Kind = PaimonTypeKind.Row, Fields = [new(11, "a", Int), new(12, "b", Int)], Text = "ROW<a INT, b INT>" };
+    private static readonly PaimonType OnlyA = Row with { Fields = [Row.Fields[0]] };
+    private static readonly PaimonType Rows = new() { Kind = PaimonTypeKind.Array, Element = Row, Text = "ARRAY<ROW<a INT, b INT>>" };
+    private static readonly PaimonType Vector = new() { Kind = PaimonTypeKind.Vector, Element = Int with { Kind = PaimonTypeKind.Float }, Length = 2, Text = "VECTOR<FLOAT, 2>" };
+    private static readonly PaimonType MapOfRows = new()
+    {
+        Kind = PaimonTypeKind.Map,
+        Element = Int with { Nullable = false },
+        Value = Row,
+        Text = "MAP<INT, ROW<a INT, b INT>>",
+    };
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lakeholo-evolved-");
+    private readonly EngineDatabase _engine;
+    private readonly DiskCache _cache;
+    private readonly PaimonReader _reader;
+    private readonly LocalFolderStore _store;
+
+    public EvolvedFilesTests()
+    {
+        _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.FullName] });
+        _cache = new DiskCache(new DiskCacheOptions { Directory = Path.Combine(_folder.FullName, "cache") });
+        _reader = new PaimonReader(_engine, _cache);
+        _store = new LocalFolderStore(_folder.FullName);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _reader.Dispose();
+        _cache.Dispose();
+        await _store.DisposeAsync();
+        _engine.Dispose();
+        _folder.Delete(recursive: true);
+    }
+
+    public static TheoryData<string, string> Incomplete() => new()
+    {
+        { "row", "{'a': 1}" },
+        { "rows", "[{'a': 1}]" },
+        { "map", "MAP {1: {'a': 1}}" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Incomplete))]
+    public async Task A_field_of_a_row_that_a_file_does_not_have_is_an_error_and_not_null(string kind, string value)
+    {
+        PaimonType type = kind switch { "row" => Row, "rows" => Rows, _ => MapOfRows };
+        PaimonSnapshot snapshot = Table([new(0, "k", Int), new(1, "c", type)], null, [File("f", $"SELECT 1::INTEGER AS k, {value} AS c")]);
+        LakeException error = await Assert.ThrowsAsync<LakeException>(() => ReadAsync(snapshot, "c"));
+        Assert.Equal(LakeErrorKind.FormatInvalid, error.Kind);
+        Assert.Contains("has no field 'b'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("'c", error.Message, StringComparison.Ordinal);
+        Assert.Equal("bucket-0/f.parquet", error.Path);
+        Assert.Equal(["1"], await ReadAsync(snapshot, "k"));
+    }
+
+    [Fact]
+    public async Task A_field_that_nobody_wants_any_more_may_be_missing_and_a_column_as_well()
+    {
+        // The file's schema names a field that the table has not any more, and a column that the file does not have.
+        PaimonSchema old = Schema(0, [new(0, "k", Int), new(1, "c", Row), new(2, "d", Row)], null);
+        PaimonSnapshot snapshot = Table([new(0, "k", Int), new(1, "c", OnlyA), new(2, "d", OnlyA)], null, [File("f", "SELECT 1::INTEGER AS k, {'a': 5} AS c")], old);
+        Assert.Equal(["1|{'a': 5}|-"], await ReadAsync(snapshot, "k", "c", "d"));
+    }
+
+    [Fact]
+    public async Task Columns_beside_vectors_in_files_of_their_own_are_read_and_the_vectors_refused()
+    {
+        PaimonSnapshot snapshot = Table(
+            [new(0, "k", Int), new(1, "v", Vector)], "data-evolution.enabled",
+            [File("f", "SELECT 7::INTEGER AS k") with { FirstRowId = 0, WriteColumns = ["k"] }, File("f.vector", "SELECT 1 AS v") with { FirstRowId = 0, WriteColumns = ["v"] }]);
+        Assert.Equal(["7"], await ReadAsync(snapshot, "k"));
+        LakeException error = await Assert.ThrowsAsync<LakeException>(() => ReadAsync(snapshot, "v"));
+        Assert.Equal((LakeErrorKind.FeatureUnsupported, "bucket-0/f.vector.parquet"), (error.Kind, error.Path));
+        Assert.Contains("'v'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_not_null_column_that_no_file_of_the_rows_holds_is_an_error()
+    {
+        PaimonDataFile half = File("f", "SELECT 7::INTEGER AS k") with { FirstRowId = 0, WriteColumns = ["k"] };
+        foreach (PaimonDataFile[] files in (PaimonDataFile[][])[[half], [half, File("g", "SELECT 8::INTEGER AS k") with { FirstRowId = 0, WriteColumns = ["k"], MaxSequenceNumber = 2 }]])
+        {
+            PaimonSnapshot snapshot = Table([new(0, "k", Int), new(1, "n", Int with { Nullable = false }), new(2, "m", Int)], "data-evolution.enabled", files);
+            LakeException error = await Assert.ThrowsAsync<LakeException>(() => ReadAsync(snapshot, "k", "n"));
+            Assert.Contains("'n' is NOT NULL", error.Message, StringComparison.Ordinal);
+            Assert.Equal([files.Length == 1 ? "7|-" : "8|-"], await ReadAsync(snapshot, "k", "m"));
+        }
+    }
+
+    private static PaimonSchema Schema(long id, PaimonField[] fields, string? option) => new()
+    {
+        Id = id,
+        Version = 3,
+        Fields = fields,
+        PartitionKeys = [],
+        PrimaryKeys = [],
+        Options = option is null ? new Dictionary<string, string>() : new() { [option] = "true" },
+    };
+
+    private PaimonDataFile File(string name, string sql)
+    {
+        string path = $"bucket-0/{name}.parquet";
+        Directory.CreateDirectory(Path.Combine(_folder.FullName, "bucket-0"));
+        using DuckDBConnection connection = _engine.OpenConnection();
+        EngineDatabase.Execute(connection, $"COPY ({sql}) TO {SqlText.Literal(Path.Combine(_folder.FullName, path))} (FORMAT parquet)");
+        return new PaimonDataFile
+        {
+            PartitionBytes = new byte[12],
+            Partition = [],
+            Bucket = 0,
+            TotalBuckets = -1,
+            Name = name + ".parquet",
+            SizeBytes = new FileInfo(Path.Combine(_folder.FullName, path)).Length,
+            RowCount = 1,
+            MinKey = new byte[12],
+            MaxKey = new byte[12],
+            ValueStatistics = PaimonStatistics.None,
+            MinSequenceNumber = 0,
+            MaxSequenceNumber = 1,
+            SchemaId = 0,
+            Level = 0,
+            Path = path,
+        };
+    }
+
+    private PaimonSnapshot Table(PaimonField[] fields, string? option, PaimonDataFile[] files, PaimonSchema? old = null)
+    {
+        PaimonSchema schema = Schema(old is null ? 0 : 1, fields, option);
+        return new PaimonSnapshot
+        {
+            Table = new LakeTable("s", "d", "t", "paimon", new TableRoot(_store, "")),
+            Id = new SnapshotId("1"),
+            CommittedAt = null,
+            Schema = new Schema([.. schema.Fields.Select(PaimonArrowTypes.ToField)], null),
+            PartitionColumns = [],
+            PrimaryKey = [],
+            Commit = null,
+            Branch = "main",
+            TableSchema = schema,
+            Schemas = new Dictionary<long, PaimonSchema> { [schema.Id] = schema, [0] = old ?? schema },
+            Files = files,
+            DeletionVectors = new Dictionary<(string, int, string), PaimonDeletionVector>(),
+        };
+    }
+
+    private async Task<List<string>> ReadAsync(PaimonSnapshot snapshot, params string[] columns)
+    {
+        await using TableScan scan = await _reader.PlanAsync(snapshot, new ScanRequest { Columns = columns });
+        return TableOfRuns.Read(_engine, scan.Sql, columns);
+    }
+}
