@@ -13,6 +13,7 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
     private int _readers;
     private bool _retired;
     private long _hits;
+    private long _version;
 
     public HotCopyRecord Record { get; private set; } = record;
 
@@ -25,8 +26,15 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
     public HotState State
     {
         get => _state;
-        set => _state = value;
+        set
+        {
+            _state = value;
+            Interlocked.Increment(ref _version);
+        }
     }
+
+    /// <summary>How many states it had: while a statement is between planning and start it stands still, as the state does.</summary>
+    public long Version => Interlocked.Read(ref _version);
 
     /// <summary>Where statements pass between planning and start.</summary>
     public ReaderGate Readers { get; } = new();

@@ -165,7 +165,7 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
             }
 
             var statistics = new ScanStatistics { FilesTotal = 1, FilesRead = 1, BytesRead = now.Stamp.FreshBytes };
-            return new TableScan(sql, statistics, [lease]) { Started = leave };
+            return new TableScan(sql, statistics, [lease]) { Started = leave, Version = copy.Version };
         }
 
         private string? Insisted(string why) => request.Options.Tier != "hot"

@@ -7,18 +7,27 @@ namespace LakeHolo.Accelerator.Execution;
 
 /// <summary>A connection of the shared engine, and the statements that are prepared on it. One thread at a time, but for <see cref="Interrupt"/>.</summary>
 /// <remarks>A prepared statement saves the engine its parser and one of two bindings; with values it binds each time, since a scan of a table cannot be kept over
-/// executions. Its text names the generation of each hot copy: it never means another one, and fails when that is gone.</remarks>
+/// executions. Without values it keeps the whole plan, in which the engine may have put what it knows of the rows (their number, the bounds of a column): so it is kept for the
+/// version of the rows alone. Its text names the generation of each hot copy: it never means another one, and fails when that is gone.</remarks>
 internal sealed class EngineConnection(DuckDBConnection connection) : IDisposable
 {
-    private const int MaxPrepared = 64;
+    /// <summary>A plan that is kept holds memory of the engine's (a megabyte where it groups or joins), the connection's idle time long.</summary>
+    private const int MaxPrepared = 32;
 
-    private readonly Dictionary<string, DuckDBPreparedStatement> _prepared = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Prepared> _prepared = new(StringComparer.Ordinal);
+    private long _uses;
     private DuckDBArrowOptions? _options;
 
     public DuckDBConnection Connection => connection;
 
     /// <summary>Its tray of <see cref="LookupKeys"/>.</summary>
     public int? Tray { get; set; }
+
+    /// <summary>How many statements are prepared on it.</summary>
+    internal int Kept => _prepared.Count;
+
+    /// <summary>Whether a text is among them.</summary>
+    internal bool Keeps(string sql) => _prepared.ContainsKey(sql);
 
     /// <summary>Whether values can be bound here as they would be by a command.</summary>
     public static bool CanBind(IReadOnlyList<object?> values)
@@ -41,8 +50,10 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
     /// <param name="sql">The text.</param>
     /// <param name="values">Values of its markers, that <see cref="CanBind"/> accepts.</param>
     /// <param name="schema">Columns of its rows, known from an execution with values of the same types.</param>
+    /// <param name="version">Another one with every change of the rows that it reads.</param>
     /// <exception cref="EngineException">The engine's message.</exception>
-    public PreparedRows Execute(string sql, IReadOnlyList<object?> values, Schema schema) => Execute(Prepare(sql), values, schema, isKept: true);
+    public PreparedRows Execute(string sql, IReadOnlyList<object?> values, Schema schema, string version)
+        => Execute(values.Count == 0 ? Prepare(sql, version, StatementMetrics.AddKeptPlan) : Prepare(sql, string.Empty, null), values, schema, isKept: true);
 
     /// <summary>Runs a statement that is not kept.</summary>
     /// <param name="sql">The text.</param>
@@ -50,6 +61,11 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
     /// <exception cref="EngineException">The engine's message.</exception>
     public PreparedRows Execute(string sql, IReadOnlyList<object?> values)
     {
+        if (values.Count == 0 && FileScans.BoundLate(sql) is { } late)
+        {
+            (sql, values) = (late, FileScans.LateValues);
+        }
+
         DuckDBPreparedStatement statement = PrepareNew(sql);
         try
         {
@@ -60,6 +76,17 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
             statement.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Gives up what is prepared on it.</summary>
+    public void Forget()
+    {
+        foreach (Prepared prepared in _prepared.Values)
+        {
+            prepared.Statement.Dispose();
+        }
+
+        _prepared.Clear();
     }
 
     public void Dispose()
@@ -112,20 +139,26 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
         _ => throw new ArgumentException($"Values of type {value.GetType()} are not bound here"),
     };
 
-    private DuckDBPreparedStatement Prepare(string sql)
+    private DuckDBPreparedStatement Prepare(string sql, string version, Action? isKept)
     {
-        if (_prepared.TryGetValue(sql, out DuckDBPreparedStatement? known))
+        if (_prepared.TryGetValue(sql, out Prepared? known) && known.Version == version)
         {
-            return known;
+            isKept?.Invoke();
+            known.LastUse = ++_uses;
+            return known.Statement;
         }
 
         DuckDBPreparedStatement statement = PrepareNew(sql);
-        if (_prepared.Count >= MaxPrepared)
+        known?.Statement.Dispose();
+        if (known is null && _prepared.Count >= MaxPrepared)
         {
-            Forget();
+            (string unused, Prepared oldest) = _prepared.MinBy(p => p.Value.LastUse);
+            oldest.Statement.Dispose();
+            _prepared.Remove(unused);
         }
 
-        return _prepared[sql] = statement;
+        _prepared[sql] = new Prepared(statement, version) { LastUse = ++_uses };
+        return statement;
     }
 
     private DuckDBPreparedStatement PrepareNew(string sql)
@@ -141,14 +174,13 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
         return statement;
     }
 
-    private void Forget()
+    private sealed class Prepared(DuckDBPreparedStatement statement, string version)
     {
-        foreach (DuckDBPreparedStatement statement in _prepared.Values)
-        {
-            statement.Dispose();
-        }
+        public DuckDBPreparedStatement Statement => statement;
 
-        _prepared.Clear();
+        public string Version => version;
+
+        public long LastUse { get; set; }
     }
 }
 

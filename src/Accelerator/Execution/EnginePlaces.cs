@@ -46,8 +46,17 @@ internal sealed class EnginePlaces(EngineDatabase engine, ExecutionLimits limits
     /// <param name="connection">The connection, if there was one.</param>
     /// <param name="hasEnded">Whether its last statement came to its end. Of another one the engine keeps the state, a whole sort perhaps, until the connection is used again or closed:
     /// it is closed.</param>
-    public void Leave(EngineConnection? connection, bool hasEnded)
+    /// <param name="lackedMemory">Whether its last statement found no memory any more: what idle connections hold for their plans is given up.</param>
+    public void Leave(EngineConnection? connection, bool hasEnded, bool lackedMemory = false)
     {
+        var idle = new List<EngineConnection>();
+        while (lackedMemory && _idle.TryTake(out EngineConnection? other))
+        {
+            other.Forget();
+            idle.Add(other);
+        }
+
+        idle.ForEach(_idle.Add);
         if (connection is not null && hasEnded)
         {
             _idle.Add(connection);

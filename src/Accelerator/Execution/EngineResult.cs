@@ -9,12 +9,6 @@ namespace LakeHolo.Accelerator.Execution;
 /// <summary>The rows of a running statement, streamed from the engine as they come.</summary>
 internal sealed class EngineResult : IQueryResult
 {
-    /// <summary>What is fetched by one change of threads: about what one message to a client holds.</summary>
-    private const long GroupBytes = 1_900_000;
-
-    /// <summary>Rows that are there do not wait longer than this for those of a slow query that follow.</summary>
-    private static readonly TimeSpan GroupTime = TimeSpan.FromMilliseconds(50);
-
     private readonly RunningStatement _statement;
     private readonly IEngineRows _rows;
     private readonly IReadOnlyList<TableUse> _uses;
@@ -100,7 +94,7 @@ internal sealed class EngineResult : IQueryResult
             ObjectDisposedException.ThrowIf(_disposed != 0, this);
 
             // The engine computes on the calling thread until a batch is there: not on one that somebody's I/O waits for.
-            return _rows.IsComplete ? await FillAsync(group) : await Task.Run(() => FillAsync(group), CancellationToken.None);
+            return _rows.IsReady ? await FillAsync(group, mayCompute: false) : await Task.Run(() => FillAsync(group, mayCompute: true), CancellationToken.None);
         }
         catch (Exception e)
         {
@@ -112,10 +106,9 @@ internal sealed class EngineResult : IQueryResult
         }
     }
 
-    private async Task<bool> FillAsync(Queue<RecordBatch> group)
+    private async Task<bool> FillAsync(Queue<RecordBatch> group, bool mayCompute)
     {
-        long start = Stopwatch.GetTimestamp();
-        long bytes = 0;
+        var bounds = new BatchGroup(Stopwatch.GetTimestamp());
         do
         {
             RecordBatch? batch = await _rows.NextAsync();
@@ -130,10 +123,10 @@ internal sealed class EngineResult : IQueryResult
                 continue;
             }
 
-            bytes += BatchBytes.Of(batch);
+            bounds.Add(batch);
             group.Enqueue(batch);
         }
-        while (bytes < GroupBytes && Stopwatch.GetElapsedTime(start) < GroupTime);
+        while (!bounds.IsFull && (mayCompute || _rows.IsReady));
 
         return true;
     }

@@ -164,7 +164,7 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
         long start = Stopwatch.GetTimestamp();
         await using PlannedStatement plan = await planner.PlanAsync(bound, [first.Key], CancellationToken.None, template: lookup.Template);
         TimeSpan planning = Stopwatch.GetElapsedTime(start);
-        if (!plan.IsRepeatable)
+        if (plan.Version is not { } rowsVersion)
         {
             return false;
         }
@@ -174,7 +174,7 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
         string asked = keys.Put(connection.Tray.Value, [.. fitting.Select(i => waiters[i].Request.Key)], SqlText.TypeOf(column));
         string names = string.Join(", ", Enumerable.Range(0, bound.ResultSchema.FieldsList.Count).Select(c => $"c{c}"));
         var rows = new Schema([new Field("i", Int64Type.Default, nullable: true), .. bound.ResultSchema.FieldsList], null);
-        using PreparedRows result = connection.Execute($"SELECT i, {names} FROM ({plan.Sql}) AS q({names}, k) JOIN {asked} AS s USING (k)", [], rows);
+        using PreparedRows result = connection.Execute($"SELECT i, {names} FROM ({plan.Sql}) AS q({names}, k) JOIN {asked} AS s USING (k)", [], rows, rowsVersion);
         var given = new Queue<RecordBatch>?[fitting.Length];
         bool isStarted = false;
         while (result.Next() is { } batch)
@@ -258,9 +258,9 @@ internal sealed class LookupRows(LookupAnswer answer) : IEngineRows
 {
     public Schema Schema => answer.Bound.ResultSchema;
 
-    public bool IsComplete => true;
+    public bool IsReady => true;
 
-    public ValueTask StartAsync() => default;
+    public ValueTask StartAsync(Action started) => default;
 
     public ValueTask<RecordBatch?> NextAsync() => ValueTask.FromResult(answer.Batches.TryDequeue(out RecordBatch? batch) ? batch : null);
 

@@ -6,10 +6,11 @@ namespace LakeHolo.Accelerator.Execution;
 /// <summary>What an execution of a text told: the columns of its rows, and whether it takes long.</summary>
 internal sealed class RepeatedStatement(Schema schema)
 {
-    /// <summary>Fewer rows than the engine puts into one chunk.</summary>
-    public const int FewRows = 1024;
-
     private const double QuickMs = 3;
+
+    /// <summary>Making a plan takes the engine a millisecond or a few, and one that is kept holds what its last execution left in memory: little after so short a time.</summary>
+    private const double PlanMs = 30;
+
     private const double Weight = 0.2;
 
     private double _ms = double.PositiveInfinity;
@@ -19,6 +20,9 @@ internal sealed class RepeatedStatement(Schema schema)
     /// <summary>Whether it may keep its caller's thread.</summary>
     public bool IsQuick => Volatile.Read(ref _ms) < QuickMs;
 
+    /// <summary>Whether its plan is kept where there are no values: making it anew would take a good part of the time.</summary>
+    public bool IsWorthItsPlan => Volatile.Read(ref _ms) < PlanMs;
+
     public void Ran(TimeSpan time)
     {
         double before = Volatile.Read(ref _ms);
@@ -26,7 +30,7 @@ internal sealed class RepeatedStatement(Schema schema)
     }
 }
 
-/// <summary>Statements with parameters that ran before, by their texts for the engine and the types of their values.</summary>
+/// <summary>Statements over hot copies that ran before, by their texts for the engine and the types of their values.</summary>
 internal sealed class RepeatedStatements
 {
     private const int Most = 1_000;
@@ -37,7 +41,7 @@ internal sealed class RepeatedStatements
     private readonly ConcurrentDictionary<string, RepeatedStatement> _known = new(StringComparer.Ordinal);
 
     /// <summary>The key of a statement; null for one that is not kept.</summary>
-    public static string? KeyOf(string sql, IReadOnlyList<object?> values) => values.Count == 0 || sql.Length > MaxLength || !EngineConnection.CanBind(values)
+    public static string? KeyOf(string sql, IReadOnlyList<object?> values) => sql.Length > MaxLength || !EngineConnection.CanBind(values)
         ? null
         : string.Create(sql.Length + values.Count, (sql, values), static (span, state) =>
         {

@@ -66,6 +66,9 @@ internal sealed class RunningStatement : IAsyncDisposable
 
     public EngineConnection? Connection { get; set; }
 
+    /// <summary>Whether the engine found no memory for it.</summary>
+    public bool LackedMemory { get; private set; }
+
     /// <summary>Gives back what the statement was admitted with.</summary>
     public Action<RunningStatement>? Ended { get; set; }
 
@@ -225,6 +228,7 @@ internal sealed class RunningStatement : IAsyncDisposable
                 DuckDBException or EngineException => LakeException.QueryInvalid(error.Message, error),
                 _ => error,
             };
+        LackedMemory |= translated is LakeException { Kind: LakeErrorKind.ResourcesExhausted };
         Finish(translated);
         return translated;
     }

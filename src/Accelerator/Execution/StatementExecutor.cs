@@ -167,10 +167,10 @@ internal sealed class StatementExecutor : IDisposable
     {
         EngineConnection connection = _places.Connect();
         statement.Connection = connection;
-        string? key = plan.IsRepeatable && prefix.Length == 0 ? RepeatedStatements.KeyOf(plan.Sql, parameters) : null;
-        IEngineRows rows = key is not null && _repeated.Find(key) is { } known
-            ? new PreparedStatementRows(connection, plan.Sql, parameters, known)
-            : prefix.Length == 0 && EngineConnection.CanBind(parameters) ? new StreamedRows(connection, plan.Sql, parameters)
+        string? key = plan.Version is not null && prefix.Length == 0 ? RepeatedStatements.KeyOf(plan.Sql, parameters) : null;
+        RepeatedStatement? known = key is null ? null : _repeated.Find(key);
+        IEngineRows rows = prefix.Length == 0 && EngineConnection.CanBind(parameters)
+            ? new StatementRows(connection, plan.Sql, parameters, known is not null && (parameters.Count > 0 || known.IsWorthItsPlan) ? known : null, plan.Version ?? string.Empty)
             : new CommandRows(connection, prefix + plan.Sql, parameters);
         try
         {
@@ -179,8 +179,7 @@ internal sealed class StatementExecutor : IDisposable
             using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
             long start = Stopwatch.GetTimestamp();
             statement.Trace.Executing();
-            await rows.StartAsync();
-            plan.Started();
+            await rows.StartAsync(plan.Started);
             TimeSpan spent = Stopwatch.GetElapsedTime(start);
             statement.Spent(spent, TimeSpan.Zero);
             if (key is not null)
@@ -200,6 +199,6 @@ internal sealed class StatementExecutor : IDisposable
     private void Release(RunningStatement statement)
     {
         _running.TryRemove(statement.Id, out _);
-        _places.Leave(statement.Connection, statement.Entry.State == "done");
+        _places.Leave(statement.Connection, statement.Entry.State == "done", statement.LackedMemory);
     }
 }

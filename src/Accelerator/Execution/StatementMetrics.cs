@@ -22,6 +22,11 @@ internal static class StatementMetrics
 
     private static readonly Counter<long> Together = Meter.CreateCounter<long>("lakeholo.statement.together", "{statement}", "Lookups by key that were answered in one execution with others");
 
+    private static readonly Counter<long> KeptPlans = Meter.CreateCounter<long>("lakeholo.statement.kept_plan", "{statement}", "Statements over hot copies whose plan was kept from another time");
+
+    /// <summary>Adds a statement whose plan was kept.</summary>
+    public static void AddKeptPlan() => KeptPlans.Add(1);
+
     /// <summary>Adds lookups that were answered together.</summary>
     public static void AddTogether(int statements) => Together.Add(statements);
 

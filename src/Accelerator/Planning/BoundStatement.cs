@@ -71,6 +71,9 @@ internal sealed class StatementTemplate
     /// <summary>Whether the needs of the scans are the same each time.</summary>
     public required bool IsRepeatable { get; init; }
 
+    /// <summary>Whether a plan of it may be kept for other executions over the same rows.</summary>
+    public required bool HasLastingPlan { get; init; }
+
     /// <summary>Whether the order of the rows may mean something.</summary>
     public required bool IsOrdered { get; init; }
 
@@ -105,8 +108,8 @@ internal sealed class PlannedStatement(string sql, IReadOnlyList<PlannedScan> sc
 
     public IReadOnlyList<TableUse> Uses { get; } = [.. scans.Select(s => s.Use)];
 
-    /// <summary>Whether its text is the same as long as its hot copies stand: it reads nothing else.</summary>
-    public bool IsRepeatable { get; init; }
+    /// <summary>Of a statement over whole hot copies alone, whose text is the same as long as these stand: changes with every change of their rows. Else null.</summary>
+    public string? Version { get; init; }
 
     /// <summary>The engine has begun to run it.</summary>
     public void Started()

@@ -173,6 +173,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             Names = tree.Names,
             IsOrdered = tree.IsOrdered,
             IsRepeatable = tree.IsRepeatable && tree.ParameterCount == 0 && policies.All(p => p is null),
+            HasLastingPlan = tree.IsRepeatable && tree.HasLastingPlan,
         };
     }
 
@@ -227,14 +228,15 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null, string? template = null)
     {
         // A whole hot copy is read by the engine itself, which prunes columns and rows: what the values would add is not asked for again.
-        bool isHeld = bound.ParameterCount > 0 && bound.Tables.All(t => t.Version is { IsHeldWhole: true } && t.Policy is null);
-        IReadOnlyList<ScanRequest> requests = bound.Shape.Requests ?? (isHeld ? bound.Shape.Example : null) ?? planning.With(connection => Requests(connection, bound, parameters));
+        bool isHeld = bound.Tables.All(t => t.Version is { IsHeldWhole: true } && t.Policy is null);
+        bool isAlike = isHeld && bound.ParameterCount > 0;
+        IReadOnlyList<ScanRequest> requests = bound.Shape.Requests ?? (isAlike ? bound.Shape.Example : null) ?? planning.With(connection => Requests(connection, bound, parameters));
         IReadOnlyList<ScanRequest> needed = requests;
         if (bound.Shape.IsRepeatable)
         {
             bound.Shape.Requests = requests;
         }
-        else if (isHeld)
+        else if (isAlike)
         {
             bound.Shape.Example ??= requests;
             requests = [.. bound.Tables.Select(t => new ScanRequest { Columns = Mentioned(t.Schema, bound.Shape.Names) })];
@@ -281,7 +283,8 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 sql = sql.Replace(bound.Shape.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
             }
 
-            return new PlannedStatement(sql, [.. scans.OfType<PlannedScan>()]) { IsRepeatable = isHeld && units is null };
+            bool isRepeatable = isHeld && units is null && (isAlike || bound.Shape is { IsRepeatable: true, HasLastingPlan: true });
+            return new PlannedStatement(sql, [.. scans.OfType<PlannedScan>()]) { Version = isRepeatable ? string.Join(' ', scans.Select(s => s!.Scan.Version)) : null };
         }
         catch
         {

@@ -52,6 +52,10 @@ internal sealed partial class SyntaxTree
     /// <summary>Whether the optimiser comes to the same filters each time: nothing in the text depends on the clock, on chance or on who asks.</summary>
     public bool IsRepeatable { get; private set; }
 
+    /// <summary>Whether a plan of the engine's gives the same rows over the same rows: it takes no sample, and skips no rows (the plan may name the parts of a table that an
+    /// OFFSET skips, and which these are changes when the engine puts its file in order).</summary>
+    public bool HasLastingPlan { get; private set; }
+
     /// <summary>Whether an order of rows is asked for anywhere, be it inside, or is that of what is described.</summary>
     public bool IsOrdered { get; private set; }
 
@@ -85,6 +89,7 @@ internal sealed partial class SyntaxTree
         tree.ParameterCount = visit.Parameters.Count;
         tree.Names = MentionedNames.Of(document, tree.Tables);
         tree.IsOrdered = visit.IsOrdered;
+        tree.HasLastingPlan = visit.HasLastingPlan;
         tree.UsesSession = visit.Functions.Overlaps(SessionValues.Names);
         tree.IsRepeatable = !visit.Functions.Overlaps(Unrepeatable);
         return tree;
@@ -257,6 +262,8 @@ internal sealed partial class SyntaxTree
 
         public bool IsOrdered { get; private set; }
 
+        public bool HasLastingPlan { get; private set; } = true;
+
         public void Node(JsonNode? node, List<string> ctes, int depth)
         {
             if (depth > MaxDepth * 4)
@@ -285,6 +292,7 @@ internal sealed partial class SyntaxTree
                 throw LakeException.QueryInvalid($"{type} is not allowed in FROM");
             }
 
+            HasLastingPlan &= o["offset"] is not JsonObject && o["sample"] is not JsonObject;
             switch (type)
             {
                 case "BASE_TABLE":

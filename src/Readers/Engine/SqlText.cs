@@ -8,6 +8,9 @@ namespace LakeHolo.Readers.Engine;
 /// <summary>Pieces of SQL text for the embedded engine, escaped.</summary>
 public static class SqlText
 {
+    /// <summary>An argument of each scan of Parquet files: names of folders are no columns to the engine; what they mean is the reader's to say.</summary>
+    public const string PlainFiles = "hive_partitioning = false";
+
     /// <summary>A string literal; the engine's parser ends at a zero character, so such a one is made by a function.</summary>
     public static string Literal(string value) => value.Contains('\0', StringComparison.Ordinal)
         ? $"concat({string.Join(", chr(0), ", value.Split('\0').Select(Quoted))})"

@@ -101,7 +101,7 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
         Field[] stored = [.. folder.FileSchema.FieldsList.Where(f => needed.Count == 0 || needed.Contains(f.Name)).Take(needed.Count == 0 ? 1 : int.MaxValue)];
         string shape = string.Join(", ", stored.Select(f =>
             $"{SqlText.Literal(f.Name)}: {{name: {SqlText.Literal(f.Name)}, type: {SqlText.Literal(isText ? "VARCHAR" : SqlText.TypeOf(f))}, default_value: NULL}}"));
-        string source = $"read_parquet({SqlText.LiteralList(localPaths)}, schema = MAP {{{shape}}}, explicit_cardinality = {EstimatedRows(folder, live)}) r";
+        string source = $"read_parquet({SqlText.LiteralList(localPaths)}, schema = MAP {{{shape}}}, {SqlText.PlainFiles}, explicit_cardinality = {EstimatedRows(folder, live)}) r";
         bool IsSame(int partition) => live.All(f => f.Partition[partition] == live[0].Partition[partition]);
         string Column(Field field)
         {

@@ -64,7 +64,7 @@ internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadO
 
     /// <summary>Copies of merged slices.</summary>
     public IEnumerable<string> Copies(IEnumerable<MergedCopy> copies)
-        => copies.GroupBy(c => c.Columns).Select(g => $"SELECT {Names} FROM read_parquet({SqlText.LiteralList(g.Select(c => c.Path))}, hive_partitioning = false)");
+        => copies.GroupBy(c => c.Columns).Select(g => $"SELECT {Names} FROM read_parquet({SqlText.LiteralList(g.Select(c => c.Path))}, {SqlText.PlainFiles})");
 
     /// <summary>The live records of blocks.</summary>
     /// <param name="rowsTable">Their places.</param>

@@ -36,7 +36,7 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
 
     /// <summary>FROM clause of a group.</summary>
     public static string From(IReadOnlyList<ReadableFile> group)
-        => $"read_parquet({SqlText.LiteralList(group.Select(f => f.LocalPath))}, hive_partitioning = false)";
+        => $"read_parquet({SqlText.LiteralList(group.Select(f => f.LocalPath))}, {SqlText.PlainFiles})";
 
     /// <summary>The select list for some columns of a group, each under its name.</summary>
     public string Columns(IReadOnlyList<ReadableFile> group, IEnumerable<Field> fields)

@@ -47,6 +47,8 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
             sql.Append(", schema = MAP {").AppendJoin(", ", entries).Append('}');
         }
 
+        sql.Append(", ").Append(SqlText.PlainFiles);
+
         // With a schema of its own the engine would estimate a few rows and build its hash tables on the wrong side.
         sql.Append(", explicit_cardinality = ").Append(Math.Max(1, Files.Sum(f => f.RowCount)).ToString(CultureInfo.InvariantCulture)).Append(") ").Append(alias);
         if (withPartition)

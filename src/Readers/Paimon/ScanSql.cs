@@ -78,7 +78,7 @@ internal sealed class ScanSql(
 
         foreach (IGrouping<string, MergedCopy> alike in pieces.Copies.GroupBy(c => c.Columns))
         {
-            parts.Add($"SELECT {string.Join(", ", columns.Select(c => SqlText.Identifier(c.Name)))} FROM read_parquet({SqlText.LiteralList(alike.Select(c => c.Path))})");
+            parts.Add($"SELECT {string.Join(", ", columns.Select(c => SqlText.Identifier(c.Name)))} FROM read_parquet({SqlText.LiteralList(alike.Select(c => c.Path))}, {SqlText.PlainFiles})");
         }
 
         foreach (MergeCache.Use use in pieces.Merged)

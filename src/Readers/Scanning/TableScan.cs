@@ -30,6 +30,9 @@ public sealed class TableScan : IAsyncDisposable
     /// <summary>To be called once the engine has begun to run the statement: from then on it sees what it named as it was; null where that does not matter.</summary>
     public Action? Started { get; init; }
 
+    /// <summary>Changes with every change of the rows that its text gives; null where that is not known.</summary>
+    public long? Version { get; init; }
+
     /// <summary>The local files that it reads.</summary>
     public IEnumerable<string> LocalPaths => _leases.OfType<Cache.FileLease>().SelectMany(l => l.LocalPaths);
 

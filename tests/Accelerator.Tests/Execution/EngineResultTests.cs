@@ -34,9 +34,9 @@ public sealed class EngineResultTests
 
         public Schema Schema { get; } = new([], null);
 
-        public bool IsComplete => false;
+        public bool IsReady => false;
 
-        public ValueTask StartAsync() => default;
+        public ValueTask StartAsync(Action started) => default;
 
         public async ValueTask<RecordBatch?> NextAsync()
         {

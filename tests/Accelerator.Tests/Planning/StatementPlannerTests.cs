@@ -124,6 +124,20 @@ public sealed class StatementPlannerTests : IAsyncLifetime
         Assert.Equal(expected, planning.With(c => Accelerator.Sql.SyntaxTree.Parse(c, sql)).IsRepeatable);
     }
 
+    [Theory]
+    [InlineData("SELECT count(*) FROM dwd.orders", true)]
+    [InlineData("SELECT id FROM dwd.orders ORDER BY id LIMIT 10", true)]
+    [InlineData("SELECT id FROM dwd.orders ORDER BY id LIMIT 10 OFFSET 5", false)]
+    [InlineData("SELECT id FROM (SELECT id FROM dwd.orders ORDER BY id OFFSET 5) LIMIT 10", false)]
+    [InlineData("SELECT id FROM dwd.orders TABLESAMPLE 10%", false)]
+    [InlineData("SELECT id FROM dwd.orders USING SAMPLE 10 ROWS", false)]
+    [InlineData("WITH c AS (SELECT id FROM dwd.orders USING SAMPLE 10 ROWS) SELECT max(id) FROM c", false)]
+    public void A_plan_lasts_that_takes_no_sample_and_skips_no_rows(string sql, bool expected)
+    {
+        using var planning = new Accelerator.Planning.PlanningEngine();
+        Assert.Equal(expected, planning.With(c => Accelerator.Sql.SyntaxTree.Parse(c, sql)).HasLastingPlan);
+    }
+
     [Fact]
     public void Every_allowed_function_that_the_engine_calls_inconsistent_is_known_as_unrepeatable()
     {
