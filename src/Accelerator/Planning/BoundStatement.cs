@@ -68,6 +68,9 @@ internal sealed class StatementTemplate
     /// <summary>For <c>SELECT columns FROM table WHERE column = $1</c>: how to look up many keys at once.</summary>
     public LookupShape? Lookup { get; init; }
 
+    /// <summary>For counts and extremes of a whole table: how to answer from metadata.</summary>
+    public AggregateShape? Aggregates { get; init; }
+
     /// <summary>Whether the needs of the scans are the same each time.</summary>
     public required bool IsRepeatable { get; init; }
 
@@ -88,6 +91,11 @@ internal sealed class StatementTemplate
 /// <param name="Column">The column that it looks up by.</param>
 /// <param name="Template">Its text without the condition, as <see cref="StatementTemplate.Template"/>; the column comes after the others.</param>
 internal sealed record LookupShape(string Column, string Template);
+
+/// <summary>Aggregates of all rows of a table.</summary>
+/// <param name="Template">The text for the engine without the table, with a random name in the place of each aggregate.</param>
+/// <param name="Asked">The aggregates, by number of their random name.</param>
+internal sealed record AggregateShape(string Template, IReadOnlyList<AskedAggregate> Asked);
 
 /// <summary>One reference: a version of a lake table, or a system table's relation.</summary>
 /// <param name="Schema">Columns of what is read.</param>

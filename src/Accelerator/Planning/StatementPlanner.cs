@@ -64,7 +64,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
                 tree ??= SyntaxTree.Parse(connection, sql);
                 bool isConstant = references.All(r => r.At is null && r.ChangeArguments is null);
                 tree.SetSessionValues(SessionValues.Of(session), tables.SelectMany(t => t.Schema.FieldsList.Select(f => f.Name)).ToHashSet(StringComparer.OrdinalIgnoreCase));
-                template = Bind(connection, tree, names, [.. tables.Select(t => t.Policy)], parameters, jdbc);
+                template = Bind(connection, tree, names, tables, parameters, jdbc);
                 if (isConstant)
                 {
                     _texts.Add(sql, references, tree.UsesSession, key, template);
@@ -123,8 +123,9 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         parameters is null ? string.Empty : string.Join(',', parameters.Select(p => p is decimal d ? d.ToString(CultureInfo.InvariantCulture) : p?.GetType().Name ?? "null"));
 
     /// <summary>Puts names of empty tables into a statement, and has the engine bind it.</summary>
-    private StatementTemplate Bind(DuckDBConnection connection, SyntaxTree tree, string[] names, string?[] policies, IReadOnlyList<object?>? parameters, bool jdbc)
+    private StatementTemplate Bind(DuckDBConnection connection, SyntaxTree tree, string[] names, BoundTable[] tables, IReadOnlyList<object?>? parameters, bool jdbc)
     {
+        string?[] policies = [.. tables.Select(t => t.Policy)];
         // A random name cannot occur in the user's text, so putting relations in its place by text is safe.
         string nonce = "lh" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(10)) + "x";
         tree.UnqualifyColumns();
@@ -158,10 +159,14 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         string? lookup = policies.All(p => p is null) ? tree.LookupColumn() : null;
         (string template, columns) = ResultShape.Adapt(text, columns, [.. names.Select((n, i) => (n, tree.Tables[i].DisplayName))], jdbc);
         Schema schema = planning.ArrowSchema(connection, columns);
+        (string Sql, IReadOnlyList<AskedAggregate> Asked)? aggregates = tables is [{ Version: not null, Policy: null } table]
+            ? tree.WithoutAggregates(connection, [.. table.Schema.FieldsList.Select(f => f.Name)], n => FactsQuery.NameOf(nonce, n))
+            : null;
         return new StatementTemplate
         {
             Template = template,
             Lookup = lookup is not null && ReferenceEquals(template, text) && RowCopies.CanCopy(schema) ? new LookupShape(lookup, tree.WithoutCondition(connection)) : null,
+            Aggregates = aggregates is var (told, asked) ? new AggregateShape(FactsQuery.Named(told, columns), asked) : null,
             PlanningText = planned,
             Nonce = nonce,
             PlanningNames = names,
@@ -227,6 +232,13 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     public async ValueTask<PlannedStatement> PlanAsync(
         BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null, string? template = null)
     {
+        if (units is null && template is null && FactsQuery.TryAnswer(bound) is var (answer, told, facts, asked))
+        {
+            var scan = new TableScan(answer, new ScanStatistics { FilesTotal = facts.Files, FilesRead = 0, BytesRead = 0, FilesCounted = facts.Files });
+            var request = new ScanRequest { Columns = asked };
+            return new PlannedStatement(answer, [new PlannedScan(scan, told, request, Use(told, scan.Statistics) with { Columns = asked })]);
+        }
+
         // A whole hot copy is read by the engine itself, which prunes columns and rows: what the values would add is not asked for again.
         bool isHeld = bound.Tables.All(t => t.Version is { IsHeldWhole: true } && t.Policy is null);
         bool isAlike = isHeld && bound.ParameterCount > 0;

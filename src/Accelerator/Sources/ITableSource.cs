@@ -60,6 +60,10 @@ public interface ITableVersion
     /// <summary>Columns that the engine finds rows by through an index.</summary>
     IReadOnlyList<string> IndexedColumns => [];
 
+    /// <summary>What metadata tell of its rows exactly; null where they are not asked.</summary>
+    /// <param name="columns">Names of columns.</param>
+    SnapshotFacts? Facts(IReadOnlyCollection<string> columns) => null;
+
     /// <summary>The relation for what the query needs.</summary>
     ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default);
 }

@@ -61,6 +61,8 @@ public sealed class LakeTableSource(IEnumerable<ITableReader> readers, EngineDat
 
         public ValueTask<TableScan> PlanAsync(ScanRequest request, CancellationToken cancellationToken = default)
             => reader.PlanAsync(snapshot, request with { View = view }, cancellationToken);
+
+        public SnapshotFacts? Facts(IReadOnlyCollection<string> columns) => view is null ? reader.FactsOf(snapshot, columns) : null;
     }
 
     private sealed class ChangesVersion(ITableReader reader, Snapshot snapshot, Schema schema, string from, string to) : ITableVersion

@@ -16,11 +16,7 @@ internal sealed partial class SyntaxTree
         }
 
         JsonObject node = SelectNode();
-        bool isPlain = Text(node, "type") == "SELECT_NODE" && node["from_table"] is JsonObject from && Text(from, "type") == "BASE_TABLE" && from["sample"] is null
-            && node["modifiers"] is JsonArray { Count: 0 } && node["cte_map"]?["map"] is not JsonArray { Count: > 0 } && node["group_expressions"] is JsonArray { Count: 0 }
-            && node["group_sets"] is JsonArray { Count: 0 } && Text(node, "aggregate_handling") == "STANDARD_HANDLING"
-            && node["having"] is null && node["qualify"] is null && node["sample"] is null;
-        if (!isPlain || !node["select_list"]!.AsArray().All(i => IsColumn(i!.AsObject())) || node["where_clause"] is not JsonObject where || Text(where, "type") != "COMPARE_EQUAL")
+        if (!IsPlain(node) || !node["select_list"]!.AsArray().All(i => IsColumn(i!.AsObject())) || node["where_clause"] is not JsonObject where || Text(where, "type") != "COMPARE_EQUAL")
         {
             return null;
         }
@@ -42,6 +38,12 @@ internal sealed partial class SyntaxTree
         node["select_list"]!.AsArray().Add(column.DeepClone());
         return whole.ToSql(connection);
     }
+
+    // One table, all its rows, no groups, no order.
+    private static bool IsPlain(JsonObject node) => Text(node, "type") == "SELECT_NODE" && node["from_table"] is JsonObject from && Text(from, "type") == "BASE_TABLE" && from["sample"] is null
+        && node["modifiers"] is JsonArray { Count: 0 } && node["cte_map"]?["map"] is not JsonArray { Count: > 0 } && node["group_expressions"] is JsonArray { Count: 0 }
+        && node["group_sets"] is JsonArray { Count: 0 } && Text(node, "aggregate_handling") == "STANDARD_HANDLING"
+        && node["having"] is null && node["qualify"] is null && node["sample"] is null;
 
     private JsonObject SelectNode() => _root["statements"]![0]!["node"]!.AsObject();
 

@@ -80,6 +80,9 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
     }
 
     /// <inheritdoc/>
+    public SnapshotFacts? FactsOf(Snapshot snapshot, IReadOnlyCollection<string> columns) => ExactFacts.Of((DeltaSnapshot)snapshot, columns);
+
+    /// <inheritdoc/>
     public UnitKind? UnitsOf(Snapshot snapshot) => UnitKind.Files;
 
     /// <inheritdoc/>

@@ -23,4 +23,9 @@ public interface ITableReader
     /// <exception cref="LakeCatalog.LakeException">FeatureUnsupported: the format, or this table, cannot tell exactly.</exception>
     ValueTask<TableScan> PlanChangesAsync(Snapshot snapshot, string from, string to, CancellationToken cancellationToken = default)
         => throw LakeCatalog.LakeException.FeatureUnsupported($"table_changes: tables of format {Format} do not tell their changes", snapshot.Table.FullName);
+
+    /// <summary>What metadata tell of a snapshot's rows exactly; null where they are not asked.</summary>
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="columns">Names of its columns.</param>
+    SnapshotFacts? FactsOf(Snapshot snapshot, IReadOnlyCollection<string> columns) => null;
 }

@@ -72,6 +72,11 @@ public sealed class FileBlock
     public ColumnBounds Bounds(IReadOnlyList<string> physicalPath, DeltaType type) =>
         _bounds.GetOrAdd(string.Join('\u001f', physicalPath) + "\u001f" + type, _ => ColumnBounds.Parse(_stats, Count, physicalPath, type));
 
+    /// <summary>What statistics tell of a top-level column exactly, for every file; parsed at each call.</summary>
+    /// <param name="physicalName">Its physical name.</param>
+    /// <param name="type">Its type.</param>
+    public ExactBounds ExactBounds(string physicalName, DeltaType type) => Files.ExactBounds.Parse(_stats, Count, physicalName, type);
+
     /// <summary>Rows with a path; usually none or one.</summary>
     internal IEnumerable<int> Find(byte[] path)
     {
