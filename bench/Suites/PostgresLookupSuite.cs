@@ -12,6 +12,7 @@ namespace LakeHolo.Bench.Suites;
 internal sealed class PostgresLookupSuite : ISuite
 {
     private const int Clients = 64;
+    private const int Aim = 5000; // lookups per second and core
     private const string Debian = "/usr/lib/postgresql";
 
     public string Name => "postgres-lookup";
@@ -43,23 +44,25 @@ internal sealed class PostgresLookupSuite : ISuite
                 continue;
             }
 
-            await RunAsync(pgbench, host, script, staleness, 3, null); // also loads the index
+            await RunAsync(pgbench, host, script, staleness, 10, null); // also loads the index, and has the hot paths compiled
             Outcome full = await RunAsync(pgbench, host, script, staleness, seconds, null);
             bench.Add(new BenchRow($"lookups per second and core, {name}")
             {
                 Ours = full.Count / full.Cpu.TotalSeconds,
                 Unit = "/s",
-                Min = 5000,
+                Min = Aim,
                 More = new Dictionary<string, double> { ["per second in all"] = full.Rate, ["cores used"] = full.Cpu.TotalSeconds / seconds, ["p99 ms"] = full.P99 },
             });
-            double half = full.Rate / 2;
-            Outcome calm = await RunAsync(pgbench, host, script, staleness, seconds, half);
-            bench.Add(new BenchRow($"p99 at half of that load, {name}")
+            foreach ((string load, double rate) in new[] { ($"{Aim / 2} per second", Aim / 2.0), ("half of the greatest rate", full.Rate / 2) })
             {
-                Ours = calm.P99,
-                Max = 5,
-                More = new Dictionary<string, double> { ["per second"] = calm.Rate, ["median"] = calm.Median, ["cores used"] = calm.Cpu.TotalSeconds / seconds },
-            });
+                Outcome calm = await RunAsync(pgbench, host, script, staleness, seconds, rate);
+                bench.Add(new BenchRow($"p99 at {load}, {name}")
+                {
+                    Ours = calm.P99,
+                    Max = 5,
+                    More = new Dictionary<string, double> { ["per second"] = calm.Rate, ["median"] = calm.Median, ["cores used"] = calm.Cpu.TotalSeconds / seconds },
+                });
+            }
         }
     }
 

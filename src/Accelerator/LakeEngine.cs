@@ -102,7 +102,7 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
     }
 
     /// <inheritdoc/>
-    public void LogCatalogStatement(QuerySession session, string sql, CatalogOutcome outcome) => Log.PutCatalog(Log.NewEntry(session, sql, outcome.StartedAt) with
+    public void LogCatalogStatement(QuerySession session, string sql, CatalogOutcome outcome) => Log.Put(Log.NewCatalogEntry(session, sql, outcome.StartedAt) with
     {
         State = outcome.Error is null ? "done" : "failed",
         Error = outcome.Error,

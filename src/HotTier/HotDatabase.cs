@@ -37,6 +37,17 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
         $"CREATE TABLE {Alias}.copy_stamp (body VARCHAR); INSERT INTO {Alias}.copy_stamp VALUES (''); "
         + $"CREATE TABLE {Alias}.copy_units (name VARCHAR, g INTEGER); CREATE TABLE {Alias}.copy_numbers (n INTEGER, g INTEGER)");
 
+    /// <summary>Makes the table of rows, empty, for rows that are looked up one by one: texts are kept whole or in dictionaries. Of those that the engine compresses otherwise
+    /// (FSST) it decodes the lengths of all that lie before the one that is wanted.</summary>
+    /// <param name="connection">Within the transaction that fills it.</param>
+    /// <param name="rows">The query that gives the rows.</param>
+    public void CreateRows(DuckDBConnection connection, string rows)
+    {
+        IEnumerable<string> columns = Pairs(connection, $"SELECT column_name || ' ' || column_type || CASE WHEN column_type = 'VARCHAR' THEN ' USING COMPRESSION dictionary' ELSE '' END, 0 FROM (DESCRIBE {rows})")
+            .Select(c => c.Item1);
+        EngineDatabase.Execute(connection, $"CREATE TABLE {Rows} ({string.Join(", ", columns)})");
+    }
+
     /// <summary>Writes the stamp.</summary>
     public void WriteStamp(DuckDBConnection connection, HotStamp stamp)
         => EngineDatabase.Execute(connection, $"UPDATE {Alias}.copy_stamp SET body = {SqlText.Literal(stamp.ToText())}");

@@ -130,7 +130,13 @@ internal sealed partial class HotStore
                     work.Begin(i, parts.Count, stamp.Rows, (part.Lease as TableScan)?.Statistics.FilesRead);
                     (HotStamp before, UnitMap units) = (stamp, copy?.State.Units ?? UnitMap.Empty);
                     EngineDatabase.Execute(connection, "BEGIN TRANSACTION");
-                    await RunAsync(connection, i == 0 ? $"CREATE TABLE {database.Rows} AS {part.Rows}" : $"INSERT INTO {database.Rows} {part.Rows}", path, work, cancellationToken);
+                    if (i == 0 && promotion.Lookup)
+                    {
+                        database.CreateRows(connection, part.Rows);
+                    }
+
+                    bool creates = i == 0 && !promotion.Lookup;
+                    await RunAsync(connection, creates ? $"CREATE TABLE {database.Rows} AS {part.Rows}" : $"INSERT INTO {database.Rows} {part.Rows}", path, work, cancellationToken);
                     if (i == 0)
                     {
                         database.CreateTables(connection);

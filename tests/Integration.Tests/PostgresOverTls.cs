@@ -54,12 +54,15 @@ public sealed class PostgresOverTls : IAsyncLifetime
         psql.StandardInput.Close();
         Task<string> errors = psql.StandardError.ReadToEndAsync();
         Task ended = psql.WaitForExitAsync();
+
+        // Before that psql does not catch the signal, and one that comes before the statement runs is for nothing, as with PostgreSQL.
+        await Eventually.TrueAsync(async () => ended.IsCompleted
+            || (await PsqlAsync(trusted, null, Password, "SELECT count(*) FROM lakeholo.query_log WHERE state = 'running' AND starts_with(sql, 'SELECT count(*) FROM range(1')")).Answer() == "1\n");
         for (int i = 0; i < 30 && !ended.IsCompleted; i++)
         {
-            // One that comes before the statement runs is for nothing, as with PostgreSQL.
-            await Task.WhenAny(ended, Task.Delay(2000));
             using Process signal = Process.Start("kill", ["-INT", psql.Id.ToString(CultureInfo.InvariantCulture)]);
             await signal.WaitForExitAsync();
+            await Task.WhenAny(ended, Task.Delay(2000));
         }
 
         await ended.WaitAsync(TimeSpan.FromSeconds(30));

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using LakeHolo.Accelerator.Catalog;
@@ -63,6 +62,9 @@ public sealed record QueryLogEntry
 {
     /// <summary>A number that grows.</summary>
     public required long Id { get; init; }
+
+    /// <summary>How many of its kind had begun with it.</summary>
+    internal long Place { get; init; }
 
     /// <summary>Who asked.</summary>
     public required string User { get; init; }
@@ -130,24 +132,27 @@ public sealed class QueryLog
     // Tools ask hundreds of them before a query of their user: they must not drive those out.
     private const int KeptCatalog = 1_000;
 
-    private readonly ConcurrentDictionary<long, QueryLogEntry> _entries = new();
-    private readonly ConcurrentQueue<long> _statements = new();
-    private readonly ConcurrentQueue<long> _catalog = new();
+    private readonly Ring _statements = new(Kept);
+    private readonly Ring _catalog = new(KeptCatalog);
     private long _lastId;
 
     /// <summary>The entries, oldest first.</summary>
-    public IReadOnlyList<QueryLogEntry> Entries => [.. _entries.Values.OrderBy(e => e.Id)];
+    public IReadOnlyList<QueryLogEntry> Entries => [.. _statements.Lines.Concat(_catalog.Lines).OrderBy(e => e.Id)];
 
-    internal long NextId() => Interlocked.Increment(ref _lastId);
+    internal void Put(QueryLogEntry entry) => (entry.IsCatalog ? _catalog : _statements).Put(entry);
 
-    internal void Put(QueryLogEntry entry) => Put(entry, _statements, Kept);
-
-    internal void Forget(QueryLogEntry entry) => _entries.TryRemove(entry.Id, out _);
+    internal void Forget(QueryLogEntry entry) => _statements.Forget(entry);
 
     /// <summary>A line for a statement that begins.</summary>
-    internal QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt) => new()
+    internal QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt) => NewEntry(session, sql, startedAt, _statements.NextPlace());
+
+    /// <summary>A line for a statement that a protocol answered from the catalog.</summary>
+    internal QueryLogEntry NewCatalogEntry(QuerySession session, string sql, DateTimeOffset startedAt) => NewEntry(session, sql, startedAt, _catalog.NextPlace()) with { IsCatalog = true };
+
+    private QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt, long place) => new()
     {
-        Id = NextId(),
+        Id = Interlocked.Increment(ref _lastId),
+        Place = place,
         User = session.Identity.User,
         Client = session.Identity.ClientAddress,
         ClientName = session.Identity.ClientName,
@@ -156,23 +161,6 @@ public sealed class QueryLog
         Sql = sql,
         State = "running",
     };
-
-    internal void PutCatalog(QueryLogEntry entry) => Put(entry with { IsCatalog = true }, _catalog, KeptCatalog);
-
-    private void Put(QueryLogEntry entry, ConcurrentQueue<long> order, int kept)
-    {
-        if (!_entries.TryAdd(entry.Id, entry))
-        {
-            _entries[entry.Id] = entry;
-            return;
-        }
-
-        order.Enqueue(entry.Id);
-        if (order.Count > kept && order.TryDequeue(out long oldest))
-        {
-            _entries.TryRemove(oldest, out _);
-        }
-    }
 
     /// <summary>The entries that a user may see.</summary>
     internal IReadOnlyList<QueryLogEntry> EntriesFor(Access.UserAccess who) => who.IsAdmin ? Entries : [.. Entries.Where(e => e.User == who.User && e.State != DeniedState)];
@@ -194,5 +182,33 @@ public sealed class QueryLog
         }
 
         return relation;
+    }
+
+    /// <summary>Lines of one kind, of which a new one takes the place of the oldest.</summary>
+    /// <remarks>They lie in the order in which they began. References from old objects to new ones are looked through at each collection of garbage: side by side they are a few, in a
+    /// hash table as many as there are new lines.</remarks>
+    private sealed class Ring(int size)
+    {
+        private readonly QueryLogEntry?[] _lines = new QueryLogEntry?[size];
+        private long _begun;
+
+        public IEnumerable<QueryLogEntry> Lines => _lines.OfType<QueryLogEntry>();
+
+        public long NextPlace() => Interlocked.Increment(ref _begun);
+
+        /// <summary>Puts a line into its place, unless a later one has that by now.</summary>
+        public void Put(QueryLogEntry entry) => Exchange(entry.Place, entry);
+
+        public void Forget(QueryLogEntry entry) => Exchange(entry.Place, null);
+
+        private void Exchange(long place, QueryLogEntry? line)
+        {
+            ref QueryLogEntry? kept = ref _lines[place % size];
+            QueryLogEntry? before = Volatile.Read(ref kept);
+            while ((before?.Place ?? 0) <= place && Interlocked.CompareExchange(ref kept, line, before) is var found && !ReferenceEquals(found, before))
+            {
+                before = found;
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ using LakeHolo.Accelerator.Sessions;
 using LakeHolo.Golden.Tests.SampleLake;
 using LakeHolo.HotTier;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Golden.Tests.HotCopies;
 
@@ -45,8 +46,13 @@ public sealed class LookupIndexes : IAsyncLifetime
         await _lake.RestartAsync();
         LooksUp("restarted");
         await AnswersAsync();
-        await _lake.ManageAsync("DEMOTE TABLE dwd.orders");
-        await _lake.ManageAsync("PROMOTE TABLE dwd.orders");
+        foreach (string table in (string[])["dwd.orders", "dwd.users_current"])
+        {
+            await _lake.ManageAsync($"DEMOTE TABLE {table}");
+            await _lake.ManageAsync($"PROMOTE TABLE {table}");
+        }
+
+        Assert.Contains("FSST", Compressions("users_current"));
         Assert.NotEqual("INDEX_SCAN", Profile(_lake.Instance.Store.Copies.Single(c => c.Record.Name == "orders"), "order_id").Kind);
     }
 
@@ -56,7 +62,16 @@ public sealed class LookupIndexes : IAsyncLifetime
         {
             (string kind, long rows, long found) = Profile(_lake.Instance.Store.Copies.Single(c => c.Record.Name == table), key);
             Assert.True(kind == "INDEX_SCAN" && rows is > 0 and < 10 && found > 0, $"{when}, {table}: {kind}, {rows} rows, {found} found");
+            Assert.DoesNotContain("FSST", Compressions(table));
         }
+    }
+
+    // How the engine keeps the texts of a copy: of FSST it decodes all before the one that is wanted.
+    private string Compressions(string table)
+    {
+        HotCopy copy = _lake.Instance.Store.Copies.Single(c => c.Record.Name == table);
+        using DuckDBConnection connection = _lake.Instance.Store.Engine.OpenConnection();
+        return (string)HotDatabase.Scalar(connection, $"SELECT string_agg(DISTINCT compression, ' ') FROM pragma_storage_info({SqlText.Literal(copy.Database.Rows)}) WHERE segment_type = 'VARCHAR'")!;
     }
 
     // The statement as the executor prepares it: the copy's columns under their names and types, the condition outside, its value bound.

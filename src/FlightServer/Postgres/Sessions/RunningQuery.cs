@@ -54,21 +54,9 @@ internal sealed class RunningQuery(int processId, CancellationToken stopping)
                 return;
             }
 
-            Task task = running.AsTask();
-            if (await Task.WhenAny(task, Task.Delay(WatchAfter, CancellationToken.None)) != task)
-            {
-                reader.Watch()?.ContinueWith(
-                    left =>
-                    {
-                        if (left.Result)
-                        {
-                            Stop(source);
-                        }
-                    },
-                    CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-            }
-
-            await task;
+            // Disposed before the next message is read: by then the watch has begun or never will.
+            await using ITimer watch = TimeProvider.System.CreateTimer(_ => Watch(reader, source), null, WatchAfter, Timeout.InfiniteTimeSpan);
+            await running;
         }
         catch (OperationCanceledException e) when (source.IsCancellationRequested)
         {
@@ -84,6 +72,16 @@ internal sealed class RunningQuery(int processId, CancellationToken stopping)
             }
         }
     }
+
+    private void Watch(WireReader reader, CancellationTokenSource source) => reader.Watch()?.ContinueWith(
+        left =>
+        {
+            if (left.Result)
+            {
+                Stop(source);
+            }
+        },
+        CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
     private void TimeOut(CancellationTokenSource source)
     {
