@@ -34,7 +34,7 @@ internal sealed partial class SyntaxTree
 
     private static readonly TextFunction Serialize = new("SELECT json_serialize_sql(CAST($1 AS VARCHAR))");
 
-    private static readonly TextFunction Deserialize = new("SELECT json_deserialize_sql(CAST($1 AS JSON))");
+    private static readonly TextFunction Deserialize = new("SELECT json_deserialize_sql(CAST(CAST($1 AS VARCHAR) AS JSON))");
 
     private readonly JsonNode _root;
 
