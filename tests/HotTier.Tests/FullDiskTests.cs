@@ -3,59 +3,55 @@ using LakeHolo.LakeCatalog;
 namespace LakeHolo.HotTier.Tests;
 
 /// <summary>Hot copies on a disk of 16 MiB that is really full: answers stay right, the error tells why, and all works again once there is room.</summary>
-public sealed class FullDiskTests : IAsyncLifetime
+public sealed class FullDiskTests : OverOneTable
 {
-    private const string Sums = "SELECT count(*), sum(x) FROM dwd.t";
-
-    private readonly SmallLake _lake = new();
     private bool _isMounted;
 
-    public ValueTask InitializeAsync()
+    public override ValueTask InitializeAsync()
     {
-        _lake.Write("dwd/t/1.parquet", "SELECT i AS x FROM range(1000) t(i)");
-        Directory.CreateDirectory(_lake.HotDirectory);
-        _isMounted = OperatingSystem.IsLinux() && Mounts.Run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", _lake.HotDirectory);
-        return ValueTask.CompletedTask;
+        Directory.CreateDirectory(Lake.HotDirectory);
+        _isMounted = OperatingSystem.IsLinux() && Mounts.Run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", Lake.HotDirectory);
+        return base.InitializeAsync();
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
-        await _lake.StopAsync();
+        await Lake.StopAsync();
         if (_isMounted)
         {
-            Assert.True(Mounts.Run("umount", _lake.HotDirectory));
+            Assert.True(Mounts.Run("umount", Lake.HotDirectory));
         }
 
-        await _lake.DisposeAsync();
+        await base.DisposeAsync();
     }
 
     [Fact]
     public async Task A_refresh_without_room_fails_changes_nothing_and_works_once_there_is_room()
     {
         NeedsMount();
-        await _lake.StartAsync();
-        await _lake.RowsAsync("PROMOTE TABLE dwd.t");
-        string[] old = (await _lake.AnswerAsync(Sums)).Rows;
+        await Lake.StartAsync();
+        await Lake.RowsAsync("PROMOTE TABLE dwd.t");
+        string[] old = (await Lake.AnswerAsync(Sums)).Rows;
         Fill();
-        _lake.Write("dwd/t/2.parquet", "SELECT (hash(i) // 4096)::BIGINT AS x FROM range(100000) t(i)");
-        string[] fresh = (await _lake.AnswerAsync(Sums)).Rows;
+        Lake.Write("dwd/t/2.parquet", "SELECT (hash(i) // 4096)::BIGINT AS x FROM range(100000) t(i)");
+        string[] fresh = (await Lake.AnswerAsync(Sums)).Rows;
         for (int i = 0; i < 3; i++)
         {
-            LakeException e = await Assert.ThrowsAsync<LakeException>(() => _lake.RowsAsync("REFRESH TABLE dwd.t"));
+            LakeException e = await Assert.ThrowsAsync<LakeException>(() => Lake.RowsAsync("REFRESH TABLE dwd.t"));
             Assert.Equal(LakeErrorKind.ResourcesExhausted, e.Kind);
             Assert.Contains("cannot be refreshed", e.Message, StringComparison.Ordinal);
-            await AnswersAsync(fresh, "lake");
-            await _lake.RowsAsync("SET max_staleness = '1d'");
-            await AnswersAsync(old, "hot");
-            await _lake.RowsAsync("RESET max_staleness");
+            await AnswersAsync(Sums, fresh, "lake");
+            await Lake.RowsAsync("SET max_staleness = '1d'");
+            await AnswersAsync(Sums, old, "hot");
+            await Lake.RowsAsync("RESET max_staleness");
         }
 
         File.Delete(Ballast);
-        await _lake.RowsAsync("REFRESH TABLE dwd.t");
-        await AnswersAsync(fresh, "hot");
-        Assert.Contains("|verified|", (await _lake.RowsAsync("VERIFY TABLE dwd.t"))[0], StringComparison.Ordinal);
-        await _lake.StartAsync();
-        await AnswersAsync(fresh, "hot");
+        await Lake.RowsAsync("REFRESH TABLE dwd.t");
+        await AnswersAsync(Sums, fresh, "hot");
+        Assert.Contains("|verified|", (await Lake.RowsAsync("VERIFY TABLE dwd.t"))[0], StringComparison.Ordinal);
+        await Lake.StartAsync();
+        await AnswersAsync(Sums, fresh, "hot");
     }
 
     [Theory]
@@ -67,29 +63,29 @@ public sealed class FullDiskTests : IAsyncLifetime
 
         // Small in the lake, where what repeats is found from row to row, and large in the engine's storage.
         string text = string.Concat(Enumerable.Range(0, 3000).Select(i => (char)('!' + (i * 7919 % 8171 % 90)))).Replace('\'', '_');
-        _lake.Write("dwd/big/1.parquet", $"SELECT i AS x, i || '{text}' || hash(i) AS s FROM range(20000) t(i)");
-        await _lake.StartAsync();
-        await _lake.RowsAsync("PROMOTE TABLE dwd.t");
-        string[] files = Directory.GetFiles(_lake.HotDirectory, "*.duckdb");
-        LakeException e = await Assert.ThrowsAsync<LakeException>(() => _lake.RowsAsync("PROMOTE TABLE dwd.big" + order));
+        Lake.Write("dwd/big/1.parquet", $"SELECT i AS x, i || '{text}' || hash(i) AS s FROM range(20000) t(i)");
+        await Lake.StartAsync();
+        await Lake.RowsAsync("PROMOTE TABLE dwd.t");
+        string[] files = Directory.GetFiles(Lake.HotDirectory, "*.duckdb");
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => Lake.RowsAsync("PROMOTE TABLE dwd.big" + order));
         Assert.Equal(LakeErrorKind.ResourcesExhausted, e.Kind);
         Assert.Contains("cannot be written", e.Message, StringComparison.Ordinal);
-        Assert.Equal(files, Directory.GetFiles(_lake.HotDirectory, "*.duckdb"));
-        Assert.Equal("hot", (await _lake.AnswerAsync(Sums)).Tiers);
-        (string[] rows, string tiers) = await _lake.AnswerAsync("SELECT count(*), sum(length(s)) > 1 FROM dwd.big");
+        Assert.Equal(files, Directory.GetFiles(Lake.HotDirectory, "*.duckdb"));
+        Assert.Equal("hot", (await Lake.AnswerAsync(Sums)).Tiers);
+        (string[] rows, string tiers) = await Lake.AnswerAsync("SELECT count(*), sum(length(s)) > 1 FROM dwd.big");
         Assert.Equal(["20000|true"], rows);
         Assert.Equal("lake", tiers);
 
-        _lake.Write("dwd/big/1.parquet", $"SELECT i AS x, i || '{text}' || hash(i) AS s FROM range(500) t(i)");
-        await _lake.RowsAsync("PROMOTE TABLE dwd.big" + order);
-        (rows, tiers) = await _lake.AnswerAsync("SELECT count(*), sum(length(s)) > 1 FROM dwd.big");
+        Lake.Write("dwd/big/1.parquet", $"SELECT i AS x, i || '{text}' || hash(i) AS s FROM range(500) t(i)");
+        await Lake.RowsAsync("PROMOTE TABLE dwd.big" + order);
+        (rows, tiers) = await Lake.AnswerAsync("SELECT count(*), sum(length(s)) > 1 FROM dwd.big");
         Assert.Equal(["500|true"], rows);
         Assert.Equal("hot", tiers);
-        await _lake.StartAsync();
-        Assert.Equal("hot", (await _lake.AnswerAsync(Sums)).Tiers);
+        await Lake.StartAsync();
+        Assert.Equal("hot", (await Lake.AnswerAsync(Sums)).Tiers);
     }
 
-    private string Ballast => Path.Combine(_lake.HotDirectory, "ballast");
+    private string Ballast => Path.Combine(Lake.HotDirectory, "ballast");
 
     private void NeedsMount() => Assert.SkipUnless(_isMounted, "A small file system of its own cannot be mounted here (needs Linux and the right to mount)");
 
@@ -109,12 +105,5 @@ public sealed class FullDiskTests : IAsyncLifetime
                 return;
             }
         }
-    }
-
-    private async Task AnswersAsync(string[] rows, string tiers)
-    {
-        (string[] actual, string actualTiers) = await _lake.AnswerAsync(Sums);
-        Assert.Equal(rows, actual);
-        Assert.Equal(tiers, actualTiers);
     }
 }
