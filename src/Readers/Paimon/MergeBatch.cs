@@ -29,7 +29,7 @@ internal sealed class MergeBatch : IMergeResult
     /// <summary>Numbers of the buckets in <see cref="Merged"/>, by their identity.</summary>
     public IReadOnlyDictionary<string, int> Members { get; }
 
-    /// <summary>Table (g, k0, …) of keys that newer runs hold, where that alone decides: every row of the large runs with such a key is superseded, and
+    /// <summary>Table (g, k0, …) of keys that newer runs hold, once a run, where that alone decides: every row of the large runs with such a key is superseded, and
     /// those runs were not even looked at. Null where positions tell.</summary>
     public EngineTable? Keys { get; private set; }
 
@@ -111,7 +111,7 @@ internal sealed class MergeBatch : IMergeResult
             if (options.NewestWins && buckets.SelectMany(b => b.Sections).All(s => s.Base.Max(f => f.MaxSequenceNumber) < s.Newer.Min(f => f.MinSequenceNumber)))
             {
                 batch.Keys = batch.Keep(EngineTable.Reserve(engine, "keys"));
-                EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Keys.Name} AS SELECT DISTINCT g, {sql.KeyList} FROM {touched.Name}");
+                EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Keys.Name} AS SELECT g, {sql.KeyList} FROM {touched.Name}");
                 batch.KeyedFiles.UnionWith(numbers.Where(n => !newer.Contains(n.Key)).Select(n => n.Value));
             }
             else
@@ -127,7 +127,7 @@ internal sealed class MergeBatch : IMergeResult
             {
                 sql.CheckFirstRow(connection, touched.Name);
                 batch.Dead = batch.Keep(EngineTable.Reserve(engine, "dead"));
-                EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Dead.Name} AS {sql.Losers(touched.Name)}");
+                EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Dead.Name} AS {(batch.Keys is null ? sql.Losers(touched.Name) : sql.NewestLosers(touched.Name))}");
             }
             else
             {

@@ -84,7 +84,7 @@ internal static class PaimonColumns
     // These columns hold no values but descriptions of where the values are.
     private static string? DescriptorOption(PaimonField field, PaimonSchema schema) => schema.Flag("blob-as-descriptor")
         ? "blob-as-descriptor"
-        : ((string[])["blob-descriptor-field", "blob.stored-descriptor-fields", "blob-view-field", "video-frame-field"]).FirstOrDefault(
+        : ((string[])["blob-descriptor-field", "blob.stored-descriptor-fields", "blob-view-field", "video-frame-field", "blob-external-storage-field"]).FirstOrDefault(
             o => MergeEngines.MergeOptions.Split(schema.Option(o)).Contains(field.Name));
 
     // ORC has no time of day: there it is an integer, milliseconds.

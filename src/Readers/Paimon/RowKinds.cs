@@ -12,7 +12,8 @@ internal static class RowKinds
     public static string Name(PaimonFileGroup group) => Case(group, "'+I'", "'-U'", "'+U'", "'-D'");
 
     /// <summary>TINYINT: the number.</summary>
-    public static string Number(PaimonFileGroup group) => Case(group, "0::TINYINT", "1::TINYINT", "2::TINYINT", "3::TINYINT");
+    public static string Number(PaimonFileGroup group) =>
+        $"CASE WHEN r.{PaimonColumns.ValueKind} BETWEEN 0 AND 3 THEN r.{PaimonColumns.ValueKind} ELSE {Error(group)} END";
 
     /// <summary>VARCHAR: the file of the row.</summary>
     public static string FileOf(PaimonFileGroup group) => group.Files.Count == 1
@@ -20,6 +21,8 @@ internal static class RowKinds
         : $"({SqlText.LiteralList(group.Files.Select(f => f.Path))})[r.file_index::BIGINT + 1]";
 
     private static string Case(PaimonFileGroup group, params string[] values) =>
-        $"CASE r.{PaimonColumns.ValueKind} {string.Join(" ", values.Select((v, i) => $"WHEN {i} THEN {v}"))} ELSE "
-        + $"error('The Paimon row kind ' || coalesce(CAST(r.{PaimonColumns.ValueKind} AS VARCHAR), 'NULL') || ' is none of 0 to 3, in ' || {FileOf(group)}) END";
+        $"CASE r.{PaimonColumns.ValueKind} {string.Join(" ", values.Select((v, i) => $"WHEN {i} THEN {v}"))} ELSE {Error(group)} END";
+
+    private static string Error(PaimonFileGroup group) =>
+        $"error('The Paimon row kind ' || coalesce(CAST(r.{PaimonColumns.ValueKind} AS VARCHAR), 'NULL') || ' is none of 0 to 3, in ' || {FileOf(group)})";
 }

@@ -131,6 +131,20 @@ internal sealed class MergeSql
             + $"FROM (SELECT *, {used} AS used FROM {touched})) WHERE NOT used OR place > 1{(Options.KeepsDeletes ? "" : " OR v IN (1, 3)")}";
     }
 
+    /// <summary>As <see cref="Losers"/>, where the newest version wins whatever the others are, and only the newer runs' are there: most keys have one, which
+    /// need not be put in order.</summary>
+    public string NewestLosers(string touched)
+    {
+        if (Options.KeepsDeletes || Options.UsesLookupRule)
+        {
+            return Losers(touched);
+        }
+
+        string several = $"SELECT t.* FROM {touched} t SEMI JOIN (SELECT g, {KeyList} FROM {touched} GROUP BY ALL HAVING count(*) > 1) n ON t.g = n.g AND {KeysEqual("t", "n")}";
+        return $"SELECT f, pos FROM {touched} WHERE v IN (1, 3) UNION ALL SELECT f, pos FROM "
+            + $"(SELECT *, row_number() OVER (PARTITION BY g, {KeyList} ORDER BY {Order(newestFirst: true)}) AS place FROM ({several})) WHERE place > 1 AND v NOT IN (1, 3)";
+    }
+
     /// <summary>A retract row among several versions is an error under first-row.</summary>
     public void CheckFirstRow(DuckDBConnection connection, string touched)
     {
@@ -146,7 +160,7 @@ internal sealed class MergeSql
 
     private string Sequence(PaimonFileGroup group)
     {
-        string stored = $"CASE WHEN r.{PaimonColumns.Sequence} IS NULL THEN error('A row has no sequence number, in ' || {RowKinds.FileOf(group)}) ELSE r.{PaimonColumns.Sequence} END";
+        string stored = $"coalesce(r.{PaimonColumns.Sequence}, error('A row has no sequence number, in ' || {RowKinds.FileOf(group)}))";
         return Options.SnapshotOrdering
             ? $"CASE m.src WHEN 0 THEN m.mins WHEN 1 THEN {stored} ELSE error('sequence.snapshot-ordering needs the source of each file') END"
             : stored;
