@@ -9,12 +9,12 @@ internal static class HudiFeatures
     public static void Check(HudiProperties properties, string location)
     {
         int version = properties.TableVersion;
-        if (version is not (6 or 8 or 9))
+        if (version is not (5 or 6 or 8 or 9))
         {
             throw Refused($"hoodie.table.version {properties.Text("hoodie.table.version") ?? "(absent)"}", location);
         }
 
-        if (properties.TimelineLayout != (version == 6 ? 1 : 2))
+        if (properties.TimelineLayout != (version <= 6 ? 1 : 2))
         {
             throw Refused($"hoodie.timeline.layout.version {properties.TimelineLayout} with hoodie.table.version {version}", location);
         }

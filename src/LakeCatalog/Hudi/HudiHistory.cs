@@ -31,9 +31,7 @@ public sealed class HudiHistory
     {
         HudiTableState state = await new HudiSnapshotLoader(known.Table).LoadStateAsync(known, cancellationToken);
         TableRoot root = known.Table.Root;
-        string folder = state.Properties.TimelineLayout == 2
-            ? state.Properties.HistoryFolder
-            : ".hoodie/" + (state.Properties.Text("hoodie.archivelog.folder") ?? "archived").Trim('/') + "/";
+        string folder = state.Properties.TimelineLayout == 2 ? state.Properties.HistoryFolder : state.Properties.ArchiveFolder;
         await foreach (ObjectEntry entry in root.Store.ListAsync(root.Key(folder), recursive: false, cancellationToken: cancellationToken))
         {
             if (entry.Name.EndsWith(".parquet", StringComparison.Ordinal) || entry.Name.StartsWith(".commits_.archive", StringComparison.Ordinal))

@@ -31,6 +31,9 @@ public sealed class HudiProperties
     /// <summary>Folder of the archived timeline of layout 2, with its trailing '/'.</summary>
     public string HistoryFolder => TimelineFolder + (Text("hoodie.timeline.history.path") ?? "history").Trim('/') + "/";
 
+    /// <summary>Folder of the archived timeline of layout 1, with its trailing '/'.</summary>
+    public string ArchiveFolder => ".hoodie/" + (Text("hoodie.archivelog.folder") ?? "archived").Trim('/') + "/";
+
     /// <summary>Whether log files may exist.</summary>
     public bool IsMergeOnRead => string.Equals(Text("hoodie.table.type"), "MERGE_ON_READ", StringComparison.OrdinalIgnoreCase);
 

@@ -76,7 +76,7 @@ internal sealed class HudiSnapshotLoader(LakeTable table)
             Plans = plans,
             Groups = groups,
             ArchivedCompletions = archived,
-            CleanedFiles = await CleanedFiles.ReadAsync(timeline, since, metadata, cancellationToken),
+            CleanedFiles = await CleanedFiles.ReadAsync(_root, properties, timeline, since, metadata, cancellationToken),
             SchemaHistory = await ReadSchemaHistoryAsync(timeline, cancellationToken),
             FileSchema = sample,
             MetadataTable = index,

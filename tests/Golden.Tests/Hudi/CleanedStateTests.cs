@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.Readers.Scanning;
 
@@ -64,6 +65,48 @@ public sealed class CleanedStateTests
         Assert.NotEqual(0, golden.Count(told.Sql));
         LakeException error = await Assert.ThrowsAsync<LakeException>(async () => await golden.PlanChangesAsync(latest, commits[^3], commits[^1]));
         Assert.Equal(LakeErrorKind.NotFound, error.Kind);
+    }
+
+    // As a cleaner by file versions leaves it, whose archived cleans alone tell what it took.
+    [Theory]
+    [InlineData("cow_cleaned_v6")]
+    [InlineData("cow_cleaned_v8")]
+    public async Task What_archived_cleans_removed_is_missed_too(string name)
+    {
+        await using HudiCase golden = HudiCase.Open(name);
+        HudiSnapshot latest = await golden.LoadAsync(SnapshotSelector.Latest);
+        string[] commits = [.. latest.Timeline.Commits.Select(c => c.Time)];
+        Instant[] cleans = [.. latest.Timeline.Instants.Where(i => i.Action == "clean")];
+
+        // The commit tells no more which files it wrote, as one that is archived.
+        string written = Assert.Single(Directory.GetFiles(golden.Path("table/" + latest.Properties.TimelineFolder), $"{commits[0]}*.commit"));
+        File.WriteAllBytes(written, []);
+        ArchivedTimeline.Write(golden, latest.Properties, [.. cleans.Select(c => (c.Time, File.ReadAllBytes(golden.Path("table/" + c.Key))))]);
+        foreach (Instant clean in cleans)
+        {
+            File.Delete(golden.Path("table/" + clean.Key));
+        }
+
+        LakeException error = await Assert.ThrowsAsync<LakeException>(() => golden.LoadAsync(SnapshotSelector.Version(commits[0])));
+        Assert.Equal(LakeErrorKind.NotFound, error.Kind);
+        Assert.Contains("the table's cleaner has removed", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("replaced before", error.Message, StringComparison.Ordinal);
+        Assert.Equal(commits[^1], (await golden.LoadAsync(SnapshotSelector.Version(commits[^1]))).Instant);
+    }
+
+    [Theory]
+    [InlineData("cow_archived_timeline_v6", "", 4)]
+    [InlineData("cow_archived_timeline_v6", "20261123094800722", 3)]
+    [InlineData("cow_archived_timeline_v6", "20261123094822774", 1)]
+    [InlineData("cow_archived_timeline_v8", "", -1)]
+    public async Task Cleans_of_a_real_archive_tell_the_files_that_are_gone(string name, string since, int expected)
+    {
+        await using HudiCase golden = HudiCase.Open(name);
+        HudiSnapshot latest = await golden.LoadAsync(SnapshotSelector.Latest);
+        IReadOnlyDictionary<string, CleanMetadata> cleans = await ArchivedCleans.ReadAsync(golden.Table.Root, latest.Properties, since, TestContext.Current.CancellationToken);
+        Assert.True(expected < 0 ? cleans.Count > 0 : cleans.Count == expected, string.Join(' ', cleans.Keys));
+        Assert.All(cleans.Values, c => Assert.NotEmpty(c.Deleted));
+        Assert.All(cleans.Values.SelectMany(c => c.Deleted), d => Assert.False(File.Exists(golden.Path($"table/{d.Partition}/{d.Name}"))));
     }
 
     private static void Archive(HudiCase golden, IEnumerable<string> instants)

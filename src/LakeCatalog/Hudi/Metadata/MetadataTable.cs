@@ -43,7 +43,8 @@ public sealed class MetadataTable
     internal static async ValueTask<MetadataTable?> TryOpenAsync(
         TableRoot table, HudiProperties properties, HudiTimeline data, MetadataTableCache known, CancellationToken cancellationToken)
     {
-        if (!PartitionsOf(properties).Contains("files"))
+        // The records of version 5 are of an older kind.
+        if (properties.TableVersion < 6 || !PartitionsOf(properties).Contains("files"))
         {
             return null;
         }

@@ -43,9 +43,11 @@ internal static class CommitAvro
         [.. Records(Single(container, path)["operations"]).Select(o => (o.GetStringOrNull("partitionPath") ?? "", o.GetStringOrNull("fileId") ?? ""))];
 
     /// <summary>What a completed clean says it removed.</summary>
-    public static CleanMetadata ReadClean(ReadOnlyMemory<byte> container, string path)
+    public static CleanMetadata ReadClean(ReadOnlyMemory<byte> container, string path) => ReadClean(Single(container, path));
+
+    /// <summary>Likewise, from the record itself.</summary>
+    public static CleanMetadata ReadClean(AvroRecord root)
     {
-        AvroRecord root = Single(container, path);
         var deleted = new List<(string, string)>();
         foreach ((string partition, object? value) in root.GetMap("partitionMetadata"))
         {

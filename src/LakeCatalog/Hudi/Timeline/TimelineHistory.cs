@@ -28,11 +28,35 @@ internal static class TimelineHistory
             if (parts.Length == 3 && instants.Any(i => string.CompareOrdinal(i, parts[0]) >= 0 && string.CompareOrdinal(i, parts[1]) <= 0))
             {
                 byte[] file = await root.Store.ReadAsync(root.Key(folder + name), cancellationToken: cancellationToken);
-                AddFrom(file, instants, completions, name);
+                foreach (Row row in Read(file, withMetadata: false, name))
+                {
+                    if (instants.Contains(row.Time) && row.Completion is { Length: > 0 } end)
+                    {
+                        completions[row.Time] = end;
+                    }
+                }
             }
         }
 
         return completions;
+    }
+
+    /// <summary>The completed files' bytes of archived instants of an action after a time; null where there are none.</summary>
+    public static async ValueTask<IReadOnlyList<(string Time, byte[]? Metadata)>> ReadActionsAsync(
+        TableRoot root, string folder, string action, string since, CancellationToken cancellationToken)
+    {
+        var found = new List<(string, byte[]?)>();
+        foreach (string name in await FindManifestAsync(root, folder, cancellationToken) ?? [])
+        {
+            string[] parts = name.Split('_');
+            if (parts.Length != 3 || string.CompareOrdinal(parts[1], since) > 0)
+            {
+                byte[] file = await root.Store.ReadAsync(root.Key(folder + name), cancellationToken: cancellationToken);
+                found.AddRange(Read(file, withMetadata: true, name).Where(r => r.Action == action && string.CompareOrdinal(r.Time, since) > 0).Select(r => (r.Time, r.Metadata)));
+            }
+        }
+
+        return found;
     }
 
     private static async ValueTask<IReadOnlyList<string>?> FindManifestAsync(TableRoot root, string folder, CancellationToken cancellationToken)
@@ -75,35 +99,39 @@ internal static class TimelineHistory
         return [.. manifest.RootElement.GetProperty("files").EnumerateArray().Select(f => f.GetProperty("fileName").GetString()!)];
     }
 
-    private static void AddFrom(byte[] file, IReadOnlySet<string> instants, Dictionary<string, string> completions, string name)
+    private static List<Row> Read(byte[] file, bool withMetadata, string name)
     {
+        var found = new List<Row>();
         try
         {
             using var stream = new MemoryStream(file, writable: false);
             using var source = new ManagedRandomAccessFile(stream);
             using var reader = new ParquetFileReader(source);
-            int instantColumn = reader.FileMetaData.Schema.ColumnIndex("instantTime");
-            int completionColumn = reader.FileMetaData.Schema.ColumnIndex("completionTime");
+            SchemaDescriptor schema = reader.FileMetaData.Schema;
             for (int group = 0; group < reader.FileMetaData.NumRowGroups; group++)
             {
                 using RowGroupReader rows = reader.RowGroup(group);
                 int count = checked((int)rows.MetaData.NumRows);
-                using LogicalColumnReader<string> requested = rows.Column(instantColumn).LogicalReader<string>();
-                using LogicalColumnReader<string> completed = rows.Column(completionColumn).LogicalReader<string>();
-                string[] times = requested.ReadAll(count);
-                string[] ends = completed.ReadAll(count);
-                for (int i = 0; i < count; i++)
-                {
-                    if (instants.Contains(times[i]) && ends[i] is { Length: > 0 } end)
-                    {
-                        completions[times[i]] = end;
-                    }
-                }
+                string?[] times = Column<string?>(rows, schema, "instantTime", count);
+                string?[] ends = Column<string?>(rows, schema, "completionTime", count);
+                string?[] actions = Column<string?>(rows, schema, "action", count);
+                byte[]?[] metadata = withMetadata ? Column<byte[]?>(rows, schema, "metadata", count) : new byte[]?[count];
+                found.AddRange(Enumerable.Range(0, count).Select(i => new Row(times[i] ?? "", ends[i], actions[i], metadata[i])));
             }
         }
         catch (ParquetException error)
         {
             throw LakeException.FormatInvalid("Hudi: a file of the timeline history is malformed: " + error.Message, name, error);
         }
+
+        return found;
     }
+
+    private static T[] Column<T>(RowGroupReader rows, SchemaDescriptor schema, string name, int count)
+    {
+        using LogicalColumnReader<T> column = rows.Column(schema.ColumnIndex(name)).LogicalReader<T>();
+        return column.ReadAll(count);
+    }
+
+    private sealed record Row(string Time, string? Completion, string? Action, byte[]? Metadata);
 }
