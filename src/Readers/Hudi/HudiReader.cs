@@ -22,8 +22,9 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
 {
     private readonly SliceFiles _files = new(engine, files);
     private readonly MergeResults<MergedSlices> _merges = new();
-    private readonly MergedCopies _copies = new(engine, files, "hudi-merged-5\u0001");
+    private readonly MergedCopies _copies = new(engine, files, "hudi-merged-6\u0001");
     private readonly FooterPruning _footers = new(engine);
+    private SliceMerges? _merging;
 
     /// <inheritdoc/>
     public string Format => "hudi";
@@ -156,7 +157,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         }
 
         IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> uses = await _merges.GetAsync(
-            merged, s => s.Identity, missing => _files.MergeAsync(snapshot, missing, cancellationToken), leases, cancellationToken);
+            merged, s => s.Identity, missing => (_merging ??= new SliceMerges(engine, _files)).MergeAsync(snapshot, missing, cancellationToken), leases, cancellationToken);
         if (copied is not null)
         {
             leases.AddRange(uses.Select(u => _copies.Count(

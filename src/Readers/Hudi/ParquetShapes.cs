@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.Readers.DataFiles.Parquet;
+using LakeHolo.Readers.Delta;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Hudi;
@@ -18,6 +20,7 @@ internal sealed class ParquetShapes
     private const int MaxFiles = 200_000;
     private readonly ConcurrentDictionary<string, ParquetShape> _byFile = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, ParquetShape> _bySignature = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<ParquetNode, ParquetShape> _bySchema = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>The shape of one file.</summary>
     /// <param name="connection">Used for the look-up.</param>
@@ -34,10 +37,22 @@ internal sealed class ParquetShapes
         {
             _byFile.Clear();
             _bySignature.Clear();
+            _bySchema.Clear();
         }
 
-        ParquetShape shape = Describe(connection, localPath);
-        return _byFile[identity] = _bySignature.GetOrAdd(shape.Signature, shape);
+        // Files whose footers spell the same schema are of one shape, and the engine is asked for the first of them.
+        ParquetNode? schema = LocalFooter.TryRead(localPath) is { } footer ? ParquetFooter.Parse(footer, localPath).Schema : null;
+        if (schema is null || !_bySchema.TryGetValue(schema, out ParquetShape? shape))
+        {
+            shape = Describe(connection, localPath);
+            shape = _bySignature.GetOrAdd(shape.Signature, shape);
+            if (schema is not null)
+            {
+                _bySchema[schema] = shape;
+            }
+        }
+
+        return _byFile[identity] = shape;
     }
 
     // The engine's types do not tell milliseconds from microseconds. Its types and the file's schema have the same leaves in the same order, however lists are spelled.

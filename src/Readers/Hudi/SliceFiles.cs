@@ -55,15 +55,6 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         ];
     }
 
-    /// <summary>The base files of slices by the slices' ordinals; slices without one are missing.</summary>
-    private async ValueTask<IReadOnlyDictionary<int, ReadableFile>> OpenBasesByOrdinalAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
-    {
-        int[] ordinals = [.. Enumerable.Range(0, slices.Count).Where(i => slices[i].Base is not null)];
-        IReadOnlyList<ReadableFile> opened = await OpenBasesAsync(snapshot, slices, columns, leases, cancellationToken);
-        return ordinals.Zip(opened).ToDictionary(p => p.First, p => p.Second);
-    }
-
     /// <summary>Finds the log blocks of slices that a snapshot holds.</summary>
     public async ValueTask<IReadOnlyList<SliceLogs>> FindLogsAsync(HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, CancellationToken cancellationToken)
     {
@@ -84,53 +75,6 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         return found;
     }
 
-    /// <summary>Decodes the live blocks of slices and merges them with the base files: those whose versions are combined, those whose log files tell positions, and the others.</summary>
-    public async ValueTask<IReadOnlyList<MergedSlices>> MergeAsync(HudiSnapshot snapshot, IReadOnlyList<SliceLogs> slices, CancellationToken cancellationToken)
-    {
-        MergeRules rules = MergeRules.Of(snapshot);
-        var leases = new List<IAsyncDisposable>();
-        var results = new List<MergedSlices>();
-        try
-        {
-            foreach (IGrouping<(bool AreFolded, bool ArePositioned), SliceLogs> some in slices.GroupBy(s => (s.HasPartial || rules.Fill != FillMode.None, s.TellsPositions)))
-            {
-                MergeRules applied = some.Any(s => s.HasPartial) ? rules with { Fill = FillMode.Absent } : rules;
-                results.Add(await MergeAlikeAsync(snapshot, [.. some], applied, some.Key is { ArePositioned: true, AreFolded: false }, leases, cancellationToken));
-            }
-
-            return results;
-        }
-        catch
-        {
-            results.ForEach(r => r.Dispose());
-            throw;
-        }
-        finally
-        {
-            foreach (IAsyncDisposable lease in leases)
-            {
-                await lease.DisposeAsync();
-            }
-        }
-    }
-
-    private async ValueTask<MergedSlices> MergeAlikeAsync(
-        HudiSnapshot snapshot, SliceLogs[] slices, MergeRules rules, bool arePositioned, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
-    {
-        var blocks = new DecodedBlock[slices.Length][];
-        var deletes = new DecodedDeletes[slices.Length][];
-        await Parallel.ForAsync(0, slices.Length, cancellationToken, async (i, token) =>
-        {
-            blocks[i] = [.. await OpenBlocksAsync(snapshot, slices[i], i, arePositioned, leases, token)];
-            deletes[i] = [.. await ReadDeletesAsync(snapshot, slices[i], i, arePositioned, token)];
-        });
-        // Whole rows of the base are needed only where versions are combined.
-        IReadOnlyCollection<string>? columns = rules.Fill == FillMode.None ? NamesOf(snapshot, KeyColumns(snapshot, rules)) : null;
-        IReadOnlyDictionary<int, ReadableFile> bases = await OpenBasesByOrdinalAsync(snapshot, [.. slices.Select(s => s.Slice)], columns, leases, cancellationToken);
-        Dictionary<string, int> members = slices.Select((s, i) => (s.Identity, i)).ToDictionary(m => m.Identity, m => m.i, StringComparer.Ordinal);
-        return new SliceMerger(engine, snapshot, rules).Merge(members, [.. blocks.SelectMany(b => b)], [.. deletes.SelectMany(d => d)], bases);
-    }
-
     /// <summary>The data blocks of a slice, decoded.</summary>
     public async ValueTask<IReadOnlyList<DecodedBlock>> OpenBlocksAsync(
         HudiSnapshot snapshot, SliceLogs slice, int ordinal, bool withPositions, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
@@ -149,7 +93,8 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         return blocks;
     }
 
-    private static async ValueTask<List<DecodedDeletes>> ReadDeletesAsync(HudiSnapshot snapshot, SliceLogs slice, int ordinal, bool withPositions, CancellationToken cancellationToken)
+    /// <summary>The delete blocks of a slice.</summary>
+    public static async ValueTask<IReadOnlyList<DecodedDeletes>> ReadDeletesAsync(HudiSnapshot snapshot, SliceLogs slice, int ordinal, bool withPositions, CancellationToken cancellationToken)
     {
         var deletes = new List<DecodedDeletes>();
         for (int order = 0; order < slice.Live.Count; order++)
@@ -215,9 +160,6 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     /// <summary>The names that columns have in files of any schema version.</summary>
     public static IReadOnlyCollection<string> NamesOf(HudiSnapshot snapshot, IEnumerable<string> columns)
         => columns.SelectMany(c => snapshot.SchemaHistory?.NamesOf(c) ?? [c]).ToHashSet(StringComparer.OrdinalIgnoreCase);
-
-    private static IEnumerable<string> KeyColumns(HudiSnapshot snapshot, MergeRules rules)
-        => snapshot.Properties.RecordKeyFields.Append("_hoodie_record_key").Concat(rules.Ordering);
 
     private static string? KeyColumnOf(HudiSnapshot snapshot)
         => snapshot.Properties.PopulatesMetaFields ? "_hoodie_record_key" : snapshot.Properties.RecordKeyFields is [var only] ? only : null;

@@ -20,7 +20,8 @@ public sealed class HudiRefusalTests : IDisposable
     [Theory]
     [InlineData("", "hoodie.table.version (absent)")]
     [InlineData("hoodie.table.version=0", "hoodie.table.version 0")]
-    [InlineData("hoodie.table.version=5", "hoodie.table.version 5")]
+    [InlineData("hoodie.table.version=4", "hoodie.table.version 4")]
+    [InlineData("hoodie.table.version=5\nhoodie.timeline.layout.version=2", "hoodie.timeline.layout.version 2 with hoodie.table.version 5")]
     [InlineData("hoodie.table.version=7", "hoodie.table.version 7")]
     [InlineData("hoodie.table.version=10", "hoodie.table.version 10")]
     [InlineData("hoodie.table.version=11", "hoodie.table.version 11")]
@@ -41,13 +42,13 @@ public sealed class HudiRefusalTests : IDisposable
     }
 
     [Theory]
-    [InlineData(6, "hoodie.compaction.payload.class=org.apache.hudi.common.model.FirstValueAvroPayload", "FirstValueAvroPayload")]
-    [InlineData(8, "hoodie.record.merge.mode=CUSTOM\nhoodie.compaction.payload.class=org.apache.hudi.common.model.FirstValueAvroPayload", "FirstValueAvroPayload")]
+    [InlineData(6, "hoodie.compaction.payload.class=org.apache.hudi.common.model.RewriteAvroPayload", "RewriteAvroPayload")]
     [InlineData(8, "hoodie.record.merge.mode=CUSTOM\nhoodie.compaction.payload.class=org.apache.spark.sql.hudi.command.payload.ExpressionPayload", "ExpressionPayload")]
     [InlineData(6, "hoodie.compaction.payload.class=com.example.OverwriteWithLatestAvroPayload", "com.example.OverwriteWithLatestAvroPayload")]
     [InlineData(9, "hoodie.record.merge.mode=CUSTOM\nhoodie.record.merge.strategy.id=1897ef5f-18bc-4557-939c-9d6a8afd1519", "1897ef5f-18bc-4557-939c-9d6a8afd1519")]
     [InlineData(8, "hoodie.record.merge.strategy.id=12345678-0000-0000-0000-000000000000", "12345678-0000-0000-0000-000000000000")]
     [InlineData(9, "hoodie.record.merge.mode=CUSTOM", "(none)")]
+    [InlineData(5, "", "table version 5 without a payload class")]
     public void Log_files_of_an_unknown_payload_or_merger_are_not_merged_by_a_guess(int version, string properties, string name)
     {
         HudiSnapshot snapshot = _table.Snapshot($"hoodie.table.version={version}\nhoodie.table.ordering.fields=ord\n{properties}\n", Schema);

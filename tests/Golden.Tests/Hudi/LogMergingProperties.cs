@@ -37,6 +37,8 @@ public sealed class LogMergingProperties : IDisposable
     [InlineData("COMMIT_TIME_ORDERING", "KEEP_VALUES", "id", "ord", false)]
     [InlineData("EVENT_TIME_ORDERING", "KEEP_VALUES", "id", "ord", true)]
     [InlineData("EVENT_TIME_ORDERING", "KEEP_VALUES", "n,half", "ord,ord2", true)]
+    [InlineData("CUSTOM", "NONE", "id", "ord", false)]
+    [InlineData("CUSTOM", "NONE", "n", "ord,ord2", true)]
     public void Random_logs_merge_as_a_record_by_record_fold_does(string mode, string fill, string key, string ordering, bool withMarker)
     {
         var rules = new Rules(mode, fill, ordering.Contains(',', StringComparison.Ordinal), withMarker);
@@ -48,7 +50,7 @@ public sealed class LogMergingProperties : IDisposable
             var blocks = new Dictionary<int, List<List<Record>>>();
             for (int slice = 0; slice < 2; slice++)
             {
-                bases[slice] = [.. Enumerable.Range(0, random.Next(6)).Select(_ => Data(random) with { Op = null })];
+                bases[slice] = [.. Enumerable.Range(0, random.Next(6)).Select(_ => Data(random))];
                 blocks[slice] = [.. Enumerable.Range(0, 1 + random.Next(4)).Select(_ => Block(random, rules))];
             }
 
@@ -56,7 +58,7 @@ public sealed class LogMergingProperties : IDisposable
             _maxFolded = seed % 2 == 0 ? 3 : long.MaxValue / 2;
             Assert.Equal(expected, Merged(snapshot, bases, blocks, withPositions: false));
             long records = blocks.Values.SelectMany(b => b).Sum(b => b.Count);
-            Assert.Equal(fill == "NONE" ? 0 : seed % 2 == 0 ? (records + 2) / 3 : 1, _parts);
+            Assert.Equal(fill == "NONE" && mode != "CUSTOM" ? 0 : seed % 2 == 0 ? (records + 2) / 3 : 1, _parts);
         }
     }
 
@@ -76,7 +78,7 @@ public sealed class LogMergingProperties : IDisposable
             for (int slice = 0; slice < 2; slice++)
             {
                 // Writers give positions where every record changes a row of the base file, in the order of the rows.
-                List<Record> rows = bases[slice] = [.. Enumerable.Range(0, 6).OrderBy(_ => random.Next()).Take(1 + random.Next(6)).Select(k => Data(random) with { Key = "k" + k, Op = null })];
+                List<Record> rows = bases[slice] = [.. Enumerable.Range(0, 6).OrderBy(_ => random.Next()).Take(1 + random.Next(6)).Select(k => Data(random) with { Key = "k" + k })];
                 blocks[slice] = [.. Enumerable.Range(0, 1 + random.Next(4)).Select(_ =>
                 {
                     List<Record> block = Block(random, rules);
@@ -87,6 +89,10 @@ public sealed class LogMergingProperties : IDisposable
             string[] expected = [.. bases.Keys.SelectMany(s => Model(bases[s], blocks[s], rules)).Order(StringComparer.Ordinal)];
             Assert.Equal(expected, Merged(snapshot, bases, blocks, withPositions: true));
             Assert.Equal(expected, Merged(snapshot, bases, blocks, withPositions: false));
+            if (mode == "COMMIT_TIME_ORDERING")
+            {
+                Assert.Equal(expected, Merged(snapshot, bases, blocks, withPositions: true, byPositionsAlone: true));
+            }
         }
     }
 
@@ -143,8 +149,10 @@ public sealed class LogMergingProperties : IDisposable
 
         foreach (Record row in rows.Select(r => r with { Order = rules.OrderOf(r) }))
         {
-            Record result = log.Remove(row.Key, out Record? newer) ? Merge(row, newer, rules) : row;
-            if (!rules.IsDelete(result))
+            // A row that no log record meets is there, whatever it says of itself.
+            bool isMet = log.Remove(row.Key, out Record? newer);
+            Record result = isMet ? Merge(row, newer!, rules) : row;
+            if (!isMet || !rules.IsDelete(result))
             {
                 yield return result.Text;
             }
@@ -159,7 +167,9 @@ public sealed class LogMergingProperties : IDisposable
     private static Record Merge(Record older, Record newer, Rules rules)
     {
         // A deletion without an ordering value (or with the 32-bit zero) beats what came before, and anything beats it.
-        bool newerWins = rules.Mode == "COMMIT_TIME_ORDERING" || rules.BeatsAll(newer) || rules.BeatsAll(older) || newer.Order.CompareTo(older.Order) >= 0;
+        // The payload of first values keeps the earlier one of two records of one ordering value.
+        bool isLate = newer.Order.CompareTo(older.Order) < 0 || (rules.Mode == "CUSTOM" && newer.Order == older.Order && !rules.IsDelete(newer) && !rules.IsDelete(older));
+        bool newerWins = rules.Mode == "COMMIT_TIME_ORDERING" || rules.BeatsAll(newer) || rules.BeatsAll(older) || !isLate;
         (Record winner, Record loser) = newerWins ? (newer, older) : (older, newer);
         return rules.Fill switch
         {
@@ -183,7 +193,7 @@ public sealed class LogMergingProperties : IDisposable
         };
     }
 
-    private string[] Merged(HudiSnapshot snapshot, Dictionary<int, List<Record>> bases, Dictionary<int, List<List<Record>>> blocks, bool withPositions)
+    private string[] Merged(HudiSnapshot snapshot, Dictionary<int, List<Record>> bases, Dictionary<int, List<List<Record>>> blocks, bool withPositions, bool byPositionsAlone = false)
     {
         var decoded = new List<DecodedBlock>();
         var deletes = new List<DecodedDeletes>();
@@ -206,15 +216,16 @@ public sealed class LogMergingProperties : IDisposable
 
         Dictionary<int, ReadableFile> files = bases.Where(b => b.Value.Count > 0).ToDictionary(b => b.Key, b => Write(b.Value));
         return _table.Texts("SELECT concat_ws('|', id, coalesce(ord::VARCHAR, '-'), coalesce(ord2::VARCHAR, '-'), coalesce(v, '-'), coalesce(w, '-'), coalesce(op, '-')) FROM ("
-            + Relation(snapshot, decoded, deletes, files) + ")");
+            + Relation(snapshot, decoded, deletes, files, byPositionsAlone) + ")");
     }
 
-    private string Relation(HudiSnapshot snapshot, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes, Dictionary<int, ReadableFile> files)
+    private string Relation(
+        HudiSnapshot snapshot, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes, Dictionary<int, ReadableFile> files, bool byPositionsAlone = false)
     {
         MergeRules rules = MergeRules.Of(snapshot);
         var members = new Dictionary<string, int> { ["0"] = 0, ["1"] = 1 };
         var merger = new SliceMerger(_table.Engine, snapshot, rules) { MaxFolded = _maxFolded };
-        MergedSlices merged = merger.Merge(members, blocks, deletes, files);
+        MergedSlices merged = byPositionsAlone ? PositionMerge.TryMerge(_table.Engine, snapshot, rules, members, blocks, deletes)! : merger.Merge(members, blocks, deletes, files);
         _parts = merger.Parts;
         Dictionary<int, FileSlice> slices = members.ToDictionary(m => m.Value, m => new FileSlice { Partition = "", FileId = m.Key, BaseInstant = "1" });
         List<string> parts =
@@ -258,6 +269,7 @@ public sealed class LogMergingProperties : IDisposable
     private HudiSnapshot SnapshotOf(Rules rules, string key, string ordering) => _table.Snapshot(
         $"hoodie.table.version=9\nhoodie.record.merge.mode={rules.Mode}\nhoodie.table.partial.update.mode={rules.Fill}\nhoodie.table.ordering.fields={ordering}\n"
         + $"hoodie.populate.meta.fields=false\nhoodie.table.recordkey.fields={key}\nhoodie.table.keygenerator.type=NON_PARTITION\n"
+        + (rules.Mode == "CUSTOM" ? "hoodie.compaction.payload.class=org.apache.hudi.common.model.FirstValueAvroPayload\n" : "")
         + (rules.HasMarker ? "hoodie.record.merge.property.hoodie.payload.delete.field=op\nhoodie.record.merge.property.hoodie.payload.delete.marker=d\n" : ""),
         Schema);
 

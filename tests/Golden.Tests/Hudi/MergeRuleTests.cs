@@ -37,6 +37,8 @@ public sealed class MergeRuleTests : IDisposable
     [InlineData(8, "hoodie.record.merge.mode=CUSTOM\nhoodie.record.merge.strategy.id=" + PayloadBased + "\n" + Payloads + "PartialUpdateAvroPayload", "ord Defaults")]
     [InlineData(6, Payloads + "OverwriteNonDefaultsWithLatestAvroPayload", "Defaults of base rows")]
     [InlineData(8, "hoodie.record.merge.mode=CUSTOM\n" + Payloads + "OverwriteNonDefaultsWithLatestAvroPayload", "Defaults")]
+    [InlineData(6, Payloads + "FirstValueAvroPayload", "ord first")]
+    [InlineData(8, "hoodie.record.merge.mode=CUSTOM\nhoodie.record.merge.strategy.id=" + PayloadBased + "\n" + Payloads + "FirstValueAvroPayload", "ord first")]
     [InlineData(6, Payloads + "AWSDmsAvroPayload", "deletes Op=D")]
     [InlineData(6, Payloads + "debezium.PostgresDebeziumAvroPayload", "_event_lsn Unavailable of base rows deletes _change_operation_type=d")]
     [InlineData(8, "hoodie.record.merge.mode=CUSTOM\n" + Payloads + "debezium.PostgresDebeziumAvroPayload", "_event_lsn Unavailable deletes _change_operation_type=d")]
@@ -54,6 +56,7 @@ public sealed class MergeRuleTests : IDisposable
             .. rules.Ordering,
             rules.Fill == FillMode.None ? "" : rules.Fill.ToString(),
             rules.FillsFromBaseOnly ? "of base rows" : "",
+            rules.FirstWins ? "first" : "",
             rules.Delete is var (column, marker) ? $"deletes {column}={marker}" : "",
         ];
         Assert.Equal(expected, string.Join(' ', parts.Where(p => p.Length > 0)));
@@ -95,6 +98,20 @@ public sealed class MergeRuleTests : IDisposable
     {
         string[] rows = Merged(Payloads + "debezium.MySqlDebeziumAvroPayload\n", "v", Row("v", "'base'", $"'{older}'"), Row("v", "'log'", $"'{newer}'"), "hoodie.table.version=6\n");
         Assert.Equal([expected], rows);
+    }
+
+    // Every engine that writes Hudi compares the UTF-8 bytes of texts: Spark's UTF8String, Avro's Utf8, Hadoop's Text, Flink's StringData. In UTF-16 U+1F600 would be below U+FF21.
+    [Theory]
+    [InlineData("\uFF21", "\U0001F600", "new")]
+    [InlineData("\U0001F600", "\uFF21", "old")]
+    [InlineData("\uE000", "\U00010000", "new")]
+    [InlineData("\uD7FF", "\uE000", "new")]
+    [InlineData("a", "", "old")]
+    public void Texts_are_ordered_by_their_bytes(string older, string newer, string expected)
+    {
+        Assert.Equal([expected], Merged(
+            "hoodie.table.ordering.fields=text\n", "v", Row("v", $"'old'").Replace("'none'", $"'{older}'", StringComparison.Ordinal), Row("v", $"'new'").Replace("'none'", $"'{newer}'", StringComparison.Ordinal),
+            "hoodie.table.version=9\nhoodie.record.merge.mode=EVENT_TIME_ORDERING\n"));
     }
 
     // Several fields, of which one is a floating number: -0.0 is below 0.0, NaN above all.

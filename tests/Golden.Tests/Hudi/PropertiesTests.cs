@@ -24,6 +24,7 @@ public sealed class PropertiesTests
         => Assert.Equal(expected, HudiProperties.Parse(Encoding.UTF8.GetBytes(text)).Text("a"));
 
     [Theory]
+    [InlineData("hoodie.table.version=5", 1, ".hoodie/")]
     [InlineData("hoodie.table.version=6", 1, ".hoodie/")]
     [InlineData("hoodie.table.version=8", 2, ".hoodie/timeline/")]
     [InlineData("hoodie.table.version=9\nhoodie.timeline.path=t\nhoodie.timeline.history.path=h", 2, ".hoodie/t/")]

@@ -22,7 +22,8 @@ internal static class RowGroupStatistics
     /// <param name="column">Name of a top-level column in the file.</param>
     /// <param name="type">The type that the table gives it.</param>
     /// <param name="path">For messages.</param>
-    public static ColumnRange?[] Of(ReadOnlySpan<byte> footer, string column, IArrowType type, string path)
+    /// <param name="trustsNullCounts">Whether a row group without NULLs, by its count of them, is taken for one.</param>
+    public static ColumnRange?[] Of(ReadOnlySpan<byte> footer, string column, IArrowType type, string path, bool trustsNullCounts = false)
     {
         // The engine finds names ignoring case, and takes the first of several.
         ParquetNode[] named = [.. ParquetFooter.Parse(footer, path).Schema.Children.Where(c => c.Name.Equals(column, StringComparison.OrdinalIgnoreCase))];
@@ -60,7 +61,7 @@ internal static class RowGroupStatistics
 
         // The engine's own writer orders text by its bytes, whether or not it says so.
         bool KnowsOrder(int leaf) => hasOrders ? leaf < orders.Count && orders[leaf] : writer.StartsWith("DuckDB", StringComparison.Ordinal);
-        return [.. groups.Select(g => node is null || g.Leaf < 0 || (hasOrders && !KnowsOrder(g.Leaf)) ? null : RangeOf(g.Bounds, node, KnowsOrder(g.Leaf)))];
+        return [.. groups.Select(g => node is null || g.Leaf < 0 || (hasOrders && !KnowsOrder(g.Leaf)) ? null : RangeOf(g.Bounds, node, KnowsOrder(g.Leaf), mayHaveNulls: !trustsNullCounts || g.Bounds.NullCount != 0))];
     }
 
     // Every stored value is the table's value, in the order that the bounds have.
@@ -82,7 +83,7 @@ internal static class RowGroupStatistics
         };
     }
 
-    private static ColumnRange? RangeOf(Bounds bounds, ParquetNode node, bool knowsOrder)
+    private static ColumnRange? RangeOf(Bounds bounds, ParquetNode node, bool knowsOrder, bool mayHaveNulls)
     {
         bool isNumber = node.Physical is ParquetPhysical.Int32 or ParquetPhysical.Int64;
         if (!knowsOrder && !isNumber)
@@ -93,7 +94,7 @@ internal static class RowGroupStatistics
         bool isNew = bounds.MinValue is not null || bounds.MaxValue is not null;
         byte[]? min = isNew ? bounds.MinValue : isNumber ? bounds.Min : null;
         byte[]? max = isNew ? bounds.MaxValue : isNumber ? bounds.Max : null;
-        var range = new ColumnRange(Value(min, node), Value(max, node), MayHaveNulls: true, MayHaveValues: true);
+        var range = new ColumnRange(Value(min, node), Value(max, node), mayHaveNulls, MayHaveValues: true);
         bool isEmpty = range is { Min: null, Max: null };
         return isEmpty || (range is { Min: { } low, Max: { } high } && !IsOrdered(low, high, min, max)) ? null : range;
     }
@@ -235,6 +236,9 @@ internal static class RowGroupStatistics
                 case 2:
                     bounds.Min = thrift.Bytes().ToArray();
                     break;
+                case 3:
+                    bounds.NullCount = thrift.Integer();
+                    break;
                 case 5:
                     bounds.MaxValue = thrift.Bytes().ToArray();
                     break;
@@ -274,5 +278,6 @@ internal static class RowGroupStatistics
         public byte[]? Max;
         public byte[]? MinValue;
         public byte[]? MaxValue;
+        public long? NullCount;
     }
 }

@@ -6,6 +6,7 @@ using LakeHolo.LakeCatalog.Avro;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.HFiles;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
+using ParquetSharp;
 using ParquetSharp.Arrow;
 
 namespace LakeHolo.Readers.Hudi.LogFiles;
@@ -14,7 +15,7 @@ namespace LakeHolo.Readers.Hudi.LogFiles;
 internal static class DataBlock
 {
     /// <summary>Names the output's layout; part of the cache's key.</summary>
-    public const string DecoderVersion = "hudi-block-1";
+    public const string DecoderVersion = "hudi-block-2";
 
     /// <param name="live">The block.</param>
     /// <param name="file">The log file's bytes.</param>
@@ -65,7 +66,7 @@ internal static class DataBlock
         int count = BinaryPrimitives.ReadInt32BigEndian(content[4..]);
         ReadOnlySpan<byte> rest = content[8..];
         var reader = new AvroArrowReader(SchemaOf(live), path);
-        using var writer = new FileWriter(targetPath, reader.Schema);
+        using FileWriter writer = Open(targetPath, reader.Schema);
         for (int i = 0; i < count; i++)
         {
             int length = rest.Length >= 4 ? BinaryPrimitives.ReadInt32BigEndian(rest) : -1;
@@ -94,7 +95,7 @@ internal static class DataBlock
         HFileReader file = await HFileReader.OpenAsync(content, path, cancellationToken);
         AvroSchema schema = SchemaOf(live);
         var reader = new AvroArrowReader(schema, path);
-        using var writer = new FileWriter(targetPath, reader.Schema);
+        using FileWriter writer = Open(targetPath, reader.Schema);
         foreach (HFileCell cell in await file.ReadAllAsync(cancellationToken))
         {
             reader.Append(WithKey(cell, schema, keyColumn, path));
@@ -151,6 +152,14 @@ internal static class DataBlock
 
         bytes.Add((byte)rest);
         return [.. bytes];
+    }
+
+    // The blocks themselves are not compressed, and a block is read a few times at most: compressing it and making dictionaries took twice as long as decoding it.
+    private static FileWriter Open(string path, Schema schema)
+    {
+        using var builder = new WriterPropertiesBuilder();
+        using WriterProperties properties = builder.Compression(Compression.Uncompressed).DisableDictionary().Build();
+        return new FileWriter(path, schema, properties);
     }
 
     private static void Flush(AvroArrowReader reader, FileWriter writer)

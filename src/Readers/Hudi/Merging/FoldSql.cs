@@ -6,7 +6,7 @@ using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Readers.Hudi.Merging;
 
-/// <summary>Merging two records column by column, as an expression over two structs. Used only where the winner takes values from the loser.</summary>
+/// <summary>Merging two records column by column, as an expression over two structs. Used only where the winner takes values from the loser, or where the first of equal ones wins.</summary>
 internal sealed class FoldSql(HudiSnapshot snapshot, MergeRules rules, RecordSql records)
 {
     /// <summary>The fields of a record's struct, in order.</summary>
@@ -22,10 +22,11 @@ internal sealed class FoldSql(HudiSnapshot snapshot, MergeRules rules, RecordSql
     /// <param name="withBase">The earlier version is a base row.</param>
     public string Merge(string older, string newer, bool withBase)
     {
-        // A base row is compared by its ordering value; what a log record beats unseen is decided among log records.
+        // A base row is compared by its ordering value; what a log record beats unseen is decided among log records. Where the first one wins, a deletion of the same value wins as elsewhere.
+        string atOneValue = rules.FirstWins ? $"AND ({Get(newer, RecordSql.Order)} <> {Get(older, RecordSql.Order)} OR {Get(newer, RecordSql.IsDelete)} OR {Get(older, RecordSql.IsDelete)})" : "";
         string newerWins = records.IsCommitTime
             ? "true"
-            : $"coalesce({Get(newer, RecordSql.IsReset)} OR {Get(older, RecordSql.IsReset)} OR {Get(newer, RecordSql.Order)} >= {Get(older, RecordSql.Order)}, true)";
+            : $"coalesce({Get(newer, RecordSql.IsReset)} OR {Get(older, RecordSql.IsReset)} OR ({Get(newer, RecordSql.Order)} >= {Get(older, RecordSql.Order)} {atOneValue}), true)";
         string whole = $"CASE WHEN {newerWins} THEN {newer} ELSE {older} END";
         if (rules.Fill == FillMode.None || (rules.FillsFromBaseOnly && !withBase))
         {

@@ -33,6 +33,12 @@ internal sealed record MergeRules
     /// <summary>The ordering column is text of two numbers, <c>file.position</c>.</summary>
     public bool IsSequenceText { get; init; }
 
+    /// <summary>Of two records of one ordering value the earlier one stays.</summary>
+    public bool FirstWins { get; init; }
+
+    /// <summary>Whether versions have to be combined one after the other: the winner takes values from the loser, or cannot be told by the greatest ordering value.</summary>
+    public bool AreFolded => Fill != FillMode.None || FirstWins;
+
     /// <summary>What the winner takes from the loser.</summary>
     public FillMode Fill { get; init; }
 
@@ -47,6 +53,9 @@ internal sealed record MergeRules
 
     /// <summary>A record whose column has this text is a deletion.</summary>
     public (string Column, string Marker)? Delete { get; init; }
+
+    /// <summary>Columns that may say that a record is a deletion.</summary>
+    public IReadOnlyList<string> DeletingColumns => ["_hoodie_is_deleted", "_hoodie_operation", .. Delete is var (column, _) ? (string[])[column] : []];
 
     /// <summary>The marker's case does not matter.</summary>
     public bool IgnoresMarkerCase { get; init; }
@@ -101,6 +110,8 @@ internal sealed record MergeRules
         {
             EventTimeStrategy => EventTime(properties),
             CommitTimeStrategy => CommitTime(),
+            // Its writers had another default than those of version 6.
+            null when properties.TableVersion == 5 => throw LakeException.FeatureUnsupported("Hudi: log files of table version 5 without a payload class are not supported", table),
             null => EventTime(properties),
             _ => throw LakeException.FeatureUnsupported($"Hudi: merge strategy {strategy} is not supported", table),
         };
@@ -111,6 +122,7 @@ internal sealed record MergeRules
         _ when !payload.StartsWith("org.apache.hudi.", StringComparison.Ordinal) => throw UnknownPayload(payload, table),
         "OverwriteWithLatestAvroPayload" or "AWSDmsAvroPayload" => CommitTime(),
         "DefaultHoodieRecordPayload" or "EventTimeAvroPayload" => EventTime(properties),
+        "FirstValueAvroPayload" => EventTime(properties) with { FirstWins = properties.OrderingFields.Count > 0 },
         "OverwriteNonDefaultsWithLatestAvroPayload" => CommitTime() with { Fill = FillMode.Defaults, FillsFromBaseOnly = properties.TableVersion < 8 },
         "PartialUpdateAvroPayload" => EventTime(properties) with { Fill = FillMode.Defaults, StampsLater = true },
         "PostgresDebeziumAvroPayload" => new MergeRules { Ordering = ["_event_lsn"], Fill = FillMode.Unavailable, FillsFromBaseOnly = properties.TableVersion < 8 },

@@ -10,44 +10,6 @@ using LakeHolo.Readers.Hudi.LogFiles;
 
 namespace LakeHolo.Readers.Hudi.Merging;
 
-/// <summary>A data block's records in a Parquet file.</summary>
-/// <param name="File">The file.</param>
-/// <param name="Slice">Ordinal of the slice.</param>
-/// <param name="Order">Place among the slice's blocks.</param>
-/// <param name="PresentColumns">The columns of a partial block; null if it has all.</param>
-internal sealed record DecodedBlock(ReadableFile File, int Slice, int Order, IReadOnlyList<string>? PresentColumns)
-{
-    private const long RowsPerBlock = 1L << 32;
-
-    /// <summary>Positions of its records in the base file; null if they are found by key.</summary>
-    public IReadOnlyList<long>? Positions { get; init; }
-
-    /// <summary>The place of the first record of a block among a slice's log records.</summary>
-    public static long FirstSequence(int order) => order * RowsPerBlock;
-
-    /// <summary>The slices' ordinals, for the rows of a scan of blocks.</summary>
-    public static string SliceSql(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(b.Slice)), "INTEGER[]");
-
-    /// <summary>The records' places, for the rows of a scan of blocks.</summary>
-    public static string SequenceSql(IEnumerable<DecodedBlock> blocks) => At(blocks.Select(b => SliceScan.Text(FirstSequence(b.Order))), "BIGINT[]") + " + file_row_number";
-
-    /// <summary>A value by file of a scan.</summary>
-    public static string At(IEnumerable<string> values, string type)
-    {
-        string[] all = [.. values];
-        return all.Distinct().Count() == 1
-            ? $"CAST({all[0]} AS {type[..^2]})"
-            : string.Create(CultureInfo.InvariantCulture, $"CAST([{string.Join(", ", all)}] AS {type})[file_index::BIGINT + 1]");
-    }
-}
-
-/// <summary>The keys of a delete block.</summary>
-internal sealed record DecodedDeletes(int Slice, int Order, IReadOnlyList<DeletedKey> Keys)
-{
-    /// <summary>Positions of the deleted rows in the base file; null if they are found by key.</summary>
-    public IReadOnlyList<long>? Positions { get; init; }
-}
-
 /// <summary>Merges the log records of slices: resolved among themselves by key, then looked up in the base files. The base is never sorted, and only its key (and ordering)
 /// columns are read; where the log files tell positions, no keys.</summary>
 internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, MergeRules rules)
@@ -56,7 +18,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     private readonly SliceScan _scan = new(snapshot);
     private readonly RecordSql _records = new(snapshot, rules);
     private RecordKey _key = RecordKey.Position;
-    private readonly string _name = "hudi_merge.t" + SliceScan.Text(Interlocked.Increment(ref _tables));
+    private readonly string _name = NewName();
 
     private string Log => _name + "_log";
 
@@ -72,13 +34,19 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
 
     private static string G => RecordSql.Slice;
 
-    private bool IsFolded => rules.Fill != FillMode.None;
+    private bool IsFolded => rules.AreFolded;
 
     /// <summary>Log records that are combined at once: some hundred bytes each, in lists that the engine cannot write to disk.</summary>
     public long MaxFolded { get; init; } = 1L << 18;
 
     /// <summary>In how many parts the log records were combined.</summary>
     public long Parts { get; private set; }
+
+    /// <summary>What the names of a result's tables begin with.</summary>
+    public static string NewName() => "hudi_merge.t" + SliceScan.Text(Interlocked.Increment(ref _tables));
+
+    /// <summary>Appends to such a table.</summary>
+    public static DuckDBAppender Appender(DuckDBConnection connection, string table) => connection.CreateAppender("hudi_merge", table["hudi_merge.".Length..]);
 
     /// <summary>Merges.</summary>
     /// <param name="members">Identities of the slices, with their ordinals.</param>
@@ -185,9 +153,10 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             return;
         }
 
-        Execute(connection, $"CREATE TABLE {Matches} AS SELECT f, seq, min(pos) AS pos, "
-            + $"NOT coalesce(NOT (any_value(reset) OR arg_min(struct_pack(v := o), pos).v IS NULL OR any_value(newer) >= arg_min(struct_pack(v := o), pos).v), false) AS wins FROM ({BaseSql(bases)}) GROUP BY f, seq");
-        Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, pos FROM {Matches} WHERE wins");
+        // The base row may win: it stays, unless it is a deletion itself (one without an ordering value loses to everything).
+        Execute(connection, $"CREATE TABLE {Matches} AS SELECT f, seq, pos, NOT coalesce(NOT (reset OR b.r OR b.o IS NULL OR newer >= b.o), false) AS wins, b.d AS gone FROM ("
+            + $"SELECT f, seq, min(pos) AS pos, arg_min(struct_pack(o := o, d := d, r := r), pos) AS b, any_value(reset) AS reset, any_value(newer) AS newer FROM ({BaseSql(bases)}) GROUP BY f, seq)");
+        Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, pos FROM {Matches} WHERE wins OR gone");
         Execute(connection, $"CREATE TABLE {Rows} AS SELECT w.{G}, w.{Seq} FROM {Winners} w ANTI JOIN (SELECT f, seq FROM {Matches} WHERE NOT wins) b ON b.f = w.{G} AND b.seq = w.{Seq} WHERE NOT w.{IsDelete}");
     }
 
@@ -230,17 +199,15 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         return $"SELECT * FROM ({string.Join(" UNION ALL ", parts)}) AS x({names})";
     }
 
-    // Base rows whose key some log record has, with position and ordering value; and of the log record its place, its ordering value and whether it beats everything.
+    // Base rows whose key some log record has: position and what OfRecord tells of them; and of the log record its place, its ordering value and whether it beats everything.
     private string BaseSql(IReadOnlyDictionary<int, ReadableFile> bases)
     {
         string winner = IsFolded ? _key.List("w.") : $"w.{RecordSql.Sequence} AS seq, w.{RecordSql.IsReset} AS reset, w.{RecordSql.Order} AS newer";
-        var parts = new List<string> { $"SELECT 0 AS f, 0::BIGINT AS pos, NULL::{_records.OrderType} AS o, {winner} FROM {Winners} w WHERE false" };
+        var parts = new List<string> { $"SELECT 0 AS f, 0::BIGINT AS pos, NULL::{_records.OrderType} AS o, false AS d, false AS r, {winner} FROM {Winners} w WHERE false" };
         foreach ((IReadOnlyList<ReadableFile> group, string slices) in BaseGroups(bases))
         {
-            string Column(Field f) => _scan.Column(group[0], f);
-            string key = string.Join(", ", _key.Of(Column).Zip(_key.Names, (k, n) => $"{k} AS {n}"));
-            parts.Add($"SELECT b.f, b.pos, b.o, {winner} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {key}, "
-                + $"CAST({_records.Ordering(Column)} AS {_records.OrderType}) AS o FROM {SliceScan.From(group)}) b JOIN {Winners} w ON {_key.Equal("w", "b")} AND w.{G} = b.f");
+            parts.Add($"SELECT b.f, b.pos, b.{RecordSql.Order} AS o, b.{RecordSql.IsDelete} AS d, b.{RecordSql.IsReset} AS r, {winner} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, "
+                + $"{RecordColumns(group[0], isLog: false)} FROM {SliceScan.From(group)}) b JOIN {Winners} w ON {_key.Equal("w", "b")} AND w.{G} = b.f");
         }
 
         return string.Join(" UNION ALL ", parts);
@@ -289,7 +256,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             return;
         }
 
-        using DuckDBAppender appender = connection.CreateAppender("hudi_merge", (Log + "_pos")["hudi_merge.".Length..]);
+        using DuckDBAppender appender = Appender(connection, Log + "_pos");
         foreach (DecodedBlock block in blocks)
         {
             long sequence = DecodedBlock.FirstSequence(block.Order);
@@ -305,7 +272,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         string keys = string.Concat(_key.Types.Select((_, i) => $", k{SliceScan.Text(i)} VARCHAR"));
         string parts = string.Concat(Enumerable.Range(0, _records.OrderingParts).Select(i => $", o{SliceScan.Text(i)} VARCHAR"));
         EngineDatabase.Execute(connection, $"CREATE TABLE {Log}_del (g INTEGER, seq BIGINT{keys}{parts})");
-        using DuckDBAppender appender = connection.CreateAppender("hudi_merge", (Log + "_del")["hudi_merge.".Length..]);
+        using DuckDBAppender appender = Appender(connection, Log + "_del");
         foreach (DecodedDeletes block in deletes)
         {
             for (int at = 0; at < block.Keys.Count; at++)

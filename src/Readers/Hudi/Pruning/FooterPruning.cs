@@ -43,6 +43,22 @@ internal sealed class FooterPruning(EngineDatabase engine)
         ];
     }
 
+    /// <summary>A column's values in a file, as the footer tells them; null where it does not.</summary>
+    public static ColumnRange? RangeOf(ReadableFile file, HudiColumn column)
+    {
+        if (!KnownStatistics.IsUsable(column) || LocalFooter.TryRead(file.LocalPath) is not { } footer)
+        {
+            return null;
+        }
+
+        ColumnRange?[] groups = RowGroupStatistics.Of(footer, column.Name, column.Field.DataType, file.Path, trustsNullCounts: true);
+        ColumnRange[] known = [.. groups.OfType<ColumnRange>()];
+        ColumnRange[] valued = [.. known.Where(g => g.MayHaveValues)];
+        IComparer<object?> order = Comparer<object?>.Create(Compare);
+        return known.Length < groups.Length || known.Length == 0 || valued.Any(g => g.Min is null || g.Max is null) ? null
+            : new ColumnRange(valued.Select(g => g.Min).Min(order), valued.Select(g => g.Max).Max(order), known.Any(g => g.MayHaveNulls), valued.Length > 0);
+    }
+
     /// <summary>Which row groups of base files a condition needs; null where nothing is known of its columns.</summary>
     public static RowGroupCondition? ConditionOf(HudiSnapshot snapshot, IReadOnlyList<Field> fields, ScanFilter? filter) => snapshot.SchemaHistory is not null ? null
         : RowGroupCondition.TryCreate(filter, name => fields.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } field
