@@ -43,6 +43,7 @@ public sealed class HudiRefusalTests : IDisposable
 
     [Theory]
     [InlineData(6, "hoodie.compaction.payload.class=org.apache.hudi.common.model.RewriteAvroPayload", "RewriteAvroPayload")]
+    [InlineData(6, "hoodie.table.ordering.fields=\nhoodie.compaction.payload.class=org.apache.hudi.common.model.FirstValueAvroPayload", "FirstValueAvroPayload without an ordering field")]
     [InlineData(8, "hoodie.record.merge.mode=CUSTOM\nhoodie.compaction.payload.class=org.apache.spark.sql.hudi.command.payload.ExpressionPayload", "ExpressionPayload")]
     [InlineData(6, "hoodie.compaction.payload.class=com.example.OverwriteWithLatestAvroPayload", "com.example.OverwriteWithLatestAvroPayload")]
     [InlineData(9, "hoodie.record.merge.mode=CUSTOM\nhoodie.record.merge.strategy.id=1897ef5f-18bc-4557-939c-9d6a8afd1519", "1897ef5f-18bc-4557-939c-9d6a8afd1519")]

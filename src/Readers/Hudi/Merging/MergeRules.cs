@@ -122,7 +122,9 @@ internal sealed record MergeRules
         _ when !payload.StartsWith("org.apache.hudi.", StringComparison.Ordinal) => throw UnknownPayload(payload, table),
         "OverwriteWithLatestAvroPayload" or "AWSDmsAvroPayload" => CommitTime(),
         "DefaultHoodieRecordPayload" or "EventTimeAvroPayload" => EventTime(properties),
-        "FirstValueAvroPayload" => EventTime(properties) with { FirstWins = properties.OrderingFields.Count > 0 },
+        "FirstValueAvroPayload" => properties.OrderingFields.Count > 0
+            ? EventTime(properties) with { FirstWins = true }
+            : throw LakeException.FeatureUnsupported($"Hudi: payload class {payload} without an ordering field is not supported", table),
         "OverwriteNonDefaultsWithLatestAvroPayload" => CommitTime() with { Fill = FillMode.Defaults, FillsFromBaseOnly = properties.TableVersion < 8 },
         "PartialUpdateAvroPayload" => EventTime(properties) with { Fill = FillMode.Defaults, StampsLater = true },
         "PostgresDebeziumAvroPayload" => new MergeRules { Ordering = ["_event_lsn"], Fill = FillMode.Unavailable, FillsFromBaseOnly = properties.TableVersion < 8 },
