@@ -24,6 +24,13 @@ public sealed class KeptPlanTests
         "SELECT id, sum(id) OVER (ORDER BY id) FROM dwd.t ORDER BY id DESC LIMIT 2",
         "SELECT kind, name FROM dwd.t WHERE id < 2 UNION SELECT max(kind), max(name) FROM dwd.t ORDER BY ALL",
         "SELECT count(*) FROM dwd.t WHERE name LIKE 'm%'",
+        "SELECT a.id, b.id FROM dwd.t a ASOF JOIN dwd.t b ON a.kind = b.kind AND a.id > b.id ORDER BY ALL", // run again, the plans of this and the next bring the engine down
+        "SELECT count(*), sum(b.id) FROM dwd.t a JOIN dwd.t b ON a.id < b.id AND a.kind > b.kind",
+        "SELECT count(*) FROM dwd.t a FULL JOIN dwd.t b ON a.id = b.id + 1",
+        "SELECT kind, name, count(*) FROM dwd.t GROUP BY GROUPING SETS ((kind), (name), ()) ORDER BY ALL",
+        "SELECT DISTINCT ON (kind) kind, id FROM dwd.t ORDER BY kind, id",
+        "WITH RECURSIVE r AS (SELECT 1::BIGINT AS n UNION ALL SELECT n + 1 FROM r WHERE n < 20) SELECT n, name FROM r JOIN dwd.t ON n = id ORDER BY ALL",
+        "SELECT id FROM dwd.t a WHERE NOT EXISTS (SELECT 1 FROM dwd.t b WHERE b.id = a.id + 1) ORDER BY 1",
     ];
 
     [Fact]

@@ -53,7 +53,8 @@ internal sealed partial class SyntaxTree
     public bool IsRepeatable { get; private set; }
 
     /// <summary>Whether a plan of the engine's gives the same rows over the same rows: it takes no sample, and skips no rows (the plan may name the parts of a table that an
-    /// OFFSET skips, and which these are changes when the engine puts its file in order).</summary>
+    /// OFFSET skips, and which these are changes when the engine puts its file in order). Nor does it join: what the engine makes of ASOF joins and of
+    /// joins by ranges runs once; run again, it brings the engine down.</summary>
     public bool HasLastingPlan { get; private set; }
 
     /// <summary>Whether an order of rows is asked for anywhere, be it inside, or is that of what is described.</summary>
@@ -292,7 +293,7 @@ internal sealed partial class SyntaxTree
                 throw LakeException.QueryInvalid($"{type} is not allowed in FROM");
             }
 
-            HasLastingPlan &= o["offset"] is not JsonObject && o["sample"] is not JsonObject;
+            HasLastingPlan &= o["offset"] is not JsonObject && o["sample"] is not JsonObject && type is not ("JOIN" or "RECURSIVE_CTE_NODE") && Text(o, "class") != "SUBQUERY";
             switch (type)
             {
                 case "BASE_TABLE":
