@@ -228,7 +228,7 @@ internal sealed class RunningStatement : IAsyncDisposable
                 DuckDBException or EngineException => LakeException.QueryInvalid(error.Message, error),
                 _ => error,
             };
-        LackedMemory |= translated is LakeException { Kind: LakeErrorKind.ResourcesExhausted };
+        LackedMemory |= error is DuckDBException or EngineException && translated is LakeException { Kind: LakeErrorKind.ResourcesExhausted };
         Finish(translated);
         return translated;
     }

@@ -4,7 +4,6 @@ using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
-using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Paimon;
 using LakeHolo.Readers.Scanning;
@@ -12,7 +11,7 @@ using LakeHolo.Readers.Scanning;
 namespace LakeHolo.Readers.Tests.Paimon;
 
 /// <summary>Append tables whose files do not hold what their schema names: where Paimon fails, so do we, and do not give NULL.</summary>
-public sealed class EvolvedFilesTests : IAsyncDisposable
+public sealed class EvolvedFilesTests : OverOneFolder
 {
     private static readonly PaimonType Int = new() { Kind = PaimonTypeKind.Int, Text = "INT" };
     private static readonly PaimonType Row = new() { Kind = PaimonTypeKind.Row, Fields = [new(11, "a", Int), new(12, "b", Int)], Text = "ROW<a INT, b INT>" };
@@ -26,29 +25,6 @@ public sealed class EvolvedFilesTests : IAsyncDisposable
         Value = Row,
         Text = "MAP<INT, ROW<a INT, b INT>>",
     };
-
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lakeholo-evolved-");
-    private readonly EngineDatabase _engine;
-    private readonly DiskCache _cache;
-    private readonly PaimonReader _reader;
-    private readonly LocalFolderStore _store;
-
-    public EvolvedFilesTests()
-    {
-        _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.FullName] });
-        _cache = new DiskCache(new DiskCacheOptions { Directory = Path.Combine(_folder.FullName, "cache") });
-        _reader = new PaimonReader(_engine, _cache);
-        _store = new LocalFolderStore(_folder.FullName);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _reader.Dispose();
-        _cache.Dispose();
-        await _store.DisposeAsync();
-        _engine.Dispose();
-        _folder.Delete(recursive: true);
-    }
 
     public static TheoryData<string, string> Incomplete() => new()
     {
@@ -118,9 +94,9 @@ public sealed class EvolvedFilesTests : IAsyncDisposable
     private PaimonDataFile File(string name, string sql)
     {
         string path = $"bucket-0/{name}.parquet";
-        Directory.CreateDirectory(Path.Combine(_folder.FullName, "bucket-0"));
-        using DuckDBConnection connection = _engine.OpenConnection();
-        EngineDatabase.Execute(connection, $"COPY ({sql}) TO {SqlText.Literal(Path.Combine(_folder.FullName, path))} (FORMAT parquet)");
+        Directory.CreateDirectory(Path.Combine(Folder, "bucket-0"));
+        using DuckDBConnection connection = Engine.OpenConnection();
+        EngineDatabase.Execute(connection, $"COPY ({sql}) TO {SqlText.Literal(Path.Combine(Folder, path))} (FORMAT parquet)");
         return new PaimonDataFile
         {
             PartitionBytes = new byte[12],
@@ -128,7 +104,7 @@ public sealed class EvolvedFilesTests : IAsyncDisposable
             Bucket = 0,
             TotalBuckets = -1,
             Name = name + ".parquet",
-            SizeBytes = new FileInfo(Path.Combine(_folder.FullName, path)).Length,
+            SizeBytes = new FileInfo(Path.Combine(Folder, path)).Length,
             RowCount = 1,
             MinKey = new byte[12],
             MaxKey = new byte[12],
@@ -146,7 +122,7 @@ public sealed class EvolvedFilesTests : IAsyncDisposable
         PaimonSchema schema = Schema(old is null ? 0 : 1, fields, option);
         return new PaimonSnapshot
         {
-            Table = new LakeTable("s", "d", "t", "paimon", new TableRoot(_store, "")),
+            Table = new LakeTable("s", "d", "t", "paimon", new TableRoot(Store, "")),
             Id = new SnapshotId("1"),
             CommittedAt = null,
             Schema = new Schema([.. schema.Fields.Select(PaimonArrowTypes.ToField)], null),
@@ -163,7 +139,7 @@ public sealed class EvolvedFilesTests : IAsyncDisposable
 
     private async Task<List<string>> ReadAsync(PaimonSnapshot snapshot, params string[] columns)
     {
-        await using TableScan scan = await _reader.PlanAsync(snapshot, new ScanRequest { Columns = columns });
-        return TableOfRuns.Read(_engine, scan.Sql, columns);
+        await using TableScan scan = await Reader.PlanAsync(snapshot, new ScanRequest { Columns = columns });
+        return TableOfRuns.Read(Engine, scan.Sql, columns);
     }
 }

@@ -2,7 +2,6 @@ using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Storage;
-using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Paimon;
 using LakeHolo.Readers.Scanning;
@@ -10,36 +9,15 @@ using LakeHolo.Readers.Scanning;
 namespace LakeHolo.Readers.Tests.Paimon;
 
 /// <summary>Tables with a primary key laid out row by row: what Paimon's own reader does not take is an error, never a row less or a NULL.</summary>
-public sealed class KeyedTableTests : IAsyncDisposable
+public sealed class KeyedTableTests : OverOneFolder
 {
     private static readonly string[] Columns = ["k", "n", "m"];
     private static readonly PaimonType Int = new() { Kind = PaimonTypeKind.Int, Text = "INT" };
     private static readonly PaimonType Required = new() { Kind = PaimonTypeKind.Int, Text = "INT NOT NULL", Nullable = false };
 
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("lakeholo-keyed-");
-    private readonly EngineDatabase _engine;
-    private readonly DiskCache _cache;
-    private readonly PaimonReader _reader;
-    private readonly LocalFolderStore _store;
     private readonly TableOfRuns _tables;
 
-    public KeyedTableTests()
-    {
-        _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.FullName] });
-        _cache = new DiskCache(new DiskCacheOptions { Directory = Path.Combine(_folder.FullName, "cache") });
-        _reader = new PaimonReader(_engine, _cache);
-        _store = new LocalFolderStore(_folder.FullName);
-        _tables = new TableOfRuns(_engine, _store, _folder.FullName, Columns, [Required, Required, Int]);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _reader.Dispose();
-        _cache.Dispose();
-        await _store.DisposeAsync();
-        _engine.Dispose();
-        _folder.Delete(recursive: true);
-    }
+    public KeyedTableTests() => _tables = new TableOfRuns(Engine, Store, Folder, Columns, [Required, Required, Int]);
 
     [Theory]
     [InlineData(1, "deduplicate")]
@@ -113,8 +91,8 @@ public sealed class KeyedTableTests : IAsyncDisposable
         Assert.Equal(["1|6|6", "3|2|2", "7|3|3", "8|0|4", "9|5|5"], await ReadAsync(snapshot));
         foreach (int key in (int[])[1, 3, 7, 8, 9])
         {
-            await using TableScan scan = await _reader.PlanAsync(snapshot, new ScanRequest { Filter = new ScanFilter.Compare("k", ScanComparison.Equal, new ScanLiteral((long)key)) });
-            Assert.Single(TableOfRuns.Read(_engine, $"SELECT * FROM ({scan.Sql}) WHERE k = {key}", Columns));
+            await using TableScan scan = await Reader.PlanAsync(snapshot, new ScanRequest { Filter = new ScanFilter.Compare("k", ScanComparison.Equal, new ScanLiteral((long)key)) });
+            Assert.Single(TableOfRuns.Read(Engine, $"SELECT * FROM ({scan.Sql}) WHERE k = {key}", Columns));
         }
     }
 
@@ -146,7 +124,7 @@ public sealed class KeyedTableTests : IAsyncDisposable
     private async Task<List<string>> ReadAsync(PaimonSnapshot snapshot, params string[] columns)
     {
         string[] wanted = columns.Length == 0 ? Columns : columns;
-        await using TableScan scan = await _reader.PlanAsync(snapshot, new ScanRequest { Columns = wanted });
-        return TableOfRuns.Read(_engine, scan.Sql, wanted);
+        await using TableScan scan = await Reader.PlanAsync(snapshot, new ScanRequest { Columns = wanted });
+        return TableOfRuns.Read(Engine, scan.Sql, wanted);
     }
 }
