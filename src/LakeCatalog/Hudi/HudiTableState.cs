@@ -115,8 +115,8 @@ internal sealed class HudiTableState
     private IReadOnlyList<HudiColumn> ReadSchema(Dictionary<string, CommitMetadata> commits)
     {
         string location = Table.Root.Location;
-        string? schema = commits.OrderByDescending(c => c.Key, StringComparer.Ordinal).Select(c => c.Value.Schema).FirstOrDefault(s => !string.IsNullOrEmpty(s))
-            ?? Properties.CreateSchema;
+        CommitMetadata[] newest = [.. commits.OrderByDescending(c => c.Key, StringComparer.Ordinal).Select(c => c.Value).Where(c => !string.IsNullOrEmpty(c.Schema))];
+        string? schema = newest.FirstOrDefault(c => c.TellsSchema)?.Schema ?? Properties.CreateSchema ?? newest.FirstOrDefault()?.Schema;
         if (schema is null && commits.Values.Any(c => c.Writes.Count > 0))
         {
             // Neither a commit nor CREATE TABLE tells: a file does.

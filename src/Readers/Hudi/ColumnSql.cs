@@ -11,6 +11,8 @@ namespace LakeHolo.Readers.Hudi;
 /// <summary>Turns a column of a file into the table's type by the rules of Hudi's schema evolution: by name, widening only.</summary>
 internal static class ColumnSql
 {
+    // From the seventh place on Java writes small decimals with an exponent.
+    private const int MaxPlainScale = 6;
     private static readonly string[] Integers = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT"];
 
     /// <summary>An expression of the target type; refuses what would lose or guess a value.</summary>
@@ -20,7 +22,7 @@ internal static class ColumnSql
     /// <param name="place">Where the value lies.</param>
     public static string Convert(string expression, EngineType source, IArrowType target, Place place) => target switch
     {
-        StructType s when source.Name == "STRUCT" => Struct(expression, source, s, place),
+        StructType s when source.Name is "STRUCT" or OneFieldItems.TypeName => Struct(expression, source, s, place),
         ListType l when source.Name == "LIST" => List(expression, source, l, place),
         MapType m when source.Name == "MAP" => Map(expression, source, m, place),
         StructType or ListType or MapType => throw Refused(source, target, place.Path),
@@ -53,6 +55,7 @@ internal static class ColumnSql
             return expression;
         }
 
+        bool isField = source.Name == OneFieldItems.TypeName;
         var fields = new StringBuilder();
         foreach (Field field in target.Fields)
         {
@@ -65,11 +68,11 @@ internal static class ColumnSql
 
             string value = found is null
                 ? $"CAST(NULL AS {SqlText.TypeOf(field.DataType)})"
-                : Convert($"struct_extract({expression}, {SqlText.Literal(name)})", found, field.DataType, place.Of(field.Name, name, place.Names.ChildrenOf(field.Name)));
+                : Convert(isField ? expression : $"struct_extract({expression}, {SqlText.Literal(name)})", found, field.DataType, place.Of(field.Name, name, place.Names.ChildrenOf(field.Name)));
             fields.Append(fields.Length == 0 ? "" : ", ").Append(SqlText.Identifier(field.Name)).Append(" := ").Append(value);
         }
 
-        return $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({fields}) END";
+        return isField ? $"struct_pack({fields})" : $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({fields}) END";
     }
 
     private static string List(string expression, EngineType source, ListType target, Place place)
@@ -112,19 +115,18 @@ internal static class ColumnSql
             "TIMESTAMPTZ" or "TIMESTAMP" when from.StartsWith("TIMESTAMP", StringComparison.Ordinal) => Cast(expression, to),
             "TIMESTAMP" when from == "BIGINT" => $"make_timestamp({expression})",
             "TIME" when from.StartsWith("TIME", StringComparison.Ordinal) && !from.StartsWith("TIMESTAMP", StringComparison.Ordinal) => Cast(expression, to),
-            _ when target is Decimal128Type d && from.StartsWith("DECIMAL(", StringComparison.Ordinal) => Decimal(expression, from, d, to),
+            "VARCHAR" when PrecisionOf(from) is { Scale: <= MaxPlainScale } => Cast(expression, to),
+            _ when target is Decimal128Type d && isInteger => d.Precision - d.Scale >= (from == "BIGINT" ? 19 : 10) ? Cast(expression, to) : null,
+            _ when target is Decimal128Type d && PrecisionOf(from) is var (precision, scale) => scale <= d.Scale && precision - scale <= d.Precision - d.Scale ? Cast(expression, to) : null,
             _ => null,
         };
         return converted ?? throw Refused(source, target, column);
     }
 
-    private static string? Decimal(string expression, string from, Decimal128Type target, string to)
-    {
-        string[] arguments = from[8..^1].Split(',');
-        return int.Parse(arguments[1], CultureInfo.InvariantCulture) == target.Scale && int.Parse(arguments[0], CultureInfo.InvariantCulture) <= target.Precision
-            ? Cast(expression, to)
+    private static (int Precision, int Scale)? PrecisionOf(string type)
+        => type.StartsWith("DECIMAL(", StringComparison.Ordinal) && type[8..^1].Split(',') is [var precision, var scale]
+            ? (int.Parse(precision, CultureInfo.InvariantCulture), int.Parse(scale, CultureInfo.InvariantCulture))
             : null;
-    }
 
     /// <summary>A child or column by its name, which may differ in case where it is the only one.</summary>
     public static EngineType? Find(IReadOnlyList<(string Name, EngineType Type)> columns, string name, string path, out string found)

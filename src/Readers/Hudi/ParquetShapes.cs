@@ -44,7 +44,7 @@ internal sealed class ParquetShapes
         ParquetNode? schema = LocalFooter.TryRead(localPath) is { } footer ? ParquetFooter.Parse(footer, localPath).Schema : null;
         if (schema is null || !_bySchema.TryGetValue(schema, out ParquetShape? shape))
         {
-            shape = Describe(connection, localPath);
+            shape = Describe(connection, localPath, schema);
             shape = _bySignature.GetOrAdd(shape.Signature, shape);
             if (schema is not null)
             {
@@ -104,14 +104,14 @@ internal sealed class ParquetShapes
     private static IEnumerable<string> Leaves(string path, EngineType type)
         => type.Children.Count == 0 ? [path] : type.Children.SelectMany(c => Leaves(LogicalPaths.Join(path, c.Name), c.Type));
 
-    private static ParquetShape Describe(DuckDBConnection connection, string localPath)
+    private static ParquetShape Describe(DuckDBConnection connection, string localPath, ParquetNode? schema)
     {
         try
         {
             using DuckDBCommand command = connection.CreateCommand();
             command.CommandText = $"DESCRIBE SELECT * FROM read_parquet({SqlText.Literal(localPath)}, hive_partitioning = false)";
             using DuckDBDataReader reader = command.ExecuteReader();
-            var columns = new List<(string, EngineType)>();
+            var columns = new List<(string Name, EngineType Type)>();
             var signature = new System.Text.StringBuilder();
             while (reader.Read())
             {
@@ -120,6 +120,8 @@ internal sealed class ParquetShapes
             }
 
             RefuseAlike(connection, localPath, columns);
+            columns = schema is null ? columns : [.. OneFieldItems.Restore(columns, schema)];
+            signature.AppendJoin('\0', columns.Where(c => OneFieldItems.AreIn(c.Type)).Select(c => c.Name)).Append('\n');
             HashSet<string> micros = signature.ToString().Contains("TIMESTAMP", StringComparison.Ordinal) ? MicrosecondInstants(connection, localPath, columns) : [];
             signature.AppendJoin('\0', micros.Order(StringComparer.Ordinal));
             return new ParquetShape(signature.ToString(), columns, micros);

@@ -55,6 +55,29 @@ internal sealed class HandMadeTable : IDisposable
         return new ReadableFile(path, path, "", _shapes.Of(connection, path, path), null) { Path = path };
     }
 
+    /// <summary>A file of three rows of a Parquet schema of whole numbers: in every column 7, then the value missing at its own level, then the column itself.</summary>
+    public ReadableFile WriteSchema(params ParquetSharp.Schema.Node[] columns)
+    {
+        string path = Path.Combine(_folder.FullName, $"{_files++}.parquet");
+        using var root = new ParquetSharp.Schema.GroupNode("schema", ParquetSharp.Repetition.Required, columns);
+        using ParquetSharp.WriterProperties properties = ParquetSharp.WriterProperties.GetDefaultWriterProperties();
+        using (var writer = new ParquetSharp.ParquetFileWriter(path, root, properties))
+        {
+            using ParquetSharp.RowGroupWriter group = writer.AppendRowGroup();
+            for (int i = 0; i < group.NumColumns; i++)
+            {
+                var column = (ParquetSharp.ColumnWriter<int>)group.NextColumn();
+                short level = column.ColumnDescriptor.MaxDefinitionLevel;
+                column.WriteBatch(3, [level, (short)(level - 1), 0], column.ColumnDescriptor.MaxRepetitionLevel > 0 ? [0, 0, 0] : null, [7]);
+            }
+
+            writer.Close();
+        }
+
+        using DuckDBConnection connection = Engine.OpenConnection();
+        return new ReadableFile(path, path, "", _shapes.Of(connection, path, path), null) { Path = path };
+    }
+
     /// <summary>The first column of a query as text, in order of text.</summary>
     public string[] Texts(string sql)
     {

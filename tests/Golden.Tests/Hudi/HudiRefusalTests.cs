@@ -108,7 +108,6 @@ public sealed class HudiRefusalTests : IDisposable
 
     [Theory]
     [InlineData(1)]
-    [InlineData(2)]
     [InlineData(4)]
     public void A_delete_block_of_another_version_is_refused(int version)
     {

@@ -29,6 +29,11 @@ public sealed class MergeRuleTests : IDisposable
     [InlineData(6, Payloads + "OverwriteWithLatestAvroPayload\nhoodie.compaction.record.merger.strategy=" + EventTime, "")] // the payload decides
     [InlineData(6, Payloads + "DefaultHoodieRecordPayload", "ord")]
     [InlineData(6, Payloads + "EventTimeAvroPayload", "ord")]
+    [InlineData(6, Payloads + "DefaultHoodieRecordPayload\nhoodie.table.precombine.field=ts", "")] // not a column
+    [InlineData(6, Payloads + "PartialUpdateAvroPayload\nhoodie.table.precombine.field=ts", "Defaults")]
+    [InlineData(6, Payloads + "FirstValueAvroPayload\nhoodie.table.precombine.field=ts", "ts first")]
+    [InlineData(6, Payloads + "DefaultHoodieRecordPayload\nhoodie.table.precombine.field=a.ts", "a.ts")]
+    [InlineData(8, "hoodie.record.merge.mode=EVENT_TIME_ORDERING\nhoodie.table.precombine.field=ts", "ts")]
     [InlineData(6, "hoodie.compaction.record.merger.strategy=" + EventTime, "ord")]
     [InlineData(6, "hoodie.compaction.record.merger.strategy=" + CommitTime, "")]
     [InlineData(6, "", "ord")]

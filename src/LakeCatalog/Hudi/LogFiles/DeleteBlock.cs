@@ -11,7 +11,7 @@ namespace LakeHolo.LakeCatalog.Hudi.LogFiles;
 /// <param name="Ordering">Ordering values as text that casts to the ordering columns' types; null where the deletion has none and always wins.</param>
 public readonly record struct DeletedKey(string Key, string?[]? Ordering);
 
-/// <summary>Decodes DELETE blocks: <c>i32 version=3, i32 length, Avro datum</c> of a list of keys with ordering values in one of twelve wrappers.</summary>
+/// <summary>Decodes DELETE blocks: <c>i32 version=3, i32 length, Avro datum</c> of a list of keys with ordering values in one of twelve wrappers; of version 2 Kryo's bytes (<see cref="KryoDeletes"/>).</summary>
 public static class DeleteBlock
 {
     private const int DecimalScale = 15;
@@ -27,7 +27,7 @@ public static class DeleteBlock
         }
 
         int version = BinaryPrimitives.ReadInt32BigEndian(content);
-        if (version != 3)
+        if (version is not (2 or 3))
         {
             throw LakeException.FeatureUnsupported(string.Create(CultureInfo.InvariantCulture, $"Hudi: delete block version {version} is not supported"), path);
         }
@@ -36,6 +36,19 @@ public static class DeleteBlock
         if (length < 0 || length > content.Length - 8)
         {
             throw LakeException.FormatInvalid($"Hudi: a delete block declares {length} bytes of {content.Length - 8}", path);
+        }
+
+        if (version == 2)
+        {
+            foreach ((DeletedKey key, string? partition) in KryoDeletes.Decode(content.Slice(8, length), path))
+            {
+                // Whether key and partition path were told apart.
+                keys.Add(partition is null || path[..Math.Max(0, path.LastIndexOf('/'))].EndsWith(partition, StringComparison.Ordinal)
+                    ? key
+                    : throw LakeException.FormatInvalid($"Hudi: a delete block with a record of the partition '{partition}'", path));
+            }
+
+            return keys;
         }
 
         var cursor = new AvroCursor(content.Slice(8, length), path);

@@ -26,6 +26,9 @@ public sealed record CommitMetadata
     /// <summary>Whether the commit rewrote rows without changing any.</summary>
     public bool KeepsRows => Operation is "COMPACT" or "CLUSTER" or "LOG_COMPACT";
 
+    /// <summary>Whether its schema is the table's: services write that of whoever ran them (Hudi's WriteOperationType, operations that may update the schema).</summary>
+    public bool TellsSchema => !KeepsRows && Operation != "INDEX" && !string.IsNullOrEmpty(Schema);
+
     /// <summary>Reads the JSON form.</summary>
     public static CommitMetadata ParseJson(ReadOnlyMemory<byte> utf8, string path)
     {

@@ -86,8 +86,15 @@ internal sealed record MergeRules
             "KEEP_VALUES" => rules with { Fill = FillMode.Absent },
             _ => rules,
         };
-        return WithDelete(rules, properties);
+        return WithDelete(WithKnownOrdering(rules, snapshot), properties);
     }
+
+    // Writers of the time before version 8 named a field (ts) whether the table had it or not: every record's value is then 0, and the later one wins.
+    private static MergeRules WithKnownOrdering(MergeRules rules, HudiSnapshot snapshot)
+        => snapshot.Properties is { TableVersion: < 8, OrderingFields: [var only] } && rules is { Ordering: [var used], FirstWins: false } && used == only
+            && !only.Contains('.', StringComparison.Ordinal) && snapshot.Columns.All(c => c.Name != only)
+                ? rules with { Ordering = [] }
+                : rules;
 
     private static MergeRules Custom(HudiProperties properties, string table)
     {
