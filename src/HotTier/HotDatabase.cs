@@ -21,13 +21,33 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
     public const string RowsTable = "copy_rows";
 
     private const int MaxListed = 2000;
+    private const int SampledRows = 20_480;
+    private const int FewTexts = 1_000;
 
     public string Alias { get; } = alias;
 
     public string Rows => $"{Alias}.{RowsTable}";
 
-    /// <summary>Opens a file.</summary>
+    /// <summary>Opens a file, in whatever version of the engine's storage it was made.</summary>
     public void Attach(string path) => Execute($"ATTACH {SqlText.Literal(path)} AS {Alias}");
+
+    /// <summary>Makes a file. Version 1.5 of the engine's storage has one compression of texts (DICT_FSST) in place of two that are both tried (a dictionary or FSST): texts that repeat are
+    /// written and scanned faster, single rows of others slower. The first version can be told to keep texts whole or in dictionaries, see <see cref="CreateRows"/>.</summary>
+    /// <param name="path">Where it is not there yet.</param>
+    /// <param name="textsRepeat">Which of them it is for, see <see cref="TextsRepeat"/>.</param>
+    public void Create(string path, bool textsRepeat) => Execute($"ATTACH {SqlText.Literal(path)} AS {Alias} (STORAGE_VERSION '{(textsRepeat ? "v1.5.0" : "v1.0.0")}')");
+
+    /// <summary>Whether each text is there three times or more on average in every column of texts of the first rows; not where texts lie within other values.</summary>
+    /// <param name="connection">A connection.</param>
+    /// <param name="rows">A query whose first rows cost little.</param>
+    public static bool TextsRepeat(DuckDBConnection connection, string rows)
+    {
+        List<(string Column, int IsNested)> texts = Pairs(
+            connection, $"SELECT column_name, CAST(column_type NOT IN ('VARCHAR', 'BLOB') AS INTEGER) FROM (DESCRIBE {rows}) WHERE regexp_matches(column_type, 'VARCHAR|BLOB|JSON|VARIANT')");
+        string list = string.Join(", ", texts.Select(t => t.Column));
+        string repeat = string.Join(" AND ", texts.Select(t => $"count({t.Column}) + {FewTexts} >= 3 * approx_count_distinct({t.Column})"));
+        return texts.All(t => t.IsNested == 0) && (texts.Count == 0 || (bool)Scalar(connection, $"SELECT {repeat} FROM (SELECT {list} FROM ({rows}) LIMIT {SampledRows})")!);
+    }
 
     public void Detach() => Execute($"DETACH DATABASE IF EXISTS {Alias}");
 
@@ -38,7 +58,7 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
         + $"CREATE TABLE {Alias}.copy_units (name VARCHAR, g INTEGER); CREATE TABLE {Alias}.copy_numbers (n INTEGER, g INTEGER)");
 
     /// <summary>Makes the table of rows, empty, for rows that are looked up one by one: texts are kept whole or in dictionaries. Of those that the engine compresses otherwise
-    /// (FSST) it decodes the lengths of all that lie before the one that is wanted.</summary>
+    /// (FSST, DICT_FSST) it decodes the lengths of all that lie before the one that is wanted.</summary>
     /// <param name="connection">Within the transaction that fills it.</param>
     /// <param name="rows">The query that gives the rows.</param>
     public void CreateRows(DuckDBConnection connection, string rows)

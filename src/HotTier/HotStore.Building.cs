@@ -56,7 +56,7 @@ internal sealed partial class HotStore
             TableScan scan = await plan(part, token);
             string origin = units is null ? "NULL::INTEGER AS u, NULL::BIGINT AS p"
                 : string.Create(CultureInfo.InvariantCulture, $"({RowOrigin.Unit} + {first})::INTEGER AS u, {RowOrigin.Position}::BIGINT AS p");
-            return new BuildPart($"SELECT {origin}, {list} FROM ({scan.Sql}){order}", [.. scan.Units.Select((name, number) => UnitGroup.Of(name, first + number))], scan);
+            return new BuildPart($"SELECT {origin}, {list} FROM ({scan.Sql})", order, [.. scan.Units.Select((name, number) => UnitGroup.Of(name, first + number))], scan);
         };
     }
 
@@ -91,7 +91,7 @@ internal sealed partial class HotStore
         async ValueTask<BuildPart> PlanAsync(int first, CancellationToken token)
         {
             TableScan scan = await states(token);
-            return new BuildPart($"SELECT NULL::INTEGER AS u, NULL::BIGINT AS p, {stored.Visible}, {stored.States} FROM ({scan.Sql}){order}", [], scan);
+            return new BuildPart($"SELECT NULL::INTEGER AS u, NULL::BIGINT AS p, {stored.Visible}, {stored.States} FROM ({scan.Sql})", order, [], scan);
         }
     }
 
@@ -103,10 +103,10 @@ internal sealed partial class HotStore
 
         // Rows in one order fill the engine's groups of rows: what several threads write as they come is put together again, and leaves holes. Where there are many, the holes are small to them.
         string order = promotion.OrderBy.Count == 0 && state.Stamp.Rows <= MostSorted ? " ORDER BY u, p" : OrderBy(state.Stamp.Columns, snapshot, promotion);
-        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}").Concat(state.Stamp.Hidden))} FROM {copy.Database.Rows}{order}";
+        string rows = $"SELECT u, p, {string.Join(", ", state.Stamp.Columns.Select(c => $"{HotDatabase.Read(c)} AS {c.Stored}").Concat(state.Stamp.Hidden))} FROM {copy.Database.Rows}";
         StoredColumn[] keys = promotion.Lookup ? [.. HotFollower.KeysOf(state.Stamp.Columns, snapshot)] : [];
         return WriteAsync(
-            snapshot, promotion, state.Stamp, keys, [(_, _) => ValueTask.FromResult(new BuildPart(rows, [.. state.Units.Groups], null))], new HotWork(), cancellationToken);
+            snapshot, promotion, state.Stamp, keys, [(_, _) => ValueTask.FromResult(new BuildPart(rows, order, [.. state.Units.Groups], null))], new HotWork(), cancellationToken);
     }
 
     private async ValueTask<HotBuild> WriteAsync(
@@ -121,13 +121,20 @@ internal sealed partial class HotStore
         using DuckDBConnection connection = _engine.OpenWatchedConnection();
         try
         {
-            database.Attach(path);
             for (int i = 0; i < parts.Count; i++)
             {
                 BuildPart part = await parts[i](stamp.NextUnit, cancellationToken);
                 await using (part.Lease)
                 {
                     work.Begin(i, parts.Count, stamp.Rows, (part.Lease as TableScan)?.Statistics.FilesRead);
+                    if (i == 0)
+                    {
+                        // The first rows of a query may cost as much as all.
+                        bool textsRepeat = !promotion.Lookup && snapshot is not QuerySnapshot && await Task.Run(() => HotDatabase.TextsRepeat(connection, part.Rows), CancellationToken.None);
+                        cancellationToken.ThrowIfCancellationRequested();
+                        database.Create(path, textsRepeat);
+                    }
+
                     (HotStamp before, UnitMap units) = (stamp, copy?.State.Units ?? UnitMap.Empty);
                     EngineDatabase.Execute(connection, "BEGIN TRANSACTION");
                     if (i == 0 && promotion.Lookup)
@@ -136,7 +143,7 @@ internal sealed partial class HotStore
                     }
 
                     bool creates = i == 0 && !promotion.Lookup;
-                    await RunAsync(connection, creates ? $"CREATE TABLE {database.Rows} AS {part.Rows}" : $"INSERT INTO {database.Rows} {part.Rows}", path, work, cancellationToken);
+                    await RunAsync(connection, creates ? $"CREATE TABLE {database.Rows} AS {part.Rows}{part.Order}" : $"INSERT INTO {database.Rows} {part.Rows}{part.Order}", path, work, cancellationToken);
                     if (i == 0)
                     {
                         database.CreateTables(connection);
@@ -260,6 +267,7 @@ internal delegate ValueTask<BuildPart> PlanPart(int firstUnit, CancellationToken
 
 /// <summary>Rows that are copied in one transaction.</summary>
 /// <param name="Rows">A SELECT of them, as they are stored.</param>
+/// <param name="Order">ORDER BY for it, or nothing.</param>
 /// <param name="Groups">Their units.</param>
 /// <param name="Lease">Held until they are copied.</param>
-internal sealed record BuildPart(string Rows, IReadOnlyCollection<UnitGroup> Groups, IAsyncDisposable? Lease);
+internal sealed record BuildPart(string Rows, string Order, IReadOnlyCollection<UnitGroup> Groups, IAsyncDisposable? Lease);

@@ -140,6 +140,43 @@ public sealed class HotStoreTests : IDisposable
         Assert.Equal(LakeErrorKind.ResourcesExhausted, refusal.Kind);
     }
 
+    [Theory]
+    [InlineData("'text ' || (i % 100) AS c0, i AS c1", "DICT_FSST")]
+    [InlineData("'text ' || i AS c0, 'text' AS c1", "Dictionary, FSST")]
+    [InlineData("CASE WHEN i % 50 = 0 THEN 'text ' || i END AS c0", "DICT_FSST")]
+    [InlineData("'text ' || (i % 100) AS c0, [CAST(i AS VARCHAR)] AS c1", "Dictionary, FSST")]
+    public void Texts_that_repeat_are_compressed_to_be_scanned_and_others_so_that_one_is_reached_fast(string columns, string compressions)
+    {
+        using EngineDatabase engine = Engine();
+        using DuckDBConnection connection = engine.OpenConnection();
+        string rows = $"SELECT {columns} FROM range(300000) t(i)";
+        var database = new HotDatabase(engine, "hot_texts");
+        database.Create(Path.Combine(_directory, "texts.duckdb"), HotDatabase.TextsRepeat(connection, rows));
+        HotDatabase.Change(connection, $"CREATE TABLE {database.Rows} AS {rows}");
+        Assert.Equal(compressions, Compressions(connection, database));
+    }
+
+    [Fact]
+    public void Texts_that_are_looked_up_are_kept_in_dictionaries()
+    {
+        using EngineDatabase engine = Engine();
+        using DuckDBConnection connection = engine.OpenConnection();
+        const string rows = "SELECT 'text ' || (i % 20000) AS c0 FROM range(300000) t(i)";
+        var database = new HotDatabase(engine, "hot_texts");
+        database.Create(Path.Combine(_directory, "texts.duckdb"), textsRepeat: false);
+        database.CreateRows(connection, rows);
+        HotDatabase.Change(connection, $"INSERT INTO {database.Rows} {rows}");
+        Assert.Equal("Dictionary", Compressions(connection, database));
+    }
+
+    private static object? Compressions(DuckDBConnection connection, HotDatabase database)
+    {
+        EngineDatabase.Execute(connection, $"CHECKPOINT {database.Alias}");
+        return HotDatabase.Scalar(
+            connection,
+            $"SELECT string_agg(DISTINCT compression, ', ' ORDER BY compression) FROM pragma_storage_info('{database.Rows}') WHERE segment_type = 'VARCHAR' AND compression <> 'Constant'");
+    }
+
     private LakeTable Table { get; } = new("lake", "dwd", "orders", "delta", new TableRoot(new LocalFolderStore(Path.GetTempPath()), "dwd/orders/"));
 
     private EngineDatabase Engine() => new(new EngineOptions { Threads = 1, AllowedDirectories = [_directory] });

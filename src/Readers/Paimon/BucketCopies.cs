@@ -39,9 +39,8 @@ internal sealed class BucketCopies(EngineDatabase engine, IFileMaterializer file
     {
         try
         {
-            // A copy would give a variant as plain text.
             PaimonColumns.CheckReadable(column, snapshot);
-            return !column.Type.HoldsVariant;
+            return true;
         }
         catch (LakeException)
         {
