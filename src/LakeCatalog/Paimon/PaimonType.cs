@@ -133,6 +133,9 @@ public sealed record PaimonType
     public bool HoldsNanoseconds => (Kind is PaimonTypeKind.Timestamp or PaimonTypeKind.TimestampLtz && Length > 6)
         || Element?.HoldsNanoseconds == true || Value?.HoldsNanoseconds == true || Fields.Any(f => f.Type.HoldsNanoseconds);
 
+    /// <summary>A VARIANT, here or in a nested type.</summary>
+    public bool HoldsVariant => Kind == PaimonTypeKind.Variant || Element?.HoldsVariant == true || Value?.HoldsVariant == true || Fields.Any(f => f.Type.HoldsVariant);
+
     /// <summary>Whether two types have the same values, names and ids of nested fields included; nullability aside.</summary>
     public bool HasSameValuesAs(PaimonType other) =>
         Kind == other.Kind && Length == other.Length && Scale == other.Scale

@@ -13,6 +13,9 @@ internal sealed record VariantShape
     /// <summary>The group is annotated, so the engine reads it as its own VARIANT.</summary>
     public bool IsAnnotated { get; private init; }
 
+    /// <summary>Bytes alone.</summary>
+    public static VariantShape Plain { get; } = new() { HasValue = true };
+
     private bool HasValue { get; init; }
 
     private Typed? TypedValue { get; init; }

@@ -22,10 +22,19 @@ internal static class VariantText
     private const int MaxDepth = 256;
     private const long MicrosPerDay = 86_400_000_000;
 
+    private static readonly Lock Registering = new();
     private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = MaxDepth + 1 };
 
-    /// <summary>Makes the function known to an engine; once per engine.</summary>
+    /// <summary>Makes the functions known to an engine; once per engine.</summary>
     public static void Register(EngineDatabase engine)
+    {
+        lock (Registering)
+        {
+            RegisterOnce(engine);
+        }
+    }
+
+    private static void RegisterOnce(EngineDatabase engine)
     {
         using DuckDBConnection connection = engine.OpenConnection();
         using (DuckDBCommand command = connection.CreateCommand())

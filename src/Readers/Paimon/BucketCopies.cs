@@ -39,8 +39,9 @@ internal sealed class BucketCopies(EngineDatabase engine, IFileMaterializer file
     {
         try
         {
+            // A copy would give a variant as plain text.
             PaimonColumns.CheckReadable(column, snapshot);
-            return true;
+            return !column.Type.HoldsVariant;
         }
         catch (LakeException)
         {

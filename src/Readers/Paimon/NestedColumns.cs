@@ -10,7 +10,8 @@ namespace LakeHolo.Readers.Paimon;
 /// <remarks>Every file is Parquet by then: what the decoders of ORC and Avro write has the fields of their files.</remarks>
 internal sealed class NestedColumns
 {
-    private readonly ParquetFooters _footers = new();
+    /// <summary>The files' footers.</summary>
+    public ParquetFooters Footers { get; } = new();
 
     /// <summary>Checks files of one schema.</summary>
     /// <param name="schema">Their schema.</param>
@@ -29,7 +30,7 @@ internal sealed class NestedColumns
 
         // Files of one writer share their schema.
         var seen = new HashSet<ParquetNode>(ReferenceEqualityComparer.Instance);
-        ParquetFooter[] footers = _footers.Read(localPaths, i => files[i].Path);
+        ParquetFooter[] footers = Footers.Read(localPaths, i => files[i].Path);
         for (int i = 0; i < footers.Length; i++)
         {
             if (seen.Add(footers[i].Schema))
@@ -81,6 +82,6 @@ internal sealed class NestedColumns
         }
     }
 
-    // The engine finds names ignoring case.
-    private static ParquetNode? Child(ParquetNode node, string name) => node.Children.FirstOrDefault(c => c.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+    /// <summary>The child of a name; the engine finds names ignoring case.</summary>
+    internal static ParquetNode? Child(ParquetNode node, string name) => node.Children.FirstOrDefault(c => c.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 }

@@ -29,8 +29,9 @@ internal static class PaimonColumns
     /// <param name="written">Names of the columns in the files, or null for all of their schema.</param>
     /// <param name="format">Format of the files.</param>
     /// <param name="alias">Name of the files in the FROM clause.</param>
+    /// <param name="variants">How the files store variants.</param>
     public static PaimonColumnSource Resolve(
-        PaimonField wanted, PaimonSchema fileSchema, int partitionIndex, IReadOnlyList<string>? written, string format, string alias)
+        PaimonField wanted, PaimonSchema fileSchema, int partitionIndex, IReadOnlyList<string>? written, string format, string alias, StoredVariants variants)
     {
         if (partitionIndex >= 0)
         {
@@ -50,7 +51,7 @@ internal static class PaimonColumns
         }
 
         physical = physical with { Type = AsStored(physical.Type, format) };
-        return new PaimonColumnSource(Convert(alias + "." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, wanted.Name, 0), physical);
+        return new PaimonColumnSource(Convert(alias + "." + SqlText.Identifier(physical.Name), physical.Type, wanted.Type, new Place(wanted.Name, physical.Name, variants), 0), physical);
     }
 
     /// <summary>Refuses a NOT NULL column that the files of its rows leave out: there is no value for it.</summary>
@@ -107,7 +108,7 @@ internal static class PaimonColumns
 
     private static void CheckReadable(PaimonType type, string column, string option = "")
     {
-        if (type.Kind is PaimonTypeKind.Unknown or PaimonTypeKind.Variant or PaimonTypeKind.Blob)
+        if (type.Kind is PaimonTypeKind.Unknown or PaimonTypeKind.Blob)
         {
             throw LakeException.FeatureUnsupported($"The column '{column}' has the Paimon type {type.Text}, which is not supported{option}");
         }
@@ -121,36 +122,38 @@ internal static class PaimonColumns
         }
     }
 
-    private static string Convert(string expression, PaimonType from, PaimonType to, string column, int depth)
+    private static string Convert(string expression, PaimonType from, PaimonType to, Place place, int depth)
     {
-        if (from.HasSameValuesAs(to))
+        if (from.HasSameValuesAs(to) && !from.HoldsVariant)
         {
             return expression;
         }
 
         if (from.Kind == PaimonTypeKind.Row && to.Kind == PaimonTypeKind.Row)
         {
-            return ConvertRow(expression, from, to, column, depth);
+            return ConvertRow(expression, from, to, place, depth);
         }
 
         if (from.Kind == to.Kind && from.Kind is PaimonTypeKind.Array)
         {
             string item = $"e{depth}";
-            return $"list_transform({expression}, lambda {item}: {Convert(item, from.Element!, to.Element!, column, depth + 1)})";
+            return $"list_transform({expression}, lambda {item}: {Convert(item, from.Element!, to.Element!, place.Below(StoredVariants.Element), depth + 1)})";
         }
 
         if (from.Kind == to.Kind && from.Kind is PaimonTypeKind.Map or PaimonTypeKind.Multiset && from.Element!.HasSameValuesAs(to.Element!))
         {
             string item = $"e{depth}";
-            string value = from.Kind == PaimonTypeKind.Map ? Convert($"{item}.value", from.Value!, to.Value!, column, depth + 1) : $"{item}.value";
+            string value = from.Kind == PaimonTypeKind.Map ? Convert($"{item}.value", from.Value!, to.Value!, place.Below(StoredVariants.Value), depth + 1) : $"{item}.value";
             return $"CASE WHEN {expression} IS NULL THEN NULL ELSE map_from_entries(list_transform(map_entries({expression}), lambda {item}: {{'key': {item}.key, 'value': {value}}})) END";
         }
 
-        return PaimonCasts.Cast(expression, from, to, column);
+        return from.Kind == PaimonTypeKind.Variant && to.Kind == PaimonTypeKind.Variant
+            ? place.Variants.ToText(expression, place.Path, depth)
+            : PaimonCasts.Cast(expression, from, to, place.Column);
     }
 
     // A row none of whose wanted fields is in the file is NULL as a whole, even where the old row was not.
-    private static string ConvertRow(string expression, PaimonType from, PaimonType to, string column, int depth)
+    private static string ConvertRow(string expression, PaimonType from, PaimonType to, Place place, int depth)
     {
         var members = new List<string>();
         bool any = false;
@@ -160,12 +163,18 @@ internal static class PaimonColumns
             any |= old is not null;
             string value = old is null
                 ? $"CAST(NULL AS {TypeOf(field.Type)})"
-                : Convert($"struct_extract({expression}, {SqlText.Literal(old.Name)})", old.Type, field.Type, column, depth);
+                : Convert($"struct_extract({expression}, {SqlText.Literal(old.Name)})", old.Type, field.Type, place.Below(old.Name), depth);
             members.Add($"{SqlText.Identifier(field.Name)} := {value}");
         }
 
         return any
             ? $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({string.Join(", ", members)}) END"
             : $"CAST(NULL AS {TypeOf(to)})";
+    }
+
+    // Column: its name, for messages. Path: where the value stands in the file.
+    private readonly record struct Place(string Column, string Path, StoredVariants Variants)
+    {
+        public Place Below(string name) => this with { Path = StoredVariants.Below(Path, name) };
     }
 }

@@ -15,9 +15,12 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
     /// <summary>Format of the files before they were decoded.</summary>
     public string Format { get; init; } = "parquet";
 
+    /// <summary>How the files store variants.</summary>
+    public StoredVariants Variants { get; init; } = StoredVariants.None;
+
     /// <summary>Sources of columns in these files.</summary>
     public IReadOnlyList<PaimonColumnSource> Resolve(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, string alias = "r") =>
-        [.. columns.Select(c => PaimonColumns.Resolve(c, Schema, IndexOf(snapshot.TableSchema.PartitionKeys, c.Name), Written, Format, alias))];
+        [.. columns.Select(c => PaimonColumns.Resolve(c, Schema, IndexOf(snapshot.TableSchema.PartitionKeys, c.Name), Written, Format, alias, Variants))];
 
     /// <summary>A FROM item (<c>r</c>) of these files (with <c>file_index</c> and <c>file_row_number</c>) and, if the partition is needed, <c>p</c>.</summary>
     /// <param name="snapshot">The snapshot.</param>
@@ -30,7 +33,7 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
         var columns = new Dictionary<string, string>();
         foreach (PaimonField field in physical)
         {
-            columns[field.Name] = PaimonColumns.TypeOf(field);
+            columns[field.Name] = Variants.FileTypeOf(field);
         }
 
         if (withSystemColumns)

@@ -7,6 +7,7 @@ using LakeHolo.Readers.DataFiles.Avro;
 using LakeHolo.Readers.DataFiles.Blob;
 using LakeHolo.Readers.DataFiles.Orc;
 using LakeHolo.Readers.DataFiles.Parquet;
+using LakeHolo.Readers.Delta;
 using LakeHolo.Readers.Paimon.Evolution;
 using LakeHolo.Readers.Scanning;
 
@@ -42,10 +43,26 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
             FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken, ConditionOf(snapshot, schema, columns, filter));
             leases.Add(lease);
             _nested.Check(schema, columns, members, lease.LocalPaths);
-            groups.Add(new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths) { Format = group.Key.Format });
+            var all = new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths) { Format = group.Key.Format };
+            groups.AddRange(columns.Any(c => c.Type.HoldsVariant) ? SplitByVariants(all, columns) : [all]);
         }
 
         return groups;
+    }
+
+    // Each file decides for itself how it stores variants, so the engine reads only files of one physical schema together.
+    private IEnumerable<PaimonFileGroup> SplitByVariants(PaimonFileGroup files, IReadOnlyList<PaimonField> columns)
+    {
+        ParquetFooter[] footers = _nested.Footers.Read(files.LocalPaths, i => files.Files[i].Path);
+        foreach (IGrouping<ParquetNode, int> alike in Enumerable.Range(0, footers.Length).GroupBy(i => footers[i].Schema))
+        {
+            yield return files with
+            {
+                Files = [.. alike.Select(i => files.Files[i])],
+                LocalPaths = [.. alike.Select(i => files.LocalPaths[i])],
+                Variants = StoredVariants.Of(alike.Key, files.Schema, columns, files.Files[alike.First()].Path),
+            };
+        }
     }
 
     /// <summary>Opens blob files; the local paths of their values.</summary>

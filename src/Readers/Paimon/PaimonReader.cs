@@ -5,6 +5,7 @@ using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.Cache;
+using LakeHolo.Readers.Delta;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Merging;
 using LakeHolo.Readers.Paimon.Evolution;
@@ -233,7 +234,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         }
     }
 
-    private static IReadOnlyList<PaimonField> SelectColumns(PaimonSnapshot snapshot, IReadOnlyList<string>? wanted)
+    private IReadOnlyList<PaimonField> SelectColumns(PaimonSnapshot snapshot, IReadOnlyList<string>? wanted)
     {
         IReadOnlyList<PaimonField> fields = snapshot.TableSchema.Fields;
         List<PaimonField> columns = wanted is null ? [.. fields] : [.. fields.Where(f => wanted.Contains(f.Name, StringComparer.OrdinalIgnoreCase))];
@@ -242,11 +243,17 @@ public sealed class PaimonReader : IUnitReader, IDisposable
             PaimonColumns.CheckReadable(column, snapshot);
         }
 
+        // Merging reads all columns, whatever the query needs.
+        if (fields.Any(f => f.Type.HoldsVariant))
+        {
+            VariantText.Register(_engine);
+        }
+
         return columns.Count > 0 ? columns : [fields.FirstOrDefault(f => !f.Type.IsNested) ?? fields[0]];
     }
 
     /// <summary>As many rows as the manifests and deletion vectors of an append table tell, without opening a file; null where they do not tell.</summary>
-    private static TableScan? Counted(PaimonSnapshot snapshot, ScanRequest request)
+    private TableScan? Counted(PaimonSnapshot snapshot, ScanRequest request)
     {
         const long MaxRows = 1L << 42; // more is no table but a damaged number
         if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || snapshot.Files.Any(f => f.RowCount is < 0 or > MaxRows)

@@ -14,7 +14,6 @@ public sealed class PaimonGoldenTests
     {
         ["append_manifest_format_orc"] = "manifest.format",
         ["append_manifest_format_parquet"] = "manifest.format",
-        ["append_variant:\"latest\""] = "The column 'v' has the Paimon type VARIANT",
         ["pk_changelog_full_compaction:{\"from\":0,\"to\":9} binlog"] = "no view 'binlog'",
         ["pk_changelog_input:{\"from\":0,\"to\":7} binlog"] = "no view 'binlog'",
         ["pk_changelog_lookup:{\"from\":0,\"to\":11} binlog"] = "no view 'binlog'",

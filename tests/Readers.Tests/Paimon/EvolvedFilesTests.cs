@@ -1,17 +1,10 @@
-using Apache.Arrow;
-using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
-using LakeHolo.LakeCatalog.Snapshots;
-using LakeHolo.LakeCatalog.Storage;
-using LakeHolo.Readers.Engine;
-using LakeHolo.Readers.Paimon;
-using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Tests.Paimon;
 
 /// <summary>Append tables whose files do not hold what their schema names: where Paimon fails, so do we, and do not give NULL.</summary>
-public sealed class EvolvedFilesTests : OverOneFolder
+public sealed class EvolvedFilesTests : OverAppendTables
 {
     private static readonly PaimonType Int = new() { Kind = PaimonTypeKind.Int, Text = "INT" };
     private static readonly PaimonType Row = new() { Kind = PaimonTypeKind.Row, Fields = [new(11, "a", Int), new(12, "b", Int)], Text = "ROW<a INT, b INT>" };
@@ -79,67 +72,5 @@ public sealed class EvolvedFilesTests : OverOneFolder
             Assert.Contains("'n' is NOT NULL", error.Message, StringComparison.Ordinal);
             Assert.Equal([files.Length == 1 ? "7|-" : "8|-"], await ReadAsync(snapshot, "k", "m"));
         }
-    }
-
-    private static PaimonSchema Schema(long id, PaimonField[] fields, string? option) => new()
-    {
-        Id = id,
-        Version = 3,
-        Fields = fields,
-        PartitionKeys = [],
-        PrimaryKeys = [],
-        Options = option is null ? new Dictionary<string, string>() : new() { [option] = "true" },
-    };
-
-    private PaimonDataFile File(string name, string sql)
-    {
-        string path = $"bucket-0/{name}.parquet";
-        Directory.CreateDirectory(Path.Combine(Folder, "bucket-0"));
-        using DuckDBConnection connection = Engine.OpenConnection();
-        EngineDatabase.Execute(connection, $"COPY ({sql}) TO {SqlText.Literal(Path.Combine(Folder, path))} (FORMAT parquet)");
-        return new PaimonDataFile
-        {
-            PartitionBytes = new byte[12],
-            Partition = [],
-            Bucket = 0,
-            TotalBuckets = -1,
-            Name = name + ".parquet",
-            SizeBytes = new FileInfo(Path.Combine(Folder, path)).Length,
-            RowCount = 1,
-            MinKey = new byte[12],
-            MaxKey = new byte[12],
-            ValueStatistics = PaimonStatistics.None,
-            MinSequenceNumber = 0,
-            MaxSequenceNumber = 1,
-            SchemaId = 0,
-            Level = 0,
-            Path = path,
-        };
-    }
-
-    private PaimonSnapshot Table(PaimonField[] fields, string? option, PaimonDataFile[] files, PaimonSchema? old = null)
-    {
-        PaimonSchema schema = Schema(old is null ? 0 : 1, fields, option);
-        return new PaimonSnapshot
-        {
-            Table = new LakeTable("s", "d", "t", "paimon", new TableRoot(Store, "")),
-            Id = new SnapshotId("1"),
-            CommittedAt = null,
-            Schema = new Schema([.. schema.Fields.Select(PaimonArrowTypes.ToField)], null),
-            PartitionColumns = [],
-            PrimaryKey = [],
-            Commit = null,
-            Branch = "main",
-            TableSchema = schema,
-            Schemas = new Dictionary<long, PaimonSchema> { [schema.Id] = schema, [0] = old ?? schema },
-            Files = files,
-            DeletionVectors = new Dictionary<(string, int, string), PaimonDeletionVector>(),
-        };
-    }
-
-    private async Task<List<string>> ReadAsync(PaimonSnapshot snapshot, params string[] columns)
-    {
-        await using TableScan scan = await Reader.PlanAsync(snapshot, new ScanRequest { Columns = columns });
-        return TableOfRuns.Read(Engine, scan.Sql, columns);
     }
 }

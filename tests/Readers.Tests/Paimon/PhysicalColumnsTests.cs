@@ -42,9 +42,9 @@ public sealed class PhysicalColumnsTests : IDisposable
     {
         var parent = new PaimonField(1, "c", Row);
         PaimonSchema schema = SchemaOf(parent);
-        LakeException error = Assert.Throws<LakeException>(() => PaimonColumns.Resolve(parent, schema, -1, ["k", "c.a"], "parquet", "r"));
+        LakeException error = Assert.Throws<LakeException>(() => PaimonColumns.Resolve(parent, schema, -1, ["k", "c.a"], "parquet", "r", StoredVariants.None));
         Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (error.Kind, error.Message.Contains("'c.a'", StringComparison.Ordinal)));
-        Assert.Null(PaimonColumns.Resolve(parent, SchemaOf(parent, new PaimonField(9, "c.a", Int)), -1, ["k", "c.a"], "parquet", "r").Physical);
+        Assert.Null(PaimonColumns.Resolve(parent, SchemaOf(parent, new PaimonField(9, "c.a", Int)), -1, ["k", "c.a"], "parquet", "r", StoredVariants.None).Physical);
     }
 
     private static PaimonSchema SchemaOf(params PaimonField[] fields) =>

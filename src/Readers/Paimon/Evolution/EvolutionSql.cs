@@ -45,6 +45,18 @@ internal sealed class EvolutionSql(PaimonSnapshot snapshot, IReadOnlyList<Paimon
         {
             PaimonField[] own = [.. columns.Where((_, i) => providers[i] == provider)];
             IReadOnlyList<PaimonFileGroup> opened = await opener.OpenAsync(snapshot, groups.Select(g => g.Normal[provider]), own, leases, cancellationToken);
+            if (opened.Count > 1)
+            {
+                // Files of one shape that store variants in different ways.
+                var parts = new List<string>();
+                foreach (EvolutionGroup group in groups)
+                {
+                    parts.Add(await SelectShapeAsync([group], numbers.ContainsKey(group.Anchor) ? dead : null, numbers, leases, cancellationToken));
+                }
+
+                return string.Join(" UNION ALL ", parts);
+            }
+
             PaimonFileGroup files = opened[0];
             string alias = $"r{provider}";
             IReadOnlyList<PaimonColumnSource> sources = files.Resolve(snapshot, own, alias);
