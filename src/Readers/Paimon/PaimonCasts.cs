@@ -22,6 +22,7 @@ internal static class PaimonCasts
             _ when from.IsFloating && to.IsInteger => FloatToInteger(e, to),
             (PaimonTypeKind.Decimal, PaimonTypeKind.Decimal) => $"TRY_CAST({e} AS {target})",
             _ when from.IsInteger && to.Kind == PaimonTypeKind.Decimal => $"TRY_CAST({e} AS {target})",
+            _ when from.IsFloating && to.Kind == PaimonTypeKind.Decimal => FloatToDecimal(e, to),
             (PaimonTypeKind.Decimal, _) when to.IsInteger => Integer($"CAST(trunc({e}) AS HUGEINT)", to, fits: false),
             (PaimonTypeKind.Decimal, _) when to.IsFloating => DecimalToFloating(e, from, target),
             (PaimonTypeKind.Boolean, _) when to.IsInteger || to.IsFloating || to.Kind == PaimonTypeKind.Decimal => $"CAST(CAST({e} AS TINYINT) AS {target})",
@@ -39,7 +40,10 @@ internal static class PaimonCasts
             _ when from.IsString && to.IsFloating => PaimonTextCasts.ToFloating(e, to),
             _ when from.IsString && to.Kind == PaimonTypeKind.Decimal => PaimonTextCasts.ToDecimal(e, to),
             _ when from.IsString && to.Kind == PaimonTypeKind.Date => PaimonTextCasts.ToDate(e, to),
-            (PaimonTypeKind.Date, PaimonTypeKind.Timestamp) when to.Length <= 6 => $"CAST({e} AS TIMESTAMP)",
+            _ when from.IsString && to.Kind == PaimonTypeKind.Timestamp && to.Length <= 6 => PaimonTextCasts.ToTimestamp(e, to),
+            (PaimonTypeKind.Date, PaimonTypeKind.Timestamp) => $"CAST({e} AS {target})",
+            (PaimonTypeKind.Time, PaimonTypeKind.Timestamp) => $"CAST(DATE '1970-01-01' + {e} AS {target})",
+            (PaimonTypeKind.Time, _) when to.IsString => Fit(TimeText(e, from.Length), to),
             // Milliseconds divided by a day, or a second, towards zero: the last day before 1970 becomes 1970-01-01.
             (PaimonTypeKind.Timestamp, PaimonTypeKind.Date) when from.Length <= 6 => $"(DATE '1970-01-01' + CAST({TowardsZero(Millis(e), 86_400_000)} AS INTEGER))",
             (PaimonTypeKind.Timestamp, PaimonTypeKind.Timestamp) or (PaimonTypeKind.TimestampLtz, PaimonTypeKind.TimestampLtz) => Truncate(e, from, to, target),
@@ -86,6 +90,15 @@ internal static class PaimonCasts
         string saturated = $"(CASE WHEN {e} IS NULL THEN NULL WHEN isnan({e}) THEN 0 WHEN {e} >= {limit}::DOUBLE THEN {high} WHEN {e} <= -{limit}::DOUBLE THEN {low} "
             + $"ELSE CAST(trunc(CAST({e} AS DOUBLE)) AS HUGEINT) END)";
         return Integer(saturated, to, fits: false);
+    }
+
+    // By the number's shortest text. Older writers' texts may differ from it behind the sixteenth digit, so types that keep as many are refused.
+    private static string? FloatToDecimal(string e, PaimonType to)
+    {
+        const int ExactDigits = 15;
+        return to.Length > ExactDigits
+            ? null
+            : $"(CASE WHEN {e} IS NULL THEN NULL WHEN NOT isfinite({e}) THEN error('cannot cast to {to.Text}: ' || {e}) ELSE TRY_CAST(CAST(CAST({e} AS DOUBLE) AS VARCHAR) AS {PaimonColumns.TypeOf(to)}) END)";
     }
 
     private static string DoubleToFloat(string e) =>
@@ -140,6 +153,15 @@ internal static class PaimonCasts
         return precision == 0
             ? seconds
             : string.Create(CultureInfo.InvariantCulture, $"{seconds} || '.' || substr(strftime({e}, '%f'), 1, {precision})");
+    }
+
+    // Milliseconds without trailing zeros, but at least one digit.
+    private static string TimeText(string e, int precision)
+    {
+        string time = $"(DATE '1970-01-01' + {e})";
+        string seconds = $"strftime({time}, '%H:%M:%S')";
+        string fraction = string.Create(CultureInfo.InvariantCulture, $"rtrim(substr(strftime({time}, '%g'), 1, {precision}), '0')");
+        return precision == 0 ? seconds : $"({seconds} || '.' || CASE {fraction} WHEN '' THEN '0' ELSE {fraction} END)";
     }
 
     private static string? Truncate(string e, PaimonType from, PaimonType to, string target)

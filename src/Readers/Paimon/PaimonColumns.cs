@@ -129,6 +129,11 @@ internal static class PaimonColumns
             return expression;
         }
 
+        if (IsAbsent(from, to))
+        {
+            return $"CAST(NULL AS {TypeOf(to)})";
+        }
+
         if (from.Kind == PaimonTypeKind.Row && to.Kind == PaimonTypeKind.Row)
         {
             return ConvertRow(expression, from, to, place, depth);
@@ -152,24 +157,28 @@ internal static class PaimonColumns
             : PaimonCasts.Cast(expression, from, to, place.Column);
     }
 
-    // A row none of whose wanted fields is in the file is NULL as a whole, even where the old row was not.
+    // A row none of whose wanted fields is in the file is NULL as a whole, even where the old row was not, and so is a list or map of such rows.
+    private static bool IsAbsent(PaimonType from, PaimonType to) => (from.Kind, to.Kind) switch
+    {
+        (PaimonTypeKind.Row, PaimonTypeKind.Row) => !to.Fields.Any(f => from.Fields.FirstOrDefault(o => o.Id == f.Id) is PaimonField old && !IsAbsent(old.Type, f.Type)),
+        (PaimonTypeKind.Array, PaimonTypeKind.Array) => IsAbsent(from.Element!, to.Element!),
+        (PaimonTypeKind.Map, PaimonTypeKind.Map) => IsAbsent(from.Element!, to.Element!) || IsAbsent(from.Value!, to.Value!),
+        _ => false,
+    };
+
     private static string ConvertRow(string expression, PaimonType from, PaimonType to, Place place, int depth)
     {
         var members = new List<string>();
-        bool any = false;
         foreach (PaimonField field in to.Fields)
         {
             PaimonField? old = from.Fields.FirstOrDefault(f => f.Id == field.Id);
-            any |= old is not null;
             string value = old is null
                 ? $"CAST(NULL AS {TypeOf(field.Type)})"
                 : Convert($"struct_extract({expression}, {SqlText.Literal(old.Name)})", old.Type, field.Type, place.Below(old.Name), depth);
             members.Add($"{SqlText.Identifier(field.Name)} := {value}");
         }
 
-        return any
-            ? $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({string.Join(", ", members)}) END"
-            : $"CAST(NULL AS {TypeOf(to)})";
+        return $"CASE WHEN {expression} IS NULL THEN NULL ELSE struct_pack({string.Join(", ", members)}) END";
     }
 
     // Column: its name, for messages. Path: where the value stands in the file.

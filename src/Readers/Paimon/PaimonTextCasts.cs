@@ -37,6 +37,18 @@ internal static class PaimonTextCasts
             + Parsed(e, to, Pattern, $"make_date({Part(1)}, {Part(2)}, {Part(3)})", day) + " END)";
     }
 
+    /// <summary>A text as a moment: a day behind the month's last is that one, what is finer than the type is cut off. Digits alone are an error: releases differ
+    /// in what they are.</summary>
+    public static string ToTimestamp(string e, PaimonType to)
+    {
+        const string Pattern = "([0-9]{4})-(0?[1-9]|1[0-2])-(0?[1-9]|[12][0-9]|3[01])(?: ([01]?[0-9]|2[0-3]):([0-5]?[0-9]):([0-5]?[0-9])(?:[.]([0-9]{0,9}))?)?";
+        string Part(int group) => $"CAST(coalesce(nullif(regexp_extract({e}, '^{Pattern}$', {group}), ''), '0') AS BIGINT)";
+        string digits = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"rpad(substr(regexp_extract({e}, '^{Pattern}$', 7), 1, {to.Length}), 6, '0')");
+        string day = $"least({Part(3)}, day(last_day(make_date({Part(1)}, {Part(2)}, 1))))";
+        string moment = $"make_timestamp({Part(1)}, {Part(2)}, {day}, {Part(4)}, {Part(5)}, CAST({Part(6)} AS DOUBLE)) + to_microseconds(CAST({digits} AS BIGINT))";
+        return $"(CASE WHEN {e} IS NULL THEN NULL WHEN regexp_full_match({e}, '{Pattern}') AND NOT starts_with({e}, '0000') THEN {moment} ELSE error('cannot cast to TIMESTAMP: ' || {e}) END)";
+    }
+
     /// <summary>A text as a truth value.</summary>
     public static string ToBoolean(string e) =>
         $"(CASE WHEN {e} IS NULL THEN NULL WHEN lower({e}) IN ('t', 'true', 'y', 'yes', '1') THEN true WHEN lower({e}) IN ('f', 'false', 'n', 'no', '0') THEN false "
