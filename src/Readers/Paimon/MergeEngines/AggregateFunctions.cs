@@ -64,8 +64,7 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
             "collect" => $"CASE WHEN {x} IS NULL OR {acc} IS NULL THEN {acc} ELSE list_filter({acc}, lambda e, i: "
                 + $"len(list_filter({acc}[1:i], lambda q: q IS NOT DISTINCT FROM e)) > len(list_filter({x}, lambda q: q IS NOT DISTINCT FROM e))) END",
             "merge_map" => $"CASE WHEN {x} IS NULL OR {acc} IS NULL THEN {acc} ELSE map_from_entries(list_filter(map_entries({acc}), lambda e: NOT list_contains(map_keys({x}), e.key))) END",
-            "nested_update" when !HasNewNestedOptions => $"CASE WHEN {x} IS NULL OR {acc} IS NULL THEN {acc} ELSE list_filter({acc}, lambda e: "
-                + $"len(list_filter({x}, lambda q: q IS NOT NULL AND {(NestedKey.Count == 0 ? "q IS NOT DISTINCT FROM e" : SameKey("q", "e"))})) = 0) END",
+            "nested_update" when !HasNewNestedOptions => NestedRetract(acc, x),
             _ => null,
         };
     }
@@ -162,16 +161,23 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
         string limit = Options.FieldOption(Column.Name, "count-limit") is string text && int.TryParse(text, CultureInfo.InvariantCulture, out int n)
             ? n.ToString(CultureInfo.InvariantCulture)
             : "2147483647";
-        string input = $"list_filter({x}, lambda q: q IS NOT NULL)";
-        string joined = $"list_concat({acc}, {input}[1:greatest({limit} - len({acc}), 0)])";
-        if (NestedKey.Count == 0)
-        {
-            return $"CASE WHEN {x} IS NULL THEN {acc} WHEN {acc} IS NULL THEN {input}[1:{limit}] ELSE {joined} END";
-        }
-
-        string merged = Bind(joined, $"list_filter(c, lambda e, i: len(list_filter(c[i+1:], lambda q: {SameKey("q", "e")})) = 0)");
+        // What comes first is taken as it is: rows that are NULL, or too many, too. So does FieldNestedUpdateAgg.java up to 1.4.
+        string joined = $"list_concat({Rows(acc)}, {Rows(x)}[1:greatest({limit} - len({acc}), 0)])";
+        string merged = NestedKey.Count == 0 ? joined : Bind(joined, $"list_filter(c, lambda e, i: {IsLast})");
         return $"CASE WHEN {x} IS NULL THEN {acc} WHEN {acc} IS NULL THEN {x} WHEN len({acc}) >= {limit} THEN {acc} ELSE {merged} END";
     }
+
+    private string NestedRetract(string acc, string x)
+    {
+        string gone = NestedKey.Count == 0 ? "q IS NOT DISTINCT FROM e" : SameKey("q", "e");
+        string kept = Bind(Rows(acc), $"list_filter(c, lambda e, i: {(NestedKey.Count == 0 ? "true" : IsLast)} AND len(list_filter({Rows(x)}, lambda q: {gone})) = 0)");
+        return $"CASE WHEN {x} IS NULL OR {acc} IS NULL THEN {acc} ELSE {kept} END";
+    }
+
+    // Of rows e of a list c, at i: whether none behind it has its key.
+    private string IsLast => $"len(list_filter(c[i+1:], lambda q: {SameKey("q", "e")})) = 0";
+
+    private static string Rows(string list) => $"list_filter({list}, lambda q: q IS NOT NULL)";
 
     private string NestedPartialUpdate(string acc, string x)
     {
