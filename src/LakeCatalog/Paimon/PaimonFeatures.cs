@@ -169,7 +169,8 @@ internal static class PaimonFeatures
         }
     }
 
-    /// <summary>Whether deletes are skipped while merging.</summary>
+    /// <summary>Whether deletes are skipped while merging: the first of the option's names that the table has decides.</summary>
     public static bool IgnoresDelete(PaimonSchema schema) =>
-        schema.Flag("ignore-delete") || schema.Flag("first-row.ignore-delete") || schema.Flag("deduplicate.ignore-delete") || schema.Flag("partial-update.ignore-delete");
+        ((string[])["ignore-delete", "first-row.ignore-delete", "deduplicate.ignore-delete", "partial-update.ignore-delete"]).FirstOrDefault(o => schema.Option(o) is not null) is string name
+        && schema.Flag(name);
 }

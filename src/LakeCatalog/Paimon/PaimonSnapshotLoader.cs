@@ -40,6 +40,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
             if (commit.IndexManifest is string index)
             {
                 vectors = known?.Commit?.IndexManifest == index ? known.DeletionVectors : await reader.ReadDeletionVectorsAsync(index, cancellationToken);
+                CheckVectors(schema, files, vectors);
             }
         }
 
@@ -70,6 +71,18 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
             DeletionVectors = vectors,
             Manifests = manifests,
         };
+    }
+
+    // Paimon looks at vectors only where the option says so: without it deleted rows would come back.
+    private static void CheckVectors(
+        PaimonSchema schema, IReadOnlyList<PaimonDataFile> files, IReadOnlyDictionary<(string, int, string), PaimonDeletionVector> vectors)
+    {
+        const string Option = "deletion-vectors.enabled";
+        if (vectors.Count > 0 && !schema.Flag(Option)
+            && files.FirstOrDefault(f => vectors.ContainsKey((Convert.ToBase64String(f.PartitionBytes), f.Bucket, f.Name))) is PaimonDataFile file)
+        {
+            throw LakeException.FeatureUnsupported($"A table whose files have deletion vectors, but which does not have the option {Option}=true, is not supported", file.Path);
+        }
     }
 
     // Partitions that this branch has come from it, whatever rows a query wants; all others from the fallback branch.

@@ -75,7 +75,8 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     private async ValueTask<TableScan> PlanBranchAsync(PaimonSnapshot paimon, ScanRequest request, CancellationToken cancellationToken)
     {
         IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);
-        var pruning = new PaimonPruning(paimon, request.Filter);
+        ScanFilter? filter = ReadDefaults.Has(paimon) ? null : request.Filter;
+        var pruning = new PaimonPruning(paimon, filter);
         List<PaimonDataFile> visible = PaimonViews.FilesOf(paimon, request);
         PaimonOrigins? origins = request.WithOrigin ? new PaimonOrigins(paimon) : null;
         List<PaimonDataFile> inPartition = [.. visible.Where(pruning.MatchesPartition)];
@@ -85,8 +86,8 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         {
             bool withKinds = request.View == PaimonViews.AuditLog && paimon.PrimaryKey.Count > 0;
             ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, columns, pruning, request.View, origins is null && !withKinds, leases, cancellationToken);
-            var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins, withKinds) { Filter = request.Filter };
-            string sql = await builder.BuildAsync(pieces, leases, cancellationToken);
+            var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins, withKinds) { Filter = filter };
+            string sql = ReadDefaults.Guard(await builder.BuildAsync(pieces, leases, cancellationToken), paimon, columns);
             sql = request.View == PaimonViews.AuditLog && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
             var statistics = new ScanStatistics
             {
@@ -144,7 +145,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
             IReadOnlyList<PaimonField> columns = SelectColumns(newer, null);
             IReadOnlyList<PaimonFileGroup> groups = await _opener.OpenAsync(newer, added, columns, leases, cancellationToken);
             var origins = new PaimonOrigins(newer);
-            string sql = NewestVersions.Sql(newer, groups, columns, origins);
+            string sql = ReadDefaults.Guard(NewestVersions.Sql(newer, groups, columns, origins), newer, columns);
             return new TableScan(sql, new ScanStatistics { FilesTotal = newer.FileCount, FilesRead = added.Count, BytesRead = added.Sum(f => f.SizeBytes) }, leases)
             {
                 Units = origins.Names([]),
@@ -177,7 +178,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var leases = new List<IAsyncDisposable>();
         try
         {
-            string sql = await new ScanSql(changes.Changes, columns, _engine, _opener).BuildChangesAsync(leases, cancellationToken);
+            string sql = ReadDefaults.Guard(await new ScanSql(changes.Changes, columns, _engine, _opener).BuildChangesAsync(leases, cancellationToken), paimon, columns);
             return new TableScan(sql, new ScanStatistics { FilesTotal = paimon.FileCount, FilesRead = changes.Changes.FileCount, BytesRead = changes.Changes.SizeBytes }, leases);
         }
         catch

@@ -69,6 +69,18 @@ public class PaimonOptionsTests
     }
 
     [Theory]
+    [InlineData("append_dv_delete_v1")]
+    [InlineData("pk_dv_merge_on_write_64")]
+    public async Task Deletion_vectors_are_refused_where_the_option_would_have_them_passed_over(string table)
+    {
+        await using PaimonCase golden = PaimonCase.Open(table);
+        Assert.NotEmpty((await golden.LoadAsync(SnapshotSelector.Latest)).DeletionVectors);
+        SetOption(golden, "deletion-vectors.enabled", "false");
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(() => golden.LoadAsync(SnapshotSelector.Latest));
+        Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (refused.Kind, refused.Message.Contains("deletion-vectors.enabled", StringComparison.Ordinal)));
+    }
+
+    [Theory]
     [InlineData("incremental-between-scan-mode", "diff")]
     [InlineData("incremental-between-tag-to-snapshot", "true")]
     public async Task Changes_are_refused_where_an_option_would_have_them_found_in_another_way(string option, string value)

@@ -143,6 +143,7 @@ public sealed class ManifestRulesTests : IAsyncDisposable
             .. Long(1), .. Long(1), .. asUnions ? Long(1) : [], .. Chars(dataFile), .. Long(1), .. Long(22), 0,
         ];
         byte[] Write(byte[][] entries) => AvroContainerTests.Container("null", schema, entries.Length, [.. entries.SelectMany(e => e)]);
+        Text("schema/schema-0", """{"version":3,"id":0,"fields":[{"id":0,"name":"k","type":"INT NOT NULL"}],"partitionKeys":[],"primaryKeys":["k"],"options":{"deletion-vectors.enabled":"true"}}""");
         Commit(1, [], [Entry(0, "a", 1), Entry(0, "b", 1), Entry(0, "c", 1)], index: "i");
         await System.IO.File.WriteAllBytesAsync(Path.Combine(_folder, "manifest/i"), Write(
             [Index(0, "DELETION_VECTORS", "dv1", "a"), Index(0, "btree", "x", "b"), Index(0, "HASH", "h", "b"), Index(0, "DELETION_VECTORS", "dv2", "c"), Index(1, "DELETION_VECTORS", "dv2", "c")]));

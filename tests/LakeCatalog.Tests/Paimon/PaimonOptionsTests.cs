@@ -47,6 +47,14 @@ public sealed class PaimonOptionsTests
         }))!.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(true, "partial-update.ignore-delete=true")]
+    [InlineData(false, "ignore-delete=false", "partial-update.ignore-delete=true")]
+    [InlineData(true, "ignore-delete=true", "deduplicate.ignore-delete=false")]
+    [InlineData(false)]
+    public void The_first_of_the_names_of_an_option_decides(bool expected, params string[] options)
+        => Assert.Equal(expected, PaimonFeatures.IgnoresDelete(SchemaOf(["k"], ["k"], options.Select(o => o.Split('=')).ToDictionary(o => o[0], o => o[1]))));
+
     [Fact]
     public void The_schema_of_a_branch_may_name_its_branch()
     {

@@ -1,5 +1,7 @@
+using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Readers.Tests.Paimon;
 
@@ -47,6 +49,40 @@ public sealed class EvolvedFilesTests : OverAppendTables
         PaimonSchema old = Schema(0, [new(0, "k", Int), new(1, "c", Row), new(2, "d", Row)], null);
         PaimonSnapshot snapshot = Table([new(0, "k", Int), new(1, "c", OnlyA), new(2, "d", OnlyA)], null, [File("f", "SELECT 1::INTEGER AS k, {'a': 5} AS c")], old);
         Assert.Equal(["1|{'a': 5}|-"], await ReadAsync(snapshot, "k", "c", "d"));
+    }
+
+    [Fact]
+    public async Task A_list_or_map_of_rows_none_of_whose_fields_is_in_the_file_is_null_as_a_whole_as_rows_are()
+    {
+        PaimonType renewed = Row with { Fields = [new(13, "a", Int)] };
+        PaimonType outer = Row with { Fields = [new(14, "r", Row), new(15, "x", Int)] };
+        PaimonSchema old = Schema(0, [new(0, "k", Int), new(1, "l", Rows), new(2, "m", MapOfRows), new(3, "o", outer), new(4, "p", outer)], null);
+        PaimonSnapshot snapshot = Table(
+            [
+                new(0, "k", Int), new(1, "l", Rows with { Element = renewed }), new(2, "m", MapOfRows with { Value = renewed }),
+                new(3, "o", outer with { Fields = [new(14, "r", renewed)] }), new(4, "p", outer with { Fields = [new(14, "r", renewed), new(15, "x", Int)] }),
+            ],
+            null,
+            [File("f", "SELECT 1::INTEGER AS k, [{'a': 1, 'b': 2}] AS l, MAP {1: {'a': 1, 'b': 2}} AS m, {'r': {'a': 1, 'b': 2}, 'x': 3} AS o, {'r': {'a': 1, 'b': 2}, 'x': 3} AS p")],
+            old);
+        Assert.Equal(["1|-|-|-|{'r': NULL, 'x': 3}"], await ReadAsync(snapshot, "k", "l", "m", "o", "p"));
+    }
+
+    [Fact]
+    public async Task A_null_that_older_readers_read_as_a_default_is_an_error_whatever_conditions_say()
+    {
+        PaimonDataFile[] files = [File("f", "SELECT 1::INTEGER AS k")];
+        PaimonSchema old = Schema(0, [new(0, "k", Int)], null);
+        PaimonSnapshot snapshot = Table([new(0, "k", Int), new(1, "v", Int)], "fields.v.default-value=5", files, old);
+        foreach (ScanFilter? filter in (ScanFilter?[])[null, new ScanFilter.Compare("v", ScanComparison.Equal, new ScanLiteral(5L))])
+        {
+            await using TableScan scan = await Reader.PlanAsync(snapshot, new ScanRequest { Columns = ["k", "v"], Filter = filter });
+            DuckDBException error = Assert.Throws<DuckDBException>(() => TableOfRuns.Read(Engine, $"SELECT * FROM ({scan.Sql}) WHERE v = 5", ["k"]));
+            Assert.Contains("fields.v.default-value", error.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(["1"], await ReadAsync(snapshot, "k"));
+        Assert.Equal(["1|7"], await ReadAsync(Table([new(0, "k", Int), new(1, "v", Int)], "fields.v.default-value=5", [File("g", "SELECT 1::INTEGER AS k, 7::INTEGER AS v")]), "k", "v"));
     }
 
     [Fact]
