@@ -22,6 +22,9 @@ internal static class ColumnSql
     /// <param name="place">Where the value lies.</param>
     public static string Convert(string expression, EngineType source, IArrowType target, Place place) => target switch
     {
+        // A group that is no record of the table's: the list's own, as the engine took it.
+        _ when source.Name == OneFieldItems.TypeName && !IsRecord(source, target, place)
+            => Convert(expression, source.Children[0].Type, target, place with { FilePath = LogicalPaths.Join(place.FilePath, source.Children[0].Name) }),
         StructType s when source.Name is "STRUCT" or OneFieldItems.TypeName => Struct(expression, source, s, place),
         ListType l when source.Name == "LIST" => List(expression, source, l, place),
         MapType m when source.Name == "MAP" => Map(expression, source, m, place),
@@ -47,6 +50,9 @@ internal static class ColumnSql
         /// <summary>The file, for messages.</summary>
         public string? Source { get; init; }
     }
+
+    private static bool IsRecord(EngineType item, IArrowType target, Place place) => target is StructType record
+        && record.Fields.Any(f => place.Names.SourceOf(f.Name) is { } inFile && Find(item.Children, inFile, place.Path, out _) is not null);
 
     private static string Struct(string expression, EngineType source, StructType target, Place place)
     {

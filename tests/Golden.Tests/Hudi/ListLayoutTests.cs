@@ -19,6 +19,8 @@ public sealed class ListLayoutTests : IDisposable
     [InlineData("lists", "[{'l': [7]}] | [{'l': []}] | NULL")]
     [InlineData("deep", "[[{'a': 7}]] | [[{'a': NULL}]] | NULL")]
     [InlineData("numbers", "[7] | [] | NULL")]
+    [InlineData("wrapped", "[7] | [NULL] | NULL")] // the table says what the group is
+    [InlineData("wrappedrecords", "[{'a': 7}] | [{'a': NULL}] | NULL")]
     [InlineData("three", "[{'a': 7}] | [{'a': NULL}] | NULL")]
     public void Items_that_are_records_of_one_field_stay_records(string column, string expected)
     {
@@ -30,6 +32,8 @@ public sealed class ListLayoutTests : IDisposable
             {"name":"lists","type":["null",{"type":"array","items":{"type":"record","name":"lists","fields":[{"name":"l","type":["null",{"type":"array","items":"int"}]}]}}]},
             {"name":"deep","type":["null",{"type":"array","items":{"type":"array","items":"one"}}]},
             {"name":"numbers","type":["null",{"type":"array","items":"int"}]},
+            {"name":"wrapped","type":["null",{"type":"array","items":["null","int"]}]},
+            {"name":"wrappedrecords","type":["null",{"type":"array","items":["null","one"]}]},
             {"name":"three","type":["null",{"type":"array","items":["null","one"]}]}]}
             """.Replace("ONE", One, StringComparison.Ordinal));
         ReadableFile file = _table.WriteSchema(
@@ -39,6 +43,8 @@ public sealed class ListLayoutTests : IDisposable
             List("lists", Item(List("l", Number("array", Repetition.Repeated)))),
             List("deep", List("array", Item(Number("a")), Repetition.Repeated)),
             List("numbers", Number("array", Repetition.Repeated)),
+            List("wrapped", Item(Number("element"))),
+            List("wrappedrecords", Item(new GroupNode("element", Repetition.Optional, [Number("a")]))),
             List("three", new GroupNode("list", Repetition.Repeated, [new GroupNode("element", Repetition.Optional, [Number("a")])])));
         string sql = $"SELECT {new SliceScan(snapshot).Columns([file], snapshot.Schema.FieldsList)} FROM {SliceScan.From([file])}";
         Assert.Equal(expected, string.Join(" | ", _table.Texts($"SELECT coalesce(CAST({column} AS VARCHAR), 'NULL') FROM ({sql})").OrderByDescending(t => t.Contains('7', StringComparison.Ordinal)).ThenByDescending(t => t[0])));
