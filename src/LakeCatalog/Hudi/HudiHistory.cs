@@ -69,6 +69,13 @@ public sealed class HudiHistory
     public IReadOnlyList<Instant> Between(string from, string to)
         => [.. _commits.Where(c => string.CompareOrdinal(TimeOf(c), from) > 0 && string.CompareOrdinal(TimeOf(c), to) <= 0)];
 
+    /// <summary>Commits that layout 2 has archived, with the times they completed.</summary>
+    /// <exception cref="LakeException">FeatureUnsupported where the archive does not tell when one completed.</exception>
+    public async ValueTask<IReadOnlyList<(string Time, string Completion)>> ReadArchivedAsync(CancellationToken cancellationToken = default)
+        => [.. (await TimelineHistory.ReadCommitsAsync(_state.Table.Root, _state.Properties.HistoryFolder, cancellationToken)).Select(c => (c.Key, c.Value is { Length: > 0 } completion
+            ? completion
+            : throw LakeException.FeatureUnsupported($"Hudi: the archived commit {c.Key} does not tell when it completed, which changes since before it need", _state.Table.FullName)))];
+
     /// <summary>What a commit says it did.</summary>
     public CommitMetadata MetadataOf(Instant commit) => _state.Commits[commit.Time];
 

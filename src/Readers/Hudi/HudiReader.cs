@@ -106,22 +106,44 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             throw LakeException.FeatureUnsupported("Hudi: changes of a table without meta fields (hoodie.populate.meta.fields=false) are not supported", snapshot.Table.FullName);
         }
 
-        // When archived commits completed is not looked up: of them only all can be told, or (by their requested times) those of version 6.
-        if (beginsInArchive && start != "0" && hudi.Properties.TimelineLayout == 2)
+        // What a row was at a time whose commits are archived is not known any more.
+        if (history.HasArchive && history.First is { } oldest && string.CompareOrdinal(start, end) < 0 && string.CompareOrdinal(end, HudiHistory.TimeOf(oldest)) < 0)
         {
-            throw LakeException.FeatureUnsupported($"Hudi: changes since a time before the first commit that is not archived ({history.First!.Time}) are not supported", snapshot.Table.FullName);
+            throw LakeException.FeatureUnsupported($"Hudi: changes up to a time before the first commit that is not archived ({oldest.Time}) are not supported", snapshot.Table.FullName);
         }
 
-        if (history.At(end) is not { } last)
+        if (string.CompareOrdinal(start, end) >= 0 || history.At(end) is not { } last)
         {
             return new TableScan(SliceScan.Nothing(hudi.Schema.FieldsList), new ScanStatistics { FilesTotal = 0, FilesRead = 0, BytesRead = 0 });
         }
 
+        string archived = beginsInArchive ? " OR " + await ArchivedSqlAsync(hudi, history, start, end, cancellationToken) : "";
         TableScan all = await PlanAsync(last, ScanRequest.All, cancellationToken);
-        string time = SqlText.Identifier("_hoodie_commit_time");
-        string archived = beginsInArchive ? $" OR ({time} < {SqlText.Literal(hudi.Timeline.Commits.First().Time)} AND {time} > {SqlText.Literal(start)})" : "";
         return new TableScan(
-            $"SELECT * FROM ({all.Sql}) WHERE list_contains({SqlText.LiteralList(history.Between(start, end).Select(i => i.Time))}::VARCHAR[], {time}){archived}", all.Statistics, [all]);
+            $"SELECT * FROM ({all.Sql}) WHERE list_contains({SqlText.LiteralList(history.Between(start, end).Select(i => i.Time))}::VARCHAR[], {CommitTime}){archived}", all.Statistics, [all]);
+    }
+
+    private static string CommitTime => SqlText.Identifier("_hoodie_commit_time");
+
+    // Rows whose newest version an archived commit of the range wrote. Version 6 counts by requested times, which the rows tell.
+    private static async ValueTask<string> ArchivedSqlAsync(HudiSnapshot snapshot, HudiHistory history, string start, string end, CancellationToken cancellationToken)
+    {
+        string isArchived = $"{CommitTime} < {SqlText.Literal(snapshot.Timeline.Commits.First().Time)}";
+        if (snapshot.Properties.TimelineLayout == 1 || start == "0")
+        {
+            return $"({isArchived} AND {CommitTime} > {SqlText.Literal(start)})";
+        }
+
+        IReadOnlyList<(string Time, string Completion)> archive = await history.ReadArchivedAsync(cancellationToken);
+        if (archive.FirstOrDefault(c => string.CompareOrdinal(c.Completion, end) > 0).Time is { } late)
+        {
+            throw LakeException.FeatureUnsupported($"Hudi: changes up to a time before the archived commit {late} completed are not supported", snapshot.Table.FullName);
+        }
+
+        // A row of a commit that is not in the archive cannot be placed.
+        string within = SqlText.LiteralList(archive.Where(c => string.CompareOrdinal(c.Completion, start) > 0).Select(c => c.Time));
+        return $"({isArchived} AND CASE WHEN list_contains({SqlText.LiteralList(archive.Select(c => c.Time))}::VARCHAR[], {CommitTime}) THEN list_contains({within}::VARCHAR[], {CommitTime}) "
+            + $"ELSE error('Hudi: the commit ' || {CommitTime} || ' is not in the archived timeline, so that its changes cannot be placed') END)";
     }
 
     /// <inheritdoc/>

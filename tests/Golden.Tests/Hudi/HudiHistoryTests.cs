@@ -139,6 +139,34 @@ public sealed class HudiHistoryTests
         Assert.Equal("", await Read());
     }
 
+    [Theory]
+    [InlineData("cow_archived_timeline_v8")]
+    [InlineData("mor_archived_deltacommits_v8")]
+    [InlineData("cow_archived_timeline_v6")]
+    public async Task Changes_since_an_archived_commit_are_told_and_up_to_one_refused(string name)
+    {
+        await using HudiCase golden = HudiCase.Open(name);
+        HudiSnapshot latest = await golden.LoadAsync(SnapshotSelector.Latest);
+        string first = latest.Timeline.Commits.First().Time;
+        await using TableScan now = await golden.PlanAsync(latest);
+        List<string> archived = golden.Texts($"SELECT DISTINCT _hoodie_commit_time FROM ({now.Sql}) WHERE _hoodie_commit_time < '{first}' ORDER BY 1");
+        Assert.True(archived.Count > 1, string.Join(' ', archived));
+        IReadOnlyDictionary<string, string?> completions = latest.Properties.TimelineLayout == 1
+            ? archived.ToDictionary(t => t, t => (string?)t)
+            : await TimelineHistory.ReadCommitsAsync(golden.Table.Root, latest.Properties.HistoryFolder, TestContext.Current.CancellationToken);
+        foreach (string time in archived)
+        {
+            string from = completions[time]!;
+            await using TableScan changes = await golden.PlanChangesAsync(latest, from, "latest");
+            Assert.Equal(golden.Count($"SELECT * FROM ({now.Sql}) WHERE _hoodie_commit_time > '{time}'"), golden.Count(changes.Sql));
+            await using TableScan nothing = await golden.PlanChangesAsync(latest, from, from);
+            Assert.Equal(0, golden.Count(nothing.Sql));
+            LakeException error = await Assert.ThrowsAsync<LakeException>(async () => await golden.PlanChangesAsync(latest, "000", from));
+            Assert.Equal(LakeErrorKind.FeatureUnsupported, error.Kind);
+            Assert.Contains("up to a time before the first commit that is not archived", error.Message, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task Views_and_system_tables_have_the_common_shape()
     {

@@ -59,6 +59,22 @@ internal static class TimelineHistory
         return found;
     }
 
+    /// <summary>Archived commits, delta commits and replace commits: instant and completion time.</summary>
+    public static async ValueTask<IReadOnlyDictionary<string, string?>> ReadCommitsAsync(TableRoot root, string folder, CancellationToken cancellationToken)
+    {
+        var commits = new Dictionary<string, string?>(StringComparer.Ordinal);
+        foreach (string name in await FindManifestAsync(root, folder, cancellationToken) ?? [])
+        {
+            byte[] file = await root.Store.ReadAsync(root.Key(folder + name), cancellationToken: cancellationToken);
+            foreach (Row row in Read(file, withMetadata: false, name).Where(r => r.Action is "commit" or "deltacommit" or "replacecommit"))
+            {
+                commits[row.Time] = row.Completion;
+            }
+        }
+
+        return commits;
+    }
+
     private static async ValueTask<IReadOnlyList<string>?> FindManifestAsync(TableRoot root, string folder, CancellationToken cancellationToken)
     {
         // Only a few manifests are retained: one that vanished between the two reads has a successor.
