@@ -118,6 +118,17 @@ public sealed class HudiPruningTests
         Assert.InRange(others, 0, 10);
     }
 
+    [Theory]
+    [InlineData("b", "d", "c", true)]
+    [InlineData("b", "d", "a", false)]
+    [InlineData("b", "d", "e", false)]
+    [InlineData("\uFF21", "\U0001F600", "\uFF50", true)] // in the order of bytes
+    [InlineData("\U0001F600", "\uFF50", "\uFF21", true)] // in the order of Java's strings
+    [InlineData("\uFF21", "\U0001F600", "a", false)]
+    [InlineData(null, null, "a", true)]
+    public void A_key_outside_of_the_range_of_a_footer_is_outside_in_the_order_of_every_writer(string? min, string? max, string key, bool expected)
+        => Assert.Equal(expected, new FooterPruning.FileKeys(min, max, null).MayContain(key));
+
     private static async Task FindsAll(HudiCase golden, HudiSnapshot snapshot, string all, ScanFilter filter, string where)
     {
         await using TableScan pruned = await golden.Reader.PlanAsync(snapshot, new ScanRequest { Filter = filter });

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Numerics;
+using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
@@ -131,7 +132,8 @@ internal sealed class FooterPruning(EngineDatabase engine)
 
     private static int Compare(object? one, object? other) => (one, other) switch
     {
-        (string a, string b) => string.CompareOrdinal(a, b),
+        // Parquet's statistics are in the order of bytes.
+        (string a, string b) => Encoding.UTF8.GetBytes(a).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(b)),
         (ScanDecimal a, ScanDecimal b) => a.Unscaled.CompareTo(b.Unscaled),
         _ => Comparer<object>.Default.Compare(one!, other!),
     };
@@ -195,10 +197,11 @@ internal sealed class FooterPruning(EngineDatabase engine)
         }
     }
 
-    private sealed record FileKeys(string? Min, string? Max, KeyBloomFilter? Bloom)
+    /// <summary>What a footer says of its file's record keys.</summary>
+    internal sealed record FileKeys(string? Min, string? Max, KeyBloomFilter? Bloom)
     {
-        // The order of Java's strings.
-        public bool MayContain(string key) => (Min is null || string.CompareOrdinal(key, Min) >= 0) && (Max is null || string.CompareOrdinal(key, Max) <= 0)
-            && (Bloom?.MayContain(key) ?? true);
+        // Writers of Java records take the range in the order of Java's strings, those of Spark's rows in that of bytes: outside is what both orders exclude.
+        public bool MayContain(string key) => (Bloom?.MayContain(key) ?? true)
+            && new ColumnRange(Min, Max, false, true).MayMatch(ScanComparison.Equal, new ScanLiteral(key));
     }
 }
