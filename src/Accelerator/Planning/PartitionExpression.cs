@@ -77,7 +77,8 @@ internal static class PartitionExpression
 
             if (kind == "CONSTANT")
             {
-                return true;
+                // The engine shows a FLOAT, a DOUBLE and a DECIMAL alike, and reads them as something else than it showed.
+                return o["value"]?["type"]?["id"]?.GetValue<string>() is not ("DECIMAL" or "DOUBLE" or "FLOAT");
             }
 
             if (kind == "FUNCTION" && !Pure.Contains(o["function_name"]!.GetValue<string>()))

@@ -221,7 +221,8 @@ internal sealed class PlanningEngine : IDisposable
         }
 
         string? top = name switch { "TOP_N" => Texts(info?["Order By"]).FirstOrDefault(), "PROJECTION" or "FILTER" => topAbove, _ => null };
-        Collect(o["children"], name == "FILTER" ? info?["Expression"]?.GetValue<string>() : null, top, needs);
+        // A text of several lines is a list of them.
+        Collect(o["children"], name == "FILTER" && Texts(info?["Expression"]) is { Length: > 0 } lines ? string.Join('\n', lines) : null, top, needs);
     }
 
     private static ScanOrder? OrderOf(string[] filters, string? topKey) =>

@@ -5,6 +5,7 @@ using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
 using LakeHolo.Accelerator.Sql;
+using LakeHolo.LakeCatalog;
 using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.Accelerator.Planning;
@@ -43,7 +44,7 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
 
     private static bool IsPlain(string name) => name.Length > 0 && !char.IsDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 
-    /// <summary>The expressions of the filters, parsed at once; null if they are not as many.</summary>
+    /// <summary>The expressions of the filters, parsed at once; null if they are not as many, or cannot be parsed: the engine shows infinity as 1e1000.</summary>
     private JsonArray? Trees(IReadOnlyList<string> filters)
     {
         if (filters.Count == 0)
@@ -51,9 +52,22 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
             return [];
         }
 
-        JsonNode document = SyntaxTree.ParseText(connection, "SELECT " + string.Join(",\n", filters.Select(f => f.Replace("optional: ", string.Empty, StringComparison.Ordinal))));
+        JsonNode document;
+        try
+        {
+            document = SyntaxTree.ParseText(connection, "SELECT " + string.Join(",\n", filters.Select(WithoutMarks)));
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
+        {
+            return null;
+        }
+
         return !document["error"]!.GetValue<bool>() && document["statements"]![0]!["node"]!["select_list"] is JsonArray list && list.Count == filters.Count ? list : null;
     }
+
+    // What stands in quotes is the user's.
+    private static string WithoutMarks(string filter)
+        => string.Join('\'', filter.Split('\'').Select((part, i) => i % 2 == 0 ? part.Replace("optional: ", string.Empty, StringComparison.Ordinal) : part));
 
     private bool CollectColumns(JsonNode? node, HashSet<string> columns)
     {

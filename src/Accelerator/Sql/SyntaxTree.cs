@@ -125,7 +125,18 @@ internal sealed partial class SyntaxTree
 
     /// <summary>The engine's tree of a text, or its error, as it serialises them.</summary>
     /// <exception cref="LakeException">QueryInvalid.</exception>
-    internal static JsonNode ParseText(DuckDBConnection connection, string sql) => JsonNode.Parse(Call(Serialize, connection, sql), null, ParseOptions)!;
+    internal static JsonNode ParseText(DuckDBConnection connection, string sql)
+    {
+        try
+        {
+            return JsonNode.Parse(Call(Serialize, connection, sql), null, ParseOptions)!;
+        }
+        catch (JsonException e)
+        {
+            // The engine writes a number that is too great for a double as Infinity, which is no JSON.
+            throw LakeException.QueryInvalid("A number is too great for a DOUBLE; infinity is written 'Infinity'::DOUBLE", e);
+        }
+    }
 
     /// <summary>Rewrites references to columns by schema or catalog (<c>dwd.orders.id</c>) to the table's alias, since a rewritten table has no schema.</summary>
     public void UnqualifyColumns() => Unqualify(_root, 0);

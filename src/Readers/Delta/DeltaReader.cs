@@ -176,12 +176,15 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         }
 
         bool[] mayBeTrue = new bool[values.Count];
+
+        // A name that the column cannot have: of two columns of one name the engine takes the first.
+        string number = SqlText.Identifier(column.Name + "_");
         IEnumerable<string> rows = values.Select((v, i) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"({i}, {PartitionText.ToSql(v, column)})"));
         try
         {
             using DuckDBConnection connection = engine.OpenConnection();
             using DuckDBCommand command = connection.CreateCommand();
-            command.CommandText = $"SELECT n FROM (VALUES {string.Join(", ", rows)}) v(n, {SqlText.Identifier(column.Name)}) WHERE {expression}";
+            command.CommandText = $"SELECT {number} FROM (VALUES {string.Join(", ", rows)}) v({number}, {SqlText.Identifier(column.Name)}) WHERE {expression}";
             using DuckDBDataReader reader = command.ExecuteReader();
             while (reader.Read())
             {

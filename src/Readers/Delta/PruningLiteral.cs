@@ -18,8 +18,8 @@ internal static class PruningLiteral
             (long)(d.DayNumber - new DateOnly(1970, 1, 1).DayNumber),
         (BoundKind.Integer, ScanTimestamp t) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Timestamp or DeltaPrimitiveKind.TimestampNtz } =>
             t.EpochMicros,
-        (BoundKind.Double, double x) => x,
-        (BoundKind.Double, float x) => (double)x,
+        // The engine shows a float by its shortest text, which as a double lies beside it.
+        (BoundKind.Double, double x) => type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Float } ? (double)(float)x : x,
         (BoundKind.Decimal, ScanDecimal d) => Rescale(d.Unscaled, d.Scale, ((DeltaDecimal)type).Scale),
         (BoundKind.Decimal, decimal d) => Rescale(Unscaled(d), d.Scale, ((DeltaDecimal)type).Scale),
         (BoundKind.Decimal, long n) => Rescale(n, 0, ((DeltaDecimal)type).Scale),

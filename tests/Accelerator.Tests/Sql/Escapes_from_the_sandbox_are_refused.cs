@@ -115,6 +115,18 @@ public sealed class Escapes_from_the_sandbox_are_refused
         Assert.Empty(lake.Requests);
     }
 
+    // The engine's tree has it as Infinity, which is no JSON.
+    [Theory]
+    [InlineData("SELECT 1e999")]
+    [InlineData("SELECT a FROM d.t WHERE a > -1e400")]
+    public async Task Numbers_that_are_none_are_an_error_of_the_statement(string sql)
+    {
+        await using var lake = new FakeLake();
+        lake.AddTable("d", "t", "SELECT 1 AS a");
+        await lake.StartAsync();
+        Assert.Equal(LakeErrorKind.QueryInvalid, (await Assert.ThrowsAsync<LakeException>(() => lake.QueryAsync(sql))).Kind);
+    }
+
     [Theory]
     [InlineData("SELECT * FROM read_text('/etc/passwd')")]
     [InlineData("COPY (SELECT 1) TO '/tmp/lakeholo-escape.csv'")]

@@ -1,0 +1,41 @@
+using System.Globalization;
+
+namespace LakeHolo.Golden.Tests.Delta;
+
+/// <summary>Conditions whose text, as the engine shows it, could be taken for another one: no file that holds a row of the answer is pruned.</summary>
+public sealed class DeltaConditionTests
+{
+    [Theory]
+    [InlineData("s = 'optional: x'", "0")] // what the engine writes before filters that need not be applied
+    [InlineData("s IN ('optional: x', 'it''s optional: y')", "0, 1")]
+    [InlineData("s = 'a\nb' OR s IN ('q\nr', 'optional: x')", "0, 2")] // shown on several lines
+    [InlineData("s IN ('a\nb', 'q')", "2")]
+    [InlineData("n % 5 = 2", "0, 2")] // n, of which expressions were computed beside a number of that name
+    [InlineData("N + 0 IN (7, 13)", "0, 1")]
+    [InlineData("f = 0.1", "0")] // a float is shown as 0.1, and lies beside the double of that text
+    [InlineData("f IN (0.3::FLOAT, 16777216)", "1, 2")]
+    [InlineData("f IN (NULL, 0.1::FLOAT, 1e-30::FLOAT)", "0")] // among others read as doubles
+    [InlineData("f IS NOT DISTINCT FROM 0.1::FLOAT", "0")]
+    [InlineData("n::DOUBLE * 0.1 / 3 = '1.3'::DOUBLE / 3", "1")]
+    [InlineData("n::DOUBLE + '0.12345678901234567'::DOUBLE = '7.12345678901234567'::DOUBLE", "0")] // shown with 16 digits, and read as a decimal
+    [InlineData("f >= 0.3::FLOAT", "1, 2")]
+    [InlineData("f <= 0.1::FLOAT", "0")]
+    [InlineData("g = 0.1", "0")]
+    [InlineData("g < 'Infinity'::FLOAT AND id > 0", "1, 2")] // shown as 1e1000
+    [InlineData("g + 1 > '-Infinity'::DOUBLE AND f::DOUBLE < 'Infinity'", "0, 1, 2")]
+    public async Task A_condition_finds_its_rows(string condition, string expected)
+    {
+        using var table = new HandMadeTable("facts");
+        (string Text, string F, string Added)[] files = [("optional: x", "0.1", "0.1"), ("it''s optional: y", "0.3", "0.3"), ("a\nb", "1.6777216E7", "16777216")];
+        string[] adds = [.. files.Select((file, i) =>
+        {
+            long size = table.WriteFile($"{i}.parquet", $"SELECT {i}::BIGINT AS id, '{file.Text}' AS s, {file.Added}::FLOAT AS g");
+            string text = System.Text.Json.JsonSerializer.Serialize(file.Text.Replace("''", "'", StringComparison.Ordinal));
+            string statistics = string.Create(CultureInfo.InvariantCulture, $$$"""{"numRecords":1,"minValues":{"id":{{{i}}},"s":{{{text}}},"g":{{{file.Added}}}},"maxValues":{"id":{{{i}}},"s":{{{text}}},"g":{{{file.Added}}}},"nullCount":{"id":0,"s":0,"g":0}}""");
+            return HandMadeTable.Add($"{i}.parquet", size, statistics, new() { ["n"] = $"{7 + (i % 2 * 6) + (i / 2 * 10)}", ["f"] = file.F });
+        })];
+        table.Commit(0, [.. HandMadeTable.Create(["id long", "s string", "g float", "n integer", "f float"], ["n", "f"]), .. adds]);
+        await using OneTableLake lake = await OneTableLake.StartAsync(table);
+        Assert.Equal(expected.Split(", ").Select(id => $"[{id}]"), await lake.RowsAsync($"SELECT id FROM facts WHERE {condition}"));
+    }
+}
