@@ -16,16 +16,16 @@ internal static class FileScans
         ReadOnlySpan<char> text = sql;
         for (int at = 0; at < text.Length;)
         {
-            int next = text[at..].IndexOfAny('\'', '"', SqlText.PlainFiles[0]);
+            int next = text[at..].IndexOfAny('\'', '"', SqlText.PlainNames[0]);
             if (next < 0)
             {
                 break;
             }
 
             at += next;
-            if (text[at..].StartsWith(SqlText.PlainFiles, StringComparison.Ordinal))
+            if (text[at..].StartsWith(SqlText.PlainNames, StringComparison.Ordinal))
             {
-                return string.Concat(text[..at], SqlText.PlainFiles.AsSpan()[..^"false".Length], "$1", text[(at + SqlText.PlainFiles.Length)..]);
+                return string.Concat(text[..at], SqlText.PlainNames.AsSpan()[..^"false".Length], "$1", text[(at + SqlText.PlainNames.Length)..]);
             }
 
             // What stands in quotes is skipped; a quote inside is written twice, which reads as two texts without anything between them.

@@ -285,7 +285,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
 
         var sql = new StringBuilder("SELECT ").AppendJoin(", ", outputs)
             .Append("\nFROM read_parquet(").Append(SqlText.LiteralList(members.Select(i => paths[i])))
-            .Append(", schema = MAP {").AppendJoin(", ", mapping).Append($"}}, can_have_nan = true, {SqlText.PlainFiles}, explicit_cardinality = ")
+            .Append(", schema = MAP {").AppendJoin(", ", mapping).Append($"}}, {SqlText.PlainFiles}, explicit_cardinality = ")
             .Append(Number(members.Sum(i => _files[i].EstimatedRows)))
             .Append(FileLayouts.ReadOptions(stored)).Append(") r").Append(constants.Join());
         AppendPositions(sql, members, numbers);

@@ -9,7 +9,10 @@ namespace LakeHolo.Readers.Engine;
 public static class SqlText
 {
     /// <summary>An argument of each scan of Parquet files: names of folders are no columns to the engine; what they mean is the reader's to say.</summary>
-    public const string PlainFiles = "hive_partitioning = false";
+    public const string PlainNames = "hive_partitioning = false";
+
+    /// <summary>Arguments of each scan of Parquet files. Bounds of floating-point columns may leave out NaN (Arrow's writers do so), which is above all numbers to the engine.</summary>
+    public const string PlainFiles = "can_have_nan = true, " + PlainNames;
 
     /// <summary>A string literal; the engine's parser ends at a zero character, so such a one is made by a function.</summary>
     public static string Literal(string value) => value.Contains('\0', StringComparison.Ordinal)

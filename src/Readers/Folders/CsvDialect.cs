@@ -57,7 +57,7 @@ internal sealed record CsvDialect(char Delimiter, string Compression, IReadOnlyL
     /// <param name="header">Whether the first line names the columns.</param>
     public string Options(char escape, bool header) => string.Create(
         System.Globalization.CultureInfo.InvariantCulture,
-        $"delim = {SqlText.Literal(Delimiter.ToString())}, quote = '\"', escape = '{escape}', comment = '', skip = 0, compression = '{Compression}', header = {header}, strict_mode = true");
+        $"delim = {SqlText.Literal(Delimiter.ToString())}, quote = '\"', escape = '{escape}', comment = '', skip = 0, compression = '{Compression}', header = {header}, strict_mode = true, hive_partitioning = false");
 
     private static string ReadLine(Stream stream, string path)
     {

@@ -29,8 +29,22 @@ internal sealed class CsvFiles(EngineDatabase engine)
         return WithEscape<IReadOnlyList<(string Name, string Type)>>(connection, localPaths, path, escape =>
         {
             IReadOnlyList<(string Name, string Type)> columns = Columns(connection, $"SELECT * FROM ({Union(localPaths, escape, "sample_size = -1")})");
-            return [.. columns.Select(c => c.Type == "DOUBLE" ? (c.Name, DecimalType(connection, Union(localPaths, escape, "all_varchar = true"), c.Name) ?? c.Type) : c)];
+            return [.. columns.Select(c => c.Type switch
+            {
+                "DOUBLE" => (c.Name, DecimalType(connection, Union(localPaths, escape, "all_varchar = true"), c.Name) ?? c.Type),
+                "DATE" or "TIMESTAMP" or "TIMESTAMP WITH TIME ZONE" => IsYearFirst(connection, Union(localPaths, escape, "all_varchar = true"), c.Name) ? c : (c.Name, "VARCHAR"),
+                _ => c,
+            })];
         });
+    }
+
+    /// <summary>Whether all dates of a column begin with a year of four digits. In others the order of day, month and year is a guess, and the engine makes one for each file.</summary>
+    private static bool IsYearFirst(DuckDBConnection connection, string texts, string column)
+    {
+        string value = $"trim({SqlText.Identifier(column)})";
+        using DuckDBCommand command = connection.CreateCommand();
+        command.CommandText = $"SELECT coalesce(bool_and(regexp_matches({value}, '^[0-9]{{4}}[-/]')), true) FROM ({texts}) WHERE {value} <> ''";
+        return (bool)command.ExecuteScalar()!;
     }
 
     /// <summary>The decimal type that holds every number of a column exactly; null if there is none.</summary>

@@ -54,8 +54,10 @@ public sealed class FolderSchemaSource(EngineDatabase engine, IFileMaterializer 
         await using FileLease lease = await files.OpenAsync([.. folderFiles.Select(f => FolderReader.Cacheable(table, f))], [], cancellationToken);
         using DuckDBConnection connection = engine.OpenConnection();
         string list = SqlText.LiteralList(lease.LocalPaths);
-        Schema schema = ToSchema(
-            CsvFiles.Describe(connection, $"SELECT * FROM read_parquet({list}, union_by_name = true, hive_partitioning = false)", table.Root.Location), table.Root.Location);
+        IReadOnlyList<(string Name, string Type)> columns =
+            CsvFiles.Describe(connection, $"SELECT * FROM read_parquet({list}, union_by_name = true, hive_partitioning = false)", table.Root.Location);
+        ParquetUnion.Check(connection, lease.LocalPaths, columns, table.Root.Location);
+        Schema schema = ToSchema(columns, table.Root.Location);
         using DuckDBCommand command = connection.CreateCommand();
         command.CommandText = $"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({list})";
         return new FolderSchema(schema, Convert.ToInt64(command.ExecuteScalar(), CultureInfo.InvariantCulture));

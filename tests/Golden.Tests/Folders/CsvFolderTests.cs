@@ -60,6 +60,29 @@ public sealed class CsvFolderTests : IDisposable
         await AssertRowsAsync("SELECT * FROM (VALUES (1::BIGINT, 'x', NULL::BOOLEAN), (2, 'y', true), (3, 'z', NULL)) t(a, b, c)");
     }
 
+    [Fact]
+    public async Task Names_of_folders_around_the_table_are_no_columns()
+    {
+        Directory.CreateDirectory(_folder.File("lake/ods/t/p=7"));
+        Write("p=7/1.csv", "a,b\n1,x\n");
+        Snapshot snapshot = await LoadAsync(null, "ods/t/p=7/");
+        Assert.Equal(["a", "b"], snapshot.Schema.FieldsList.Select(f => f.Name));
+        await using TableScan scan = await new FolderReader(_engine, _cache, "csv").PlanAsync(snapshot, ScanRequest.All);
+        Assert.Null(GoldenCases.Difference(_engine, scan.Sql, "SELECT 1::BIGINT AS a, 'x' AS b"));
+    }
+
+    // Day, month and year may stand in any order, and in another one in each file.
+    [Theory]
+    [InlineData("01/02/2020", "02/13/2020")]
+    [InlineData("01/02/2020 03:04:05", "13/02/2020 03:04:05")]
+    [InlineData("20-01-02", "13-02-20")]
+    public async Task Dates_that_do_not_begin_with_the_year_stay_text(string one, string other)
+    {
+        Write("1.csv", $"a,b\n{one},2020-01-02\n");
+        Write("2.csv", $"a,b\n{other},2020/01/03\n");
+        await AssertRowsAsync($"SELECT * FROM (VALUES ('{one}', DATE '2020-01-02'), ('{other}', DATE '2020-01-03')) t(a, b)");
+    }
+
     [Theory]
     [InlineData("a,b\n1,2\n3\n", "Line: 3")]
     [InlineData("a,b\n1,2\n1,foo,too,many\n", "Line: 3")]
@@ -90,10 +113,10 @@ public sealed class CsvFolderTests : IDisposable
         Assert.True(difference is null, difference);
     }
 
-    private async Task<Snapshot> LoadAsync(string? columns)
+    private async Task<Snapshot> LoadAsync(string? columns, string prefix = "ods/t/")
     {
         var options = new FolderOptions { Columns = columns is null ? new Dictionary<string, string>() : new Dictionary<string, string> { ["ods.t"] = columns } };
-        var table = new LakeTable("lake", "ods", "t", "csv", new TableRoot(new LocalFolderStore(_folder.File("lake")), "ods/t/"));
+        var table = new LakeTable("lake", "ods", "t", "csv", new TableRoot(new LocalFolderStore(_folder.File("lake")), prefix));
         return await new FolderTableFormat("csv", new FolderSchemaSource(_engine, _cache, options)).LoadSnapshotAsync(table, SnapshotSelector.Latest, null);
     }
 }
