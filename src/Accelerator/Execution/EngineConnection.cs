@@ -106,14 +106,7 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
             }
         }
 
-        DuckDBState state = NativeMethods.PreparedStatements.DuckDBExecutePreparedStreaming(statement, out DuckDBResult result);
-        if (state != DuckDBState.Success)
-        {
-            string message = NativeMethods.Query.DuckDBResultError(ref result);
-            result.Close();
-            throw new EngineException(message);
-        }
-
+        DuckDBResult result = PendingExecution.Run(statement);
         try
         {
             _options ??= NativeMethods.Arrow.DuckDBResultGetArrowOptions(ref result);
