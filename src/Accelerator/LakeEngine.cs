@@ -278,6 +278,8 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
 
         public bool IsOrdered { get; } = bound.Shape.IsOrdered;
 
+        public bool IsHot { get; } = bound.Tables.All(t => t.Version is { IsHeldWhole: true });
+
         public async ValueTask<Schema> DescribeAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken) => _parameterCount == 0
             ? ResultSchema
             : (await engine._planner.BindAsync(session, sql, ParameterValues.Read(parameters, parameterRow, _parameterCount), cancellationToken)).ResultSchema;

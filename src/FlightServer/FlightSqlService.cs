@@ -199,8 +199,22 @@ internal sealed class FlightSqlService(
         try
         {
             // What acts has acted when the client is answered: DoGet may never come.
-            Task first = result.IsUpdate ? result.Started : await Task.WhenAny(result.Started, Task.Delay(StartWait, cancellationToken));
-            await first.WaitAsync(cancellationToken);
+            Task started = result.Started;
+            if (result.IsUpdate)
+            {
+                await started.WaitAsync(cancellationToken);
+            }
+            else if (!started.IsCompleted)
+            {
+                await started.WaitAsync(StartWait, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            if (started.IsCompleted)
+            {
+                await started;
+            }
+
             return (handle, result);
         }
         catch

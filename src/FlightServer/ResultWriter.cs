@@ -9,6 +9,13 @@ namespace LakeHolo.FlightServer;
 /// the transport took it, so a slow reader slows the query; while one message goes out, the engine makes what the next will hold.</summary>
 internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, ServerCallContext context, BodyCodec codec = BodyCodec.None) : IDisposable
 {
+    /// <summary>Larger messages are sent before the end of the stream is known to the transport: the client has something to do with them.</summary>
+    private const long MostGatheredBytes = 16 << 10;
+
+    private static readonly WriteOptions Gathered = new(WriteFlags.BufferHint);
+
+    private static readonly Task<bool> NoRows = Task.FromResult(false);
+
     private readonly BatchEncoder _encoder = new(codec);
     private readonly List<RowRange> _gathered = [];
     private long _gatheredBytes;
@@ -19,13 +26,22 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
     {
         CancellationToken cancellationToken = context.CancellationToken;
         bool ready = result.Started.IsCompletedSuccessfully;
-        await WriteSchemaAsync(result.Schema, ready ? (await result.Started).AppMetadata : default);
-        IAsyncEnumerator<RecordBatch> batches = result.ReadAsync(cancellationToken).GetAsyncEnumerator(CancellationToken.None);
-        Task<bool> next = batches.MoveNextAsync().AsTask();
+        IAsyncEnumerator<RecordBatch>? batches = null;
+        Task<bool> next = NoRows;
         try
         {
-            if (!ready)
+            if (ready)
             {
+                batches = result.ReadAsync(cancellationToken).GetAsyncEnumerator(CancellationToken.None);
+                next = batches.MoveNextAsync().AsTask();
+            }
+
+            // Rows that are there go out with the schema before them and the end after them; else the client has the schema while it waits.
+            await WriteSchemaAsync(result.Schema, ready ? (await result.Started).AppMetadata : default, isFollowed: ready && next.IsCompletedSuccessfully);
+            if (batches is null)
+            {
+                batches = result.ReadAsync(cancellationToken).GetAsyncEnumerator(CancellationToken.None);
+                next = batches.MoveNextAsync().AsTask();
                 _appMetadata = (await result.Started.WaitAsync(cancellationToken)).AppMetadata;
             }
 
@@ -40,23 +56,26 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
                 }
             }
 
-            await FlushAsync();
+            await FlushAsync(isLast: true);
         }
         finally
         {
             Drop();
-            await EndAsync(next, batches);
+            if (batches is not null)
+            {
+                await EndAsync(next, batches);
+            }
         }
     }
 
     /// <summary>Writes rows that are there already.</summary>
     public async Task WriteAsync(EncodedSchema schema, RecordBatch? rows)
     {
-        await WriteSchemaAsync(schema, default);
+        await WriteSchemaAsync(schema, default, isFollowed: true);
         if (rows is not null)
         {
             await AddAsync(rows);
-            await FlushAsync();
+            await FlushAsync(isLast: true);
         }
     }
 
@@ -74,10 +93,15 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
         await batches.DisposeAsync();
     }
 
-    private async Task WriteSchemaAsync(EncodedSchema schema, ReadOnlyMemory<byte> appMetadata)
+    private Task WriteSchemaAsync(EncodedSchema schema, ReadOnlyMemory<byte> appMetadata, bool isFollowed) =>
+        SendAsync(new FlightFrame { Header = schema.Header, AppMetadata = appMetadata }, isFollowed);
+
+    /// <param name="frame">The message.</param>
+    /// <param name="isFollowed">Whether another one or the end of the stream follows at once, with which it may go out.</param>
+    private Task SendAsync(FlightFrame frame, bool isFollowed)
     {
-        await context.WriteResponseHeadersAsync([]);
-        await responses.WriteAsync(new FlightFrame { Header = schema.Header, AppMetadata = appMetadata }, context.CancellationToken);
+        context.WriteOptions = isFollowed ? Gathered : null;
+        return responses.WriteAsync(frame, context.CancellationToken);
     }
 
     /// <summary>Takes a batch; writes what was gathered before when it does not fit beside it, and a larger one in several messages.</summary>
@@ -108,11 +132,11 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
         }
     }
 
-    private async ValueTask FlushAsync()
+    private async ValueTask FlushAsync(bool isLast = false)
     {
         if (_gathered.Count > 0)
         {
-            await WriteAsync(_gathered);
+            await WriteAsync(_gathered, isLast && _gatheredBytes <= MostGatheredBytes);
             Drop();
         }
     }
@@ -128,11 +152,11 @@ internal sealed class ResultWriter(IServerStreamWriter<FlightFrame> responses, S
         _gatheredBytes = 0;
     }
 
-    private async ValueTask WriteAsync(IReadOnlyList<RowRange> ranges)
+    private async ValueTask WriteAsync(IReadOnlyList<RowRange> ranges, bool isFollowed = false)
     {
         FlightFrame frame = _encoder.Encode(ranges);
         frame.AppMetadata = _appMetadata;
         _appMetadata = default;
-        await responses.WriteAsync(frame, context.CancellationToken);
+        await SendAsync(frame, isFollowed);
     }
 }

@@ -16,7 +16,13 @@ internal static class TransportMemory
     public static void AddTransportMemory(this IServiceCollection services)
     {
         services.AddSingleton<IMemoryPoolFactory<byte>, PoolFactory>();
-        services.Configure<SocketTransportOptions>(o => o.MaxWriteBufferSize = WriteBufferBytes);
+        services.Configure<SocketTransportOptions>(o =>
+        {
+            o.MaxWriteBufferSize = WriteBufferBytes;
+
+            // Calls begin on threads of the pool in any case: HTTP/2 hands each stream on. What is left on this one is taking frames apart and putting them together.
+            o.UnsafePreferInlineScheduling = true;
+        });
     }
 
     private sealed class PoolFactory : IMemoryPoolFactory<byte>

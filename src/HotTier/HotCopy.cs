@@ -10,6 +10,7 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
 {
     private readonly Lock _gate = new();
     private volatile HotState _state = state;
+    private volatile Compared? _compared;
     private int _readers;
     private bool _retired;
     private long _hits;
@@ -53,9 +54,26 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
     public long Hits => Interlocked.Read(ref _hits);
 
     /// <summary>Whether the copy holds a snapshot, with the columns that it has now.</summary>
-    public bool Holds(Snapshot snapshot) => Holds(_state.Stamp, snapshot, Record.Promotion);
+    public bool Holds(Snapshot snapshot) => Holds(_state.Stamp, snapshot);
 
-    public static bool Holds(HotStamp stamp, Snapshot snapshot, PromotionSpec promotion)
+    /// <summary>Whether it holds a snapshot when it is at a stamp. Statements ask it each time, most often of the same two.</summary>
+    public bool Holds(HotStamp stamp, Snapshot snapshot)
+    {
+        if (_compared is { } last && ReferenceEquals(last.Stamp, stamp) && ReferenceEquals(last.Snapshot, snapshot))
+        {
+            return true;
+        }
+
+        if (!Holds(stamp, snapshot, Record.Promotion))
+        {
+            return false;
+        }
+
+        _compared = new Compared(stamp, snapshot);
+        return true;
+    }
+
+    private static bool Holds(HotStamp stamp, Snapshot snapshot, PromotionSpec promotion)
     {
         if (snapshot.Identity != stamp.Identity)
         {
@@ -85,6 +103,7 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
     public void Enter(HotCopyRecord record, DateTimeOffset knownNewestAt)
     {
         Record = record;
+        _compared = null;
         TriedAt = record.BuiltAt;
         KnownNewestAt = knownNewestAt;
     }
@@ -143,6 +162,9 @@ internal sealed class HotCopy(HotCopyRecord record, HotDatabase database, HotSta
 
         retire(this);
     }
+
+    /// <summary>A stamp and the snapshot that it is of.</summary>
+    private sealed record Compared(HotStamp Stamp, Snapshot Snapshot);
 
     private sealed class Hold(HotCopy copy) : IAsyncDisposable
     {

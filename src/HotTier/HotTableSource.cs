@@ -44,7 +44,7 @@ internal sealed class HotTableSource(HotStore store, LakeTableSource lake, TimeP
         {
             snapshot = await request.Pins.LoadAsync(request.Table, request.At, request.Options.Synced, cancellationToken);
             state = copy.State;
-            if (!HotCopy.Holds(state.Stamp, snapshot, promotion))
+            if (!copy.Holds(state.Stamp, snapshot))
             {
                 return null;
             }

@@ -15,6 +15,7 @@ internal sealed class EngineResult : IQueryResult
 
     /// <summary>Held while the engine computes a group: what it reads must not be freed under it by whoever cancels from another call.</summary>
     private readonly SemaphoreSlim _computing = new(1, 1);
+    private byte[]? _appMetadata;
     private int _disposed;
 
     internal EngineResult(RunningStatement statement, IEngineRows rows, IReadOnlyList<TableUse> uses)
@@ -31,7 +32,7 @@ internal sealed class EngineResult : IQueryResult
 
     public long AffectedRows => -1;
 
-    public ReadOnlyMemory<byte> AppMetadata => Execution.AppMetadata.Encode(_statement.Id, _uses);
+    public ReadOnlyMemory<byte> AppMetadata => _appMetadata ??= Execution.AppMetadata.Encode(_statement.Id, _uses);
 
     /// <summary>Batches as the engine makes them, of some 2,048 rows. They are fetched in groups: all of a group but the first are there at once.</summary>
     public async IAsyncEnumerable<RecordBatch> ReadBatchesAsync([EnumeratorCancellation] CancellationToken cancellationToken)

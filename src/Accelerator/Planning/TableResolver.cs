@@ -20,7 +20,9 @@ internal sealed class TableResolver(PlanningEngine planning, CatalogService cata
     {
         try
         {
-            return await Task.WhenAll(references.Select(t => OneAsync(session, t, pins, options, cancellationToken)));
+            return references.Count == 1
+                ? [await OneAsync(session, references[0], pins, options, cancellationToken)]
+                : await Task.WhenAll(references.Select(t => OneAsync(session, t, pins, options, cancellationToken)));
         }
         catch (LakeException e) when (e.Kind is LakeErrorKind.NotFound or LakeErrorKind.QueryInvalid)
         {

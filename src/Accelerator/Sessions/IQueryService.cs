@@ -63,6 +63,9 @@ public interface IPreparedQuery
     /// <summary>Whether the order of its rows may mean something: not where the statement says ORDER BY nowhere.</summary>
     bool IsOrdered => true;
 
+    /// <summary>Whether all its tables are whole hot copies: beginning it takes no time.</summary>
+    bool IsHot => false;
+
     /// <summary>The schema of the batches with parameters, whose types may decide it.</summary>
     ValueTask<Schema> DescribeAsync(QuerySession session, RecordBatch? parameters, int parameterRow, CancellationToken cancellationToken) => ValueTask.FromResult(ResultSchema);
 

@@ -36,7 +36,8 @@ internal sealed class StatementResult : IAsyncDisposable
         _cancelled = _cancel.Token;
         _taken = new bool[parts];
         _shared = parts == 1 ? null : new SharedBatches(ReadAllAsync(_cancelled));
-        _started = Task.Run(() => StartAsync(0, _cancelled));
+
+        _started = query.IsHot ? StartAsync(0, _cancelled) : Task.Run(() => StartAsync(0, _cancelled));
     }
 
     /// <summary>What the client was told and DoGet sends.</summary>
@@ -207,7 +208,7 @@ internal sealed class StatementResult : IAsyncDisposable
     private async Task<IQueryResult> StartAsync(int index, CancellationToken cancellationToken)
     {
         IQueryResult result = await _query.ExecuteAsync(_session, _rows[index].Batch, _rows[index].Row, cancellationToken);
-        if (WireSchema.SameShape(result.Schema, Schema.Schema))
+        if (Schema.Fits(result.Schema))
         {
             return result;
         }

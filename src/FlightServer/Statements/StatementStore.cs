@@ -34,7 +34,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
     public async ValueTask<(IPreparedQuery Query, EncodedSchema Schema)> DescribeAsync(ClientSession session, QuerySession runsIn, string sql, CancellationToken cancellationToken)
     {
         IPreparedQuery query = await service.PrepareAsync(runsIn, sql, cancellationToken);
-        return (query, new EncodedSchema(WireSchema.For(query.ResultSchema, session.WantsJdbcTypes)));
+        return (query, EncodedSchema.For(query.ResultSchema, session.WantsJdbcTypes));
     }
 
     public async ValueTask<PreparedStatement> PrepareAsync(ClientSession session, QuerySession runsIn, string sql, CancellationToken cancellationToken)
@@ -61,7 +61,7 @@ internal sealed class StatementStore(IQueryService service, FlightServerOptions 
 
         (RecordBatch? batch, int row) = statement.Rows[0];
         Schema schema = await statement.Query.DescribeAsync(statement.RunsIn, batch, row, cancellationToken);
-        return new EncodedSchema(WireSchema.For(schema, session.WantsJdbcTypes));
+        return EncodedSchema.For(schema, session.WantsJdbcTypes);
     }
 
     public PreparedStatement FindPrepared(ClientSession session, string handle)

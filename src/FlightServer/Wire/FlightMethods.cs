@@ -33,5 +33,12 @@ internal static class FlightMethods
     public static readonly Method<Empty, ActionType> ListActions = new(MethodType.ServerStreaming, Service, nameof(ListActions), Of(Empty.Parser), Of(ActionType.Parser));
 
     private static Marshaller<T> Of<T>(MessageParser<T> parser)
-        where T : class, IMessage<T> => Marshallers.Create(message => message.ToByteArray(), bytes => parser.ParseFrom(bytes));
+        where T : class, IMessage<T>, IBufferMessage => Marshallers.Create<T>(
+            static (message, context) =>
+            {
+                context.SetPayloadLength(message.CalculateSize());
+                message.WriteTo(context.GetBufferWriter());
+                context.Complete();
+            },
+            context => parser.ParseFrom(context.PayloadAsReadOnlySequence()));
 }

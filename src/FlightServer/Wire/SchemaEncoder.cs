@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
 
@@ -8,6 +9,12 @@ namespace LakeHolo.FlightServer.Wire;
 internal sealed class EncodedSchema
 {
     private const int PrefixBytes = 8;
+
+    /// <summary>What clients are told of the engine's schemas; statements that come again have the same one.</summary>
+    private static readonly ConditionalWeakTable<Schema, EncodedSchema> Exact = [];
+    private static readonly ConditionalWeakTable<Schema, EncodedSchema> Jdbc = [];
+
+    private WeakReference<Schema>? _fitting;
 
     public EncodedSchema(Schema schema)
     {
@@ -31,6 +38,29 @@ internal sealed class EncodedSchema
 
     /// <summary>The bare flatbuffer: for FlightData.data_header.</summary>
     public ReadOnlyMemory<byte> Header => Encapsulated[PrefixBytes..];
+
+    /// <summary>A schema of the engine's as clients are told it.</summary>
+    /// <exception cref="LakeCatalog.LakeException">FeatureUnsupported for a column type that is not sent, by name.</exception>
+    public static EncodedSchema For(Schema schema, bool jdbc) => jdbc
+        ? Jdbc.GetValue(schema, static s => new EncodedSchema(WireSchema.For(s, jdbc: true)))
+        : Exact.GetValue(schema, static s => new EncodedSchema(WireSchema.For(s, jdbc: false)));
+
+    /// <summary>Whether rows that the engine gives under a schema can be sent under this one.</summary>
+    public bool Fits(Schema rows)
+    {
+        if (_fitting is { } known && known.TryGetTarget(out Schema? last) && ReferenceEquals(last, rows))
+        {
+            return true;
+        }
+
+        if (!WireSchema.SameShape(rows, Schema))
+        {
+            return false;
+        }
+
+        _fitting = new WeakReference<Schema>(rows);
+        return true;
+    }
 
     /// <summary>Reads an encapsulated schema message.</summary>
     public static Schema Decode(ReadOnlyMemory<byte> encapsulated)
