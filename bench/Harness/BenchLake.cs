@@ -58,9 +58,10 @@ internal sealed class BenchLake : IAsyncDisposable
     /// <param name="sql">The statement.</param>
     /// <param name="schema">Where tables without a schema are looked for.</param>
     /// <param name="staleness">How old hot copies may be.</param>
-    public async Task<Answer> AnswerAsync(string sql, string? schema = null, string? staleness = null)
+    /// <param name="tier">What answers: <c>lake</c>, <c>hot</c> or <c>auto</c>.</param>
+    public async Task<Answer> AnswerAsync(string sql, string? schema = null, string? staleness = null, string? tier = null)
     {
-        await using IQueryResult result = await ExecuteAsync(sql, schema, staleness);
+        await using IQueryResult result = await ExecuteAsync(sql, schema, staleness, tier);
         return await Answer.ReadAsync(result.ReadBatchesAsync(CancellationToken.None));
     }
 
@@ -74,12 +75,17 @@ internal sealed class BenchLake : IAsyncDisposable
         }
     }
 
-    private async Task<IQueryResult> ExecuteAsync(string sql, string? schema, string? staleness = null)
+    private async Task<IQueryResult> ExecuteAsync(string sql, string? schema, string? staleness = null, string? tier = null)
     {
         QuerySession session = Engine.OpenSession(new SessionIdentity("bench", "local", "bench"));
         if (staleness is not null)
         {
             session.Options["max_staleness"] = staleness;
+        }
+
+        if (tier is not null)
+        {
+            session.Options["tier"] = tier;
         }
 
         if (schema is not null)
