@@ -94,10 +94,10 @@ public sealed class HudiTableFormat : ITableFormat
         string? previous = null;
         foreach ((string instant, CommitMetadata commit) in latest.Commits.OrderBy(c => c.Key, StringComparer.Ordinal))
         {
-            if (!string.IsNullOrEmpty(commit.Schema) && commit.Schema != previous)
+            if (commit.TellsSchema && commit.Schema != previous)
             {
                 previous = commit.Schema;
-                schemas.Add((instant, HudiSchema.ToArrow(HudiSchema.Parse(commit.Schema, table.Root.Location), latest.Properties.PopulatesMetaFields)));
+                schemas.Add((instant, HudiSchema.ToArrow(HudiSchema.Parse(commit.Schema!, table.Root.Location), latest.Properties.PopulatesMetaFields)));
             }
         }
 

@@ -140,6 +140,8 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             throw LakeException.FeatureUnsupported($"Hudi: changes up to a time before the archived commit {late} completed are not supported", snapshot.Table.FullName);
         }
 
+        // An archived commit's own instant stands for it, too.
+        start = archive.FirstOrDefault(c => c.Time == start).Completion ?? start;
         // A row of a commit that is not in the archive cannot be placed.
         string within = SqlText.LiteralList(archive.Where(c => string.CompareOrdinal(c.Completion, start) > 0).Select(c => c.Time));
         return $"({isArchived} AND CASE WHEN list_contains({SqlText.LiteralList(archive.Select(c => c.Time))}::VARCHAR[], {CommitTime}) THEN list_contains({within}::VARCHAR[], {CommitTime}) "

@@ -159,6 +159,8 @@ public sealed class HudiHistoryTests
             string from = completions[time]!;
             await using TableScan changes = await golden.PlanChangesAsync(latest, from, "latest");
             Assert.Equal(golden.Count($"SELECT * FROM ({now.Sql}) WHERE _hoodie_commit_time > '{time}'"), golden.Count(changes.Sql));
+            await using TableScan byInstant = await golden.PlanChangesAsync(latest, time, "latest");
+            Assert.Equal(golden.Count(changes.Sql), golden.Count(byInstant.Sql));
             await using TableScan nothing = await golden.PlanChangesAsync(latest, from, from);
             Assert.Equal(0, golden.Count(nothing.Sql));
             LakeException error = await Assert.ThrowsAsync<LakeException>(async () => await golden.PlanChangesAsync(latest, "000", from));

@@ -17,10 +17,12 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     private static long _tables;
     private readonly SliceScan _scan = new(snapshot);
     private readonly RecordSql _records = new(snapshot, rules);
-    private RecordKey _key = RecordKey.Position;
     private readonly string _name = NewName();
+    private LogTable? _log;
 
-    private string Log => _name + "_log";
+    private LogTable Logs => _log ??= new LogTable(snapshot, rules, _records, _name + "_log");
+
+    private string Log => Logs.Name;
 
     private string Winners => _name + "_win";
 
@@ -30,7 +32,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
 
     private string Rows => _name + "_rows";
 
-    private string K => _key.List();
+    private string K => Logs.Key.List();
 
     private static string G => RecordSql.Slice;
 
@@ -61,7 +63,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         bool isDone = false;
         try
         {
-            Load(connection, blocks, deletes, bases);
+            Logs.Load(connection, blocks, deletes, bases);
             if (IsFolded)
             {
                 Fold(connection, bases);
@@ -80,44 +82,9 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         }
         finally
         {
-            string[] tables = isDone ? [Log, Log + "_del", Log + "_pos", Winners, Matches] : [Log, Log + "_del", Log + "_pos", Winners, Matches, Dead, Rows];
+            string[] tables = [.. Logs.Tables, Winners, Matches, .. isDone ? (string[])[] : [Dead, Rows]];
             EngineDatabase.Execute(connection, string.Concat(tables.Select(t => $"DROP TABLE IF EXISTS {t};")));
         }
-    }
-
-    // By position, else by numbers, else by the writer's text.
-    private void Load(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes, IReadOnlyDictionary<int, ReadableFile> bases)
-    {
-        bool arePositioned = !IsFolded && blocks.All(b => b.Positions is not null) && deletes.All(d => d.Positions?.Count == d.Keys.Count);
-        RecordKey? numbers = IsFolded ? null : RecordKey.TryNumbers(snapshot, [.. blocks.Select(b => b.File), .. bases.Values], deletes);
-        foreach (RecordKey? key in (RecordKey?[])[arePositioned ? RecordKey.Position : null, numbers])
-        {
-            if (key is null)
-            {
-                continue;
-            }
-
-            _key = key;
-            LoadLog(connection, blocks, deletes);
-            long expected = key == RecordKey.Position ? blocks.Sum(b => (long)b.Positions!.Count) + deletes.Sum(d => (long)d.Keys.Count) : -1;
-            string missing = string.Join(" OR ", _key.Names.Select(n => n + " IS NULL"));
-            if (Count(connection, $"SELECT count(*) FILTER ({missing}) FROM {Log}") == 0 && (expected < 0 || Count(connection, $"SELECT count(*) FROM {Log}") == expected))
-            {
-                return;
-            }
-
-            Execute(connection, $"DROP TABLE {Log}; DROP TABLE {Log}_del; DROP TABLE {Log}_pos");
-        }
-
-        _key = RecordKey.Text(snapshot);
-        LoadLog(connection, blocks, deletes);
-    }
-
-    private void LoadLog(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes)
-    {
-        LoadDeletes(connection, deletes);
-        LoadPositions(connection, blocks);
-        Execute(connection, $"CREATE TABLE {Log} AS {LogSql(blocks)}");
     }
 
     // The newest record of each key: after the last one that beats everything before it, the greatest by ordering value, then by place. The log holds keys and ordering
@@ -136,8 +103,8 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
                 + $"count(*) AS n FROM {Log} GROUP BY {G}, {K}");
             if (Count(connection, $"SELECT count(*) FROM {Winners} WHERE n > 1") > 0)
             {
-                string several = $"SELECT l.* FROM {Log} l SEMI JOIN (SELECT * FROM {Winners} WHERE n > 1) s ON s.{G} = l.{G} AND {_key.Equal("s", "l")}";
-                string chosen = $"SELECT l.{G}, {_key.List("l.")}, l.{Seq}, l.{IsReset}, l.{Order}, l.{IsDelete}, 1 FROM ("
+                string several = $"SELECT l.* FROM {Log} l SEMI JOIN (SELECT * FROM {Winners} WHERE n > 1) s ON s.{G} = l.{G} AND {Logs.Key.Equal("s", "l")}";
+                string chosen = $"SELECT l.{G}, {Logs.Key.List("l.")}, l.{Seq}, l.{IsReset}, l.{Order}, l.{IsDelete}, 1 FROM ("
                     + $"SELECT {G}, {K}, arg_max({Seq}, struct_pack(a := NOT {IsReset}, b := {Order}, c := {Seq})) AS {Seq} FROM ("
                     + $"SELECT *, coalesce(max({Seq}) FILTER ({IsReset}) OVER (PARTITION BY {G}, {K}), -1) AS reset_at FROM ({several})) WHERE {Seq} >= reset_at GROUP BY {G}, {K}) w "
                     + $"JOIN {Log} l ON l.{G} = w.{G} AND l.{Seq} = w.{Seq}";
@@ -145,7 +112,7 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             }
         }
 
-        if (_key == RecordKey.Position && _records.IsCommitTime)
+        if (Logs.Key == RecordKey.Position && _records.IsCommitTime)
         {
             // The base need not be looked at. A position behind its end is that of an insertion.
             Execute(connection, $"CREATE TABLE {Dead} AS SELECT {G} AS f, {K} AS pos FROM {Winners}");
@@ -175,56 +142,31 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
         Execute(connection, $"CREATE TABLE {Dead} AS SELECT f, min(pos) AS pos, {K} FROM ({BaseSql(bases)}) GROUP BY f, {K}");
         Execute(connection, $"CREATE TABLE {Matches} AS " + BaseRowsSql(bases, fold));
         Execute(connection, $"CREATE TABLE {Rows} AS WITH merged AS (SELECT w.{G}, CASE WHEN m.r IS NULL THEN w.r ELSE {fold.Merge("m.r", "w.r", withBase: true)} END AS r "
-            + $"FROM {Winners} w LEFT JOIN {Matches} m ON m.f = w.{G} AND {_key.Equal("m", "w")}) "
+            + $"FROM {Winners} w LEFT JOIN {Matches} m ON m.f = w.{G} AND {Logs.Key.Equal("m", "w")}) "
             + $"SELECT {G}, {string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"struct_extract(r, {SqlText.Literal(f.Name)}) AS {SqlText.Identifier(f.Name)}"))} "
             + $"FROM merged WHERE NOT struct_extract(r, {SqlText.Literal(RecordSql.IsDelete)})");
-    }
-
-    private string LogSql(IReadOnlyList<DecodedBlock> blocks)
-    {
-        var parts = new List<string>();
-        foreach ((IReadOnlyList<ReadableFile> group, DecodedBlock[] members) in BlockGroups(blocks))
-        {
-            string record = $"SELECT {DecodedBlock.SliceSql(members)} AS {G}, {DecodedBlock.SequenceSql(members)} AS {RecordSql.Sequence}, {RecordColumns(group[0], isLog: true)}";
-            string present = rules.Fill != FillMode.Absent ? "NULL::VARCHAR[]"
-                : DecodedBlock.At(members.Select(m => m.PresentColumns is null ? "NULL" : SqlText.LiteralList(m.PresentColumns)), "VARCHAR[][]");
-            string positions = _key != RecordKey.Position ? "" : $" LEFT JOIN {Log}_pos p ON p.g = {DecodedBlock.SliceSql(members)} AND p.seq = {DecodedBlock.SequenceSql(members)}";
-            parts.Add(record + (IsFolded ? $", {present} AS {RecordSql.Present}, {_scan.Columns(group, snapshot.Schema.FieldsList)}" : "") + $" FROM {SliceScan.From(group)} r{positions}");
-        }
-
-        string order = $"CAST({_records.OrderingOfDelete()} AS {_records.OrderType})";
-        string nulls = string.Join(", ", snapshot.Schema.FieldsList.Select(f => $"CAST(NULL AS {SqlText.TypeOf(f)}) AS {SqlText.Identifier(f.Name)}"));
-        parts.Add($"SELECT g, seq, {string.Join(", ", _key.Types.Select((t, i) => $"CAST(k{SliceScan.Text(i)} AS {t})"))}, {order} AS {RecordSql.Order}, true, ({order}) IS NULL{(IsFolded ? ", NULL::VARCHAR[], " + nulls : "")} FROM {Log}_del");
-        string names = string.Join(", ", [G, RecordSql.Sequence, K, RecordSql.Order, RecordSql.IsDelete, RecordSql.IsReset]) + (IsFolded ? $", {RecordSql.Present}, {Names("")}" : "");
-        return $"SELECT * FROM ({string.Join(" UNION ALL ", parts)}) AS x({names})";
     }
 
     // Base rows whose key some log record has: position and what OfRecord tells of them; and of the log record its place, its ordering value and whether it beats everything.
     private string BaseSql(IReadOnlyDictionary<int, ReadableFile> bases)
     {
-        string winner = IsFolded ? _key.List("w.") : $"w.{RecordSql.Sequence} AS seq, w.{RecordSql.IsReset} AS reset, w.{RecordSql.Order} AS newer";
+        string winner = IsFolded ? Logs.Key.List("w.") : $"w.{RecordSql.Sequence} AS seq, w.{RecordSql.IsReset} AS reset, w.{RecordSql.Order} AS newer";
         var parts = new List<string> { $"SELECT 0 AS f, 0::BIGINT AS pos, NULL::{_records.OrderType} AS o, false AS d, false AS r, {winner} FROM {Winners} w WHERE false" };
         foreach ((IReadOnlyList<ReadableFile> group, string slices) in BaseGroups(bases))
         {
             parts.Add($"SELECT b.f, b.pos, b.{RecordSql.Order} AS o, b.{RecordSql.IsDelete} AS d, b.{RecordSql.IsReset} AS r, {winner} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, "
-                + $"{RecordColumns(group[0], isLog: false)} FROM {SliceScan.From(group)}) b JOIN {Winners} w ON {_key.Equal("w", "b")} AND w.{G} = b.f");
+                + $"{Logs.RecordColumns(group[0], isLog: false)} FROM {SliceScan.From(group)}) b JOIN {Winners} w ON {Logs.Key.Equal("w", "b")} AND w.{G} = b.f");
         }
 
         return string.Join(" UNION ALL ", parts);
     }
 
-    private IEnumerable<(IReadOnlyList<ReadableFile> Files, DecodedBlock[] Blocks)> BlockGroups(IReadOnlyList<DecodedBlock> blocks)
-    {
-        var byFile = blocks.ToDictionary(b => b.File);
-        return _scan.Group(blocks.Select(b => b.File)).Select(g => (g, g.Select(f => byFile[f]).ToArray()));
-    }
-
     private string BaseRowsSql(IReadOnlyDictionary<int, ReadableFile> bases, FoldSql fold)
     {
-        var parts = new List<string> { $"SELECT w.{G} AS f, {_key.List("w.")}, w.r FROM {Winners} w WHERE false" };
+        var parts = new List<string> { $"SELECT w.{G} AS f, {Logs.Key.List("w.")}, w.r FROM {Winners} w WHERE false" };
         foreach ((IReadOnlyList<ReadableFile> group, string slices) in BaseGroups(bases))
         {
-            parts.Add($"SELECT b.f, {_key.List("d.")}, {fold.Pack()} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {RecordColumns(group[0], isLog: false)}, "
+            parts.Add($"SELECT b.f, {Logs.Key.List("d.")}, {fold.Pack()} FROM (SELECT {slices} AS f, file_row_number::BIGINT AS pos, {Logs.RecordColumns(group[0], isLog: false)}, "
                 + $"NULL::VARCHAR[] AS {RecordSql.Present}, {_scan.Columns(group, snapshot.Schema.FieldsList)} FROM {SliceScan.From(group)}) b "
                 + $"JOIN {Dead} d ON d.f = b.f AND d.pos = b.pos");
         }
@@ -244,58 +186,8 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
             ? $"(file_index::INTEGER + {SliceScan.Text(ordinals[0])})"
             : DecodedBlock.At(ordinals.Select(o => SliceScan.Text(o)), "INTEGER[]");
 
-    private string RecordColumns(ReadableFile file, bool isLog) => _records.OfRecord(
-        isLog && _key == RecordKey.Position ? ["p.pos"] : _key.Of(f => _scan.Column(file, f)), f => _scan.Column(file, f), name => _scan.NameIn(file, name) is not null)
-        .Replace($" AS {RecordSql.Order},", $"::{_records.OrderType} AS {RecordSql.Order},", StringComparison.Ordinal);
-
-    private void LoadPositions(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks)
-    {
-        EngineDatabase.Execute(connection, $"CREATE TABLE {Log}_pos (g INTEGER, seq BIGINT, pos BIGINT)");
-        if (_key != RecordKey.Position)
-        {
-            return;
-        }
-
-        using DuckDBAppender appender = Appender(connection, Log + "_pos");
-        foreach (DecodedBlock block in blocks)
-        {
-            long sequence = DecodedBlock.FirstSequence(block.Order);
-            foreach (long position in block.Positions!)
-            {
-                appender.CreateRow().AppendValue(block.Slice).AppendValue(sequence++).AppendValue(position).EndRow();
-            }
-        }
-    }
-
-    private void LoadDeletes(DuckDBConnection connection, IReadOnlyList<DecodedDeletes> deletes)
-    {
-        string keys = string.Concat(_key.Types.Select((_, i) => $", k{SliceScan.Text(i)} VARCHAR"));
-        string parts = string.Concat(Enumerable.Range(0, _records.OrderingParts).Select(i => $", o{SliceScan.Text(i)} VARCHAR"));
-        EngineDatabase.Execute(connection, $"CREATE TABLE {Log}_del (g INTEGER, seq BIGINT{keys}{parts})");
-        using DuckDBAppender appender = Appender(connection, Log + "_del");
-        foreach (DecodedDeletes block in deletes)
-        {
-            for (int at = 0; at < block.Keys.Count; at++)
-            {
-                DeletedKey key = block.Keys[at];
-                IDuckDBAppenderRow row = appender.CreateRow().AppendValue(block.Slice).AppendValue(DecodedBlock.FirstSequence(block.Order) + at);
-                foreach (string? part in _key == RecordKey.Position ? [SliceScan.Text(block.Positions![at])] : _key.OfDeleted(key.Key))
-                {
-                    row.AppendValue(part);
-                }
-
-                for (int i = 0; i < _records.OrderingParts; i++)
-                {
-                    // A single value where several are expected (or the other way round) is of another class: the deletion then wins.
-                    row.AppendValue(key.Ordering?.Length == _records.OrderingParts ? key.Ordering[i] : null);
-                }
-
-                row.EndRow();
-            }
-        }
-    }
-
-    private static long Count(DuckDBConnection connection, string sql)
+    /// <summary>A single number.</summary>
+    public static long Count(DuckDBConnection connection, string sql)
     {
         using DuckDBCommand command = connection.CreateCommand();
         command.CommandText = sql;
@@ -315,8 +207,6 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
 
         return slices;
     }
-
-    private string Names(string prefix) => string.Join(", ", snapshot.Schema.FieldsList.Select(f => prefix + SqlText.Identifier(f.Name)));
 
     private static void Execute(DuckDBConnection connection, string sql) => EngineDatabase.Execute(connection, sql);
 }
