@@ -36,7 +36,7 @@ public sealed partial class PendingExecutionTests : IDisposable
         {
             // Two tasks: one of the two threads is done with its own long before the other. Either may be the calling one.
             using PreparedRows rows = _engine.Execute("SELECT rest(10) AS n UNION ALL SELECT rest(300)", []);
-            Assert.NotNull(rows.Next());
+            Assert.Equal(1, rows.Next()!.Length);
         }
 
         Assert.InRange((ThreadTime() - before).TotalMilliseconds, 0, 250);

@@ -4,34 +4,16 @@ using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Folders;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
-using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Folders;
 using LakeHolo.Readers.Scanning;
-using LakeHolo.Tests.Shared;
 
 namespace LakeHolo.Golden.Tests.Folders;
 
 /// <summary>What a CSV file may look like, and what is an error instead of a guess.</summary>
-public sealed class CsvFolderTests : IDisposable
+public sealed class CsvFolderTests : OverOneFolder
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly DiskCache _cache;
-    private readonly EngineDatabase _engine;
-
-    public CsvFolderTests()
-    {
-        _cache = new DiskCache(new DiskCacheOptions { Directory = _folder.File("cache") });
-        _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.Path] });
-        Directory.CreateDirectory(_folder.File("lake/ods/t"));
-    }
-
-    public void Dispose()
-    {
-        _engine.Dispose();
-        _cache.Dispose();
-        _folder.Dispose();
-    }
+    public CsvFolderTests() => Directory.CreateDirectory(Folder.File("lake/ods/t"));
 
     [Theory]
     [InlineData("a,b\n#1,x\n2,\"y \"\"q\"\" z\"\n", "VALUES ('#1', 'x'), ('2', 'y \"q\" z')")]
@@ -52,7 +34,7 @@ public sealed class CsvFolderTests : IDisposable
     {
         Write("1.csv", "a,b\n1,x\n");
         Write("2.csv", "b;a;c\ny;2;true\n");
-        using (var gzip = new GZipStream(File.Create(_folder.File("lake/ods/t/3.csv.gz")), CompressionLevel.Fastest))
+        using (var gzip = new GZipStream(File.Create(Folder.File("lake/ods/t/3.csv.gz")), CompressionLevel.Fastest))
         {
             gzip.Write("a,b\n3,z\n"u8);
         }
@@ -63,12 +45,12 @@ public sealed class CsvFolderTests : IDisposable
     [Fact]
     public async Task Names_of_folders_around_the_table_are_no_columns()
     {
-        Directory.CreateDirectory(_folder.File("lake/ods/t/p=7"));
+        Directory.CreateDirectory(Folder.File("lake/ods/t/p=7"));
         Write("p=7/1.csv", "a,b\n1,x\n");
         Snapshot snapshot = await LoadAsync(null, "ods/t/p=7/");
         Assert.Equal(["a", "b"], snapshot.Schema.FieldsList.Select(f => f.Name));
-        await using TableScan scan = await new FolderReader(_engine, _cache, "csv").PlanAsync(snapshot, ScanRequest.All);
-        Assert.Null(GoldenCases.Difference(_engine, scan.Sql, "SELECT 1::BIGINT AS a, 'x' AS b"));
+        await using TableScan scan = await new FolderReader(Engine, Cache, "csv").PlanAsync(snapshot, ScanRequest.All);
+        Assert.Null(GoldenCases.Difference(Engine, scan.Sql, "SELECT 1::BIGINT AS a, 'x' AS b"));
     }
 
     // Day, month and year may stand in any order, and in another one in each file.
@@ -103,20 +85,20 @@ public sealed class CsvFolderTests : IDisposable
         await AssertRowsAsync("SELECT * FROM (VALUES (1::INTEGER, 'x'), (2, 'y')) t(id, name)", "id INT, name STRING");
     }
 
-    private void Write(string name, string text) => File.WriteAllText(_folder.File("lake/ods/t/" + name), text, new UTF8Encoding(false));
+    private void Write(string name, string text) => File.WriteAllText(Folder.File("lake/ods/t/" + name), text, new UTF8Encoding(false));
 
     private async Task AssertRowsAsync(string expected, string? columns = null)
     {
         Snapshot snapshot = await LoadAsync(columns);
-        await using TableScan scan = await new FolderReader(_engine, _cache, "csv").PlanAsync(snapshot, ScanRequest.All);
-        string? difference = GoldenCases.Difference(_engine, scan.Sql, expected);
+        await using TableScan scan = await new FolderReader(Engine, Cache, "csv").PlanAsync(snapshot, ScanRequest.All);
+        string? difference = GoldenCases.Difference(Engine, scan.Sql, expected);
         Assert.True(difference is null, difference);
     }
 
     private async Task<Snapshot> LoadAsync(string? columns, string prefix = "ods/t/")
     {
         var options = new FolderOptions { Columns = columns is null ? new Dictionary<string, string>() : new Dictionary<string, string> { ["ods.t"] = columns } };
-        var table = new LakeTable("lake", "ods", "t", "csv", new TableRoot(new LocalFolderStore(_folder.File("lake")), prefix));
-        return await new FolderTableFormat("csv", new FolderSchemaSource(_engine, _cache, options)).LoadSnapshotAsync(table, SnapshotSelector.Latest, null);
+        var table = new LakeTable("lake", "ods", "t", "csv", new TableRoot(new LocalFolderStore(Folder.File("lake")), prefix));
+        return await new FolderTableFormat("csv", new FolderSchemaSource(Engine, Cache, options)).LoadSnapshotAsync(table, SnapshotSelector.Latest, null);
     }
 }

@@ -3,35 +3,17 @@ using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Folders;
 using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
-using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Folders;
 using LakeHolo.Readers.Scanning;
-using LakeHolo.Tests.Shared;
 using ParquetSharp;
 
 namespace LakeHolo.Golden.Tests.Folders;
 
 /// <summary>Folders of Parquet files that differ, and that other writers make.</summary>
-public sealed class ParquetFolderTests : IDisposable
+public sealed class ParquetFolderTests : OverOneFolder
 {
-    private readonly TemporaryFolder _folder = new();
-    private readonly DiskCache _cache;
-    private readonly EngineDatabase _engine;
-
-    public ParquetFolderTests()
-    {
-        _cache = new DiskCache(new DiskCacheOptions { Directory = _folder.File("cache") });
-        _engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.Path] });
-        Directory.CreateDirectory(_folder.File("t"));
-    }
-
-    public void Dispose()
-    {
-        _engine.Dispose();
-        _cache.Dispose();
-        _folder.Dispose();
-    }
+    public ParquetFolderTests() => Directory.CreateDirectory(Folder.File("t"));
 
     // Arrow's writers leave NaN out of the bounds.
     [Theory]
@@ -41,7 +23,7 @@ public sealed class ParquetFolderTests : IDisposable
     [InlineData("x <= 5", 2)]
     public async Task Bounds_that_leave_out_NaN_skip_no_rows(string condition, long rows)
     {
-        using (var writer = new ParquetFileWriter(_folder.File("t/1.parquet"), [new Column<double>("x")]))
+        using (var writer = new ParquetFileWriter(Folder.File("t/1.parquet"), [new Column<double>("x")]))
         {
             using RowGroupWriter group = writer.AppendRowGroup();
             using (LogicalColumnWriter<double> column = group.NextColumn().LogicalWriter<double>())
@@ -52,8 +34,8 @@ public sealed class ParquetFolderTests : IDisposable
             writer.Close();
         }
 
-        await using TableScan scan = await new FolderReader(_engine, _cache, "parquet").PlanAsync(await LoadAsync(), ScanRequest.All);
-        Assert.Null(GoldenCases.Difference(_engine, $"SELECT count(*) AS n FROM ({scan.Sql}) WHERE {condition}", $"SELECT {rows} AS n"));
+        await using TableScan scan = await new FolderReader(Engine, Cache, "parquet").PlanAsync(await LoadAsync(), ScanRequest.All);
+        Assert.Null(GoldenCases.Difference(Engine, $"SELECT count(*) AS n FROM ({scan.Sql}) WHERE {condition}", $"SELECT {rows} AS n"));
     }
 
     [Theory]
@@ -69,8 +51,8 @@ public sealed class ParquetFolderTests : IDisposable
     {
         Write("1.parquet", one);
         Write("2.parquet", other);
-        await using TableScan scan = await new FolderReader(_engine, _cache, "parquet").PlanAsync(await LoadAsync(), ScanRequest.All);
-        Assert.Null(GoldenCases.Difference(_engine, scan.Sql, $"SELECT {one}::{type} AS x UNION ALL SELECT {other}::{type}"));
+        await using TableScan scan = await new FolderReader(Engine, Cache, "parquet").PlanAsync(await LoadAsync(), ScanRequest.All);
+        Assert.Null(GoldenCases.Difference(Engine, scan.Sql, $"SELECT {one}::{type} AS x UNION ALL SELECT {other}::{type}"));
     }
 
     [Theory]
@@ -91,10 +73,10 @@ public sealed class ParquetFolderTests : IDisposable
 
     private void Write(string name, string value)
     {
-        using DuckDBConnection connection = _engine.OpenConnection();
-        EngineDatabase.Execute(connection, $"COPY (SELECT {value} AS x) TO {SqlText.Literal(_folder.File("t/" + name))} (FORMAT parquet)");
+        using DuckDBConnection connection = Engine.OpenConnection();
+        EngineDatabase.Execute(connection, $"COPY (SELECT {value} AS x) TO {SqlText.Literal(Folder.File("t/" + name))} (FORMAT parquet)");
     }
 
-    private async Task<Snapshot> LoadAsync() => await new FolderTableFormat("parquet", new FolderSchemaSource(_engine, _cache)).LoadSnapshotAsync(
-        new LakeTable("lake", "ods", "t", "parquet", new TableRoot(new LocalFolderStore(_folder.Path), "t/")), SnapshotSelector.Latest, null);
+    private async Task<Snapshot> LoadAsync() => await new FolderTableFormat("parquet", new FolderSchemaSource(Engine, Cache)).LoadSnapshotAsync(
+        new LakeTable("lake", "ods", "t", "parquet", new TableRoot(new LocalFolderStore(Folder.Path), "t/")), SnapshotSelector.Latest, null);
 }
