@@ -83,6 +83,9 @@ public sealed class DeltaSnapshot : Snapshot
 
     internal long? CommittedAtMillis { get; init; }
 
+    /// <summary>The folder of the log as it was when it was listed last and had no newer version; null where that is not known.</summary>
+    internal LocalTree? Log { get; set; }
+
     /// <inheritdoc/>
     public override IEnumerable<DataFileInfo> EnumerateFiles()
     {

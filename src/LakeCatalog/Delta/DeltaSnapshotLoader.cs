@@ -7,7 +7,7 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.LakeCatalog.Delta;
 
 /// <summary>From a version to a snapshot: anew from a checkpoint and the commits after it, or by following the commits after a known snapshot.</summary>
-internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations locations)
+internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations locations, TimeProvider? time = null)
 {
     // Commits are small; a few requests in flight hide the latency of a remote store.
     private const int ParallelReads = 8;
@@ -67,6 +67,12 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations loc
             return null;
         }
 
+        if (target is null && known.Log?.IsUnchanged() == true && await IsLastCommitAsync(known, cancellationToken))
+        {
+            return known;
+        }
+
+        LocalTree? looked = target is null ? LookAtLog() : null;
         LogListing listing = await LogListing.ListAsync(_root, known.Version, cancellationToken);
         if (!listing.Commits.TryGetValue(known.Version, out ObjectEntry last) || last.ETag != known.LastCommitTag)
         {
@@ -87,6 +93,7 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations loc
 
         if (entries.Count == 0)
         {
+            known.Log = looked;
             return known;
         }
 
@@ -130,6 +137,14 @@ internal sealed class DeltaSnapshotLoader(LakeTable table, ExternalLocations loc
     /// <summary>The time that a commit carries, else that of the version's checksum file; null if neither tells it.</summary>
     public async ValueTask<long?> InCommitTimeAsync(long version, CommitActions? commit, CancellationToken cancellationToken) =>
         CommitTimes.FromCommit(commit) ?? await VersionChecksum.ReadTimeAsync(_root, version, cancellationToken);
+
+    // Of a local table: names that did not change need not be listed again.
+    private LocalTree? LookAtLog() =>
+        _root.Store.TryGetLocalPath(_root.Key("_delta_log")) is { } path ? LocalTree.TryCaptureNames(path, (time ?? TimeProvider.System).GetUtcNow()) : null;
+
+    // It may have been written over in place.
+    private async ValueTask<bool> IsLastCommitAsync(DeltaSnapshot known, CancellationToken cancellationToken) =>
+        (await _root.Store.HeadAsync(_root.Key("_delta_log/" + LogFileName.Commit(known.Version)), cancellationToken))?.ETag == known.LastCommitTag;
 
     private FileBlock.Builder NewBlock(TableState state) => new(state.PartitionNames, _root.Location, state.TracksRows);
 

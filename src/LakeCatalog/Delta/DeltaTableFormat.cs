@@ -8,7 +8,8 @@ namespace LakeHolo.LakeCatalog.Delta;
 
 /// <summary>Delta Lake's metadata: reader protocol 1 to 3.</summary>
 /// <param name="locations">Where absolute paths may lead (shallow clones, absolute deletion vectors) besides the table's own store; null for nowhere.</param>
-public sealed class DeltaTableFormat(ExternalLocations? locations = null) : ITableFormat
+/// <param name="time">Null for the system's clock.</param>
+public sealed class DeltaTableFormat(ExternalLocations? locations = null, TimeProvider? time = null) : ITableFormat
 {
     private readonly ExternalLocations _locations = locations ?? ExternalLocations.None;
 
@@ -25,7 +26,7 @@ public sealed class DeltaTableFormat(ExternalLocations? locations = null) : ITab
             SnapshotSelector.TimestampSelector t => await new DeltaHistory(table, _locations).VersionAsOfAsync(t.Timestamp, cancellationToken),
             _ => null,
         };
-        var loader = new DeltaSnapshotLoader(table, _locations);
+        var loader = new DeltaSnapshotLoader(table, _locations, time);
         if (known is DeltaSnapshot snapshot && snapshot.Table.Root == table.Root
             && await loader.FollowAsync(snapshot, target, cancellationToken) is { } followed)
         {

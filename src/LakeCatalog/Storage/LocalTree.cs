@@ -22,18 +22,21 @@ internal sealed class LocalTree
     /// <param name="path">The root.</param>
     /// <param name="now">The time.</param>
     /// <returns>Null where looks do not tell.</returns>
-    public static LocalTree? TryCapture(string path, DateTimeOffset now)
+    public static LocalTree? TryCapture(string path, DateTimeOffset now) => TryCapture(path, now, wholeTree: true);
+
+    /// <summary>Looks at a folder alone, before it is listed: tells later whether a name in it came, went or was replaced, not what was done to a file in place.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Null where looks do not tell.</returns>
+    public static LocalTree? TryCaptureNames(string path, DateTimeOffset now) => TryCapture(path, now, wholeTree: false);
+
+    private static LocalTree? TryCapture(string path, DateTimeOffset now, bool wholeTree)
     {
         try
         {
-            if (!OperatingSystem.IsLinux() || !KeepTimes.Contains(new DriveInfo(path).DriveFormat))
-            {
-                return null;
-            }
-
             var tree = new LocalTree();
             var pending = new Stack<string>([path]);
-            while (pending.TryPop(out string? entry))
+            while (OperatingSystem.IsLinux() && pending.TryPop(out string? entry))
             {
                 byte[] name = FileStatus.Terminated(entry);
                 if (FileStatus.Of(name) is not { } status || now - status.ChangedAt < Settled || !(status.IsFolder || status.IsFile)
@@ -43,7 +46,7 @@ internal sealed class LocalTree
                 }
 
                 tree._entries.Add((name, status));
-                if (status.IsFolder)
+                if (status.IsFolder && wholeTree)
                 {
                     foreach (string child in Directory.EnumerateFileSystemEntries(entry).Where(c => Path.GetFileName(c)[0] is not ('_' or '.')))
                     {
@@ -52,7 +55,7 @@ internal sealed class LocalTree
                 }
             }
 
-            return tree;
+            return tree._entries.Count > 0 && KeepTimes.Contains(new DriveInfo(path).DriveFormat) ? tree : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or EntryPointNotFoundException)
         {
