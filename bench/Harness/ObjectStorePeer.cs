@@ -34,6 +34,9 @@ internal sealed class ObjectStorePeer : IAsyncDisposable
     /// <summary>The bucket as a store.</summary>
     public IObjectStore Store => _store;
 
+    /// <summary>The bucket by another way.</summary>
+    public static IObjectStore Open(S3Options options) => new S3ObjectStore(Bucket, options);
+
     /// <summary>The location of a prefix.</summary>
     public static string Location(string prefix) => $"s3://{Bucket}/{prefix}";
 

@@ -114,6 +114,37 @@ internal sealed class RunningStatement : IAsyncDisposable
         });
     }
 
+    /// <summary>The files of its plan that were under way have arrived.</summary>
+    public void Arrived(PlannedStatement plan)
+    {
+        Update(e => e with
+        {
+            Tables = plan.Uses,
+            Times = e.Times with { FetchingMs = e.Times.FetchingMs + plan.Arrivals.Select(a => a.Use.Fetching.TotalMilliseconds).DefaultIfEmpty().Max() },
+            Requests = e.Requests + plan.Arrivals.Sum(a => a.Use.Requests),
+            FetchedBytes = e.FetchedBytes + plan.Arrivals.Sum(a => a.Use.Bytes),
+        });
+        _plan = plan;
+    }
+
+    /// <summary>It has to be planned again: nothing was given out yet.</summary>
+    public async ValueTask GiveUpPlanAsync()
+    {
+        PlannedStatement? plan = _plan;
+        EngineConnection? connection = Connection;
+        lock (_gate)
+        {
+            _interrupt = null;
+        }
+
+        (_plan, Connection) = (null, null);
+        connection?.Dispose();
+        if (plan is not null)
+        {
+            await plan.DisposeAsync();
+        }
+    }
+
     /// <summary>Its line of the query log as it is now.</summary>
     public QueryLogEntry Entry
     {

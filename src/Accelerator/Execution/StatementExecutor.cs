@@ -8,6 +8,7 @@ using LakeHolo.Accelerator.Planning;
 using LakeHolo.Accelerator.Sessions;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
+using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.Accelerator.Execution;
@@ -30,20 +31,27 @@ internal sealed class StatementExecutor : IDisposable
 {
     private const int MaxPlanAttempts = 4;
 
+    /// <summary>Statements whose files may be under way: the engine's threads that wait for them are made up for.</summary>
+    private const int MaxEarly = 2;
+
+    private static readonly TimeSpan InterruptEvery = TimeSpan.FromMilliseconds(20);
+
     private readonly StatementPlanner _planner;
     private readonly QueryLog _log;
     private readonly ExecutionLimits _limits;
     private readonly AccessControl _access;
     private readonly TimeProvider _time;
+    private readonly EngineDatabase _engine;
     private readonly EnginePlaces _places;
     private readonly LookupBatches _lookups;
     private readonly RepeatedStatements _repeated = new();
     private readonly ConcurrentDictionary<long, RunningStatement> _running = new();
     private readonly UserShares _shares;
+    private readonly SemaphoreSlim _early = new(MaxEarly);
 
     public StatementExecutor(EngineDatabase engine, StatementPlanner planner, QueryLog log, ExecutionLimits limits, AccessControl access, TimeProvider time)
     {
-        (_planner, _log, _limits, _access, _time) = (planner, log, limits, access, time);
+        (_engine, _planner, _log, _limits, _access, _time) = (engine, planner, log, limits, access, time);
         _places = new EnginePlaces(engine, limits);
         _lookups = new LookupBatches(planner, _places, new LookupKeys(engine));
         _shares = new UserShares(engine.MemoryLimitBytes);
@@ -95,12 +103,33 @@ internal sealed class StatementExecutor : IDisposable
             statement.Admitted();
             StorageUse use = SessionOptions.NewStorageUse(session.Options);
             StorageUse.Current = use;
-            PlannedStatement plan = await PlanAsync(statement, use, bind, parameters, ends.Token);
-            return await StartAsync(statement, plan, prefix, parameters, cancellationToken);
+            bool isEarly = prefix.Length == 0 && _engine.CanWait && _early.Wait(0, CancellationToken.None);
+            try
+            {
+                PlannedStatement plan = await PlanAsync(statement, use, bind, parameters, isEarly, ends.Token);
+                if (isEarly && !plan.HasArrivals)
+                {
+                    _early.Release();
+                    isEarly = false;
+                }
+
+                return await StartAsync(statement, plan, prefix, parameters, cancellationToken);
+            }
+            catch (NotArrivedException) when (!ends.IsCancellationRequested)
+            {
+                // Where all is waited for, what was not to be had is an error like any other.
+                await statement.GiveUpPlanAsync();
+                PlannedStatement plan = await PlanAsync(statement, use, bind, parameters, filesMayArrive: false, ends.Token);
+                return await StartAsync(statement, plan, prefix, parameters, cancellationToken);
+            }
+            finally
+            {
+                _ = isEarly ? _early.Release() : 0;
+            }
         }
         catch (Exception e)
         {
-            Exception translated = statement.Translate(e);
+            Exception translated = statement.Translate(e is NotArrivedException ? new OperationCanceledException(ends.Token) : e);
             await statement.DisposeAsync();
             if (ReferenceEquals(translated, e))
             {
@@ -123,12 +152,17 @@ internal sealed class StatementExecutor : IDisposable
         return true;
     }
 
-    public void Dispose() => _places.Dispose();
+    public void Dispose()
+    {
+        _places.Dispose();
+        _early.Dispose();
+    }
 
     /// <summary>Binds and plans. What vanished between the two (a hot copy that was replaced, files that a cleaner took) is looked for again in a newer
     /// snapshot; nothing was sent yet.</summary>
     private async ValueTask<PlannedStatement> PlanAsync(
-        RunningStatement statement, StorageUse use, Func<bool, CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        RunningStatement statement, StorageUse use, Func<bool, CancellationToken, ValueTask<BoundStatement>> bind, IReadOnlyList<object?> parameters, bool filesMayArrive,
+        CancellationToken cancellationToken)
     {
         using Activity? span = statement.Trace.Planning();
         for (int attempt = 1; ; attempt++)
@@ -137,7 +171,7 @@ internal sealed class StatementExecutor : IDisposable
             {
                 BoundStatement bound = await bind(attempt == MaxPlanAttempts, cancellationToken);
                 long start = Stopwatch.GetTimestamp();
-                PlannedStatement plan = await _planner.PlanAsync(bound, parameters, cancellationToken);
+                PlannedStatement plan = await _planner.PlanAsync(bound, parameters, cancellationToken, filesMayArrive: filesMayArrive);
                 statement.Planned(plan, bound, use, Stopwatch.GetElapsedTime(start));
                 return plan;
             }
@@ -179,7 +213,7 @@ internal sealed class StatementExecutor : IDisposable
             using CancellationTokenRegistration interrupt = cancellationToken.UnsafeRegister(static s => ((RunningStatement)s!).Cancel(), statement);
             long start = Stopwatch.GetTimestamp();
             statement.Trace.Executing();
-            await rows.StartAsync(plan.Started);
+            await (!plan.HasArrivals ? rows.StartAsync(plan.Started) : StartEarlyAsync(statement, rows, plan, connection));
             TimeSpan spent = Stopwatch.GetElapsedTime(start);
             statement.Spent(spent, TimeSpan.Zero);
             if (key is not null)
@@ -187,7 +221,7 @@ internal sealed class StatementExecutor : IDisposable
                 _repeated.Ran(key, rows.Schema, spent);
             }
 
-            return new EngineResult(statement, rows, plan.Uses);
+            return new EngineResult(statement, rows, (statement.Plan ?? plan).Uses);
         }
         catch
         {
@@ -195,6 +229,36 @@ internal sealed class StatementExecutor : IDisposable
             throw;
         }
     }
+
+    /// <summary>Runs the engine while files still arrive: where it opens one it waits for that. What it gives is right only once all arrived.</summary>
+    private async ValueTask StartEarlyAsync(RunningStatement statement, IEngineRows rows, PlannedStatement plan, EngineConnection connection)
+    {
+        FileArrival[] arrivals = [.. plan.Arrivals];
+        Task arriving = Task.WhenAll(arrivals.Select(a => a.Completion));
+        _engine.LendThreads(() => arriving.IsCompleted, () => System.Array.Exists(arrivals, a => a.IsAwaited));
+        Task running = rows.StartAsync(plan.Started).AsTask();
+        try
+        {
+            await arriving;
+        }
+        catch (Exception e)
+        {
+            while (!running.IsCompleted)
+            {
+                connection.Interrupt(); // more than once, as the engine forgets it while a statement is prepared
+                await Task.WhenAny(running, Task.Delay(InterruptEvery, CancellationToken.None));
+            }
+
+            await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw new NotArrivedException(e);
+        }
+
+        statement.Arrived(plan.Arrived());
+        await running;
+    }
+
+    /// <summary>Files that the engine was started over did not arrive.</summary>
+    private sealed class NotArrivedException(Exception inner) : Exception("files did not arrive", inner);
 
     private void Release(RunningStatement statement)
     {

@@ -2,6 +2,7 @@ using Apache.Arrow;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.Accelerator.Sql;
+using LakeHolo.Readers.Cache;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
 
@@ -118,6 +119,36 @@ internal sealed class PlannedStatement(string sql, IReadOnlyList<PlannedScan> sc
 
     /// <summary>Of a statement over whole hot copies alone, whose text is the same as long as these stand: changes with every change of their rows. Else null.</summary>
     public string? Version { get; init; }
+
+    /// <summary>Files that it reads and that are still under way.</summary>
+    public IEnumerable<FileArrival> Arrivals => scans.SelectMany(s => s.Scan.Arrivals);
+
+    /// <summary>Whether there are such files.</summary>
+    public bool HasArrivals
+    {
+        get
+        {
+            foreach (PlannedScan scan in scans)
+            {
+                if (scan.Scan.Arrivals.Count > 0)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>The same once all files have arrived, with what they took.</summary>
+    public PlannedStatement Arrived() => new(sql, [.. scans.Select(s => s with
+    {
+        Use = s.Use with
+        {
+            Requests = s.Use.Requests + s.Scan.Arrivals.Sum(a => a.Use.Requests),
+            FetchedBytes = s.Use.FetchedBytes + s.Scan.Arrivals.Sum(a => a.Use.Bytes),
+        },
+    })]);
 
     /// <summary>The engine has begun to run it.</summary>
     public void Started()

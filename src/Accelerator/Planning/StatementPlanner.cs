@@ -229,8 +229,9 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
     /// <param name="cancellationToken">Cancels planning.</param>
     /// <param name="units">Which units of its tables are read; null for all.</param>
     /// <param name="template">The text for the engine; null for the statement's own.</param>
+    /// <param name="filesMayArrive">Whether remote files may be still under way. Of a statement over the lake alone: a hot copy would be held as long as that takes.</param>
     public async ValueTask<PlannedStatement> PlanAsync(
-        BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null, string? template = null)
+        BoundStatement bound, IReadOnlyList<object?> parameters, CancellationToken cancellationToken, UnitSelection? units = null, string? template = null, bool filesMayArrive = false)
     {
         if (units is null && template is null && FactsQuery.TryAnswer(bound) is var (answer, told, facts, asked))
         {
@@ -252,6 +253,11 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         {
             bound.Shape.Example ??= requests;
             requests = [.. bound.Tables.Select(t => new ScanRequest { Columns = Mentioned(t.Schema, bound.Shape.Names) })];
+        }
+
+        if (filesMayArrive && bound.Tables.All(t => t.Version is null or { Tier: "lake" }))
+        {
+            requests = [.. requests.Select(r => r with { FilesMayArrive = true })];
         }
 
         if (units is not null)

@@ -70,6 +70,15 @@ public sealed class StorageUse
     /// <summary>Counts bytes that were there already.</summary>
     public void CountCached(long bytes) => Interlocked.Add(ref _cachedBytes, bytes);
 
+    /// <summary>Counts what was taken for this statement under another name.</summary>
+    public void Add(StorageUse other)
+    {
+        Interlocked.Add(ref _requests, other.Requests);
+        Interlocked.Add(ref _bytes, other.Bytes);
+        Interlocked.Add(ref _cachedBytes, other.CachedBytes);
+        Interlocked.Add(ref _fetchTicks, Interlocked.Read(ref other._fetchTicks));
+    }
+
     internal void BeginRequest()
     {
         if (Interlocked.Increment(ref _requests) > MaxRequests || Bytes > MaxBytes)

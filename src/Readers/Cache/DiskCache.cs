@@ -7,6 +7,9 @@ namespace LakeHolo.Readers.Cache;
 /// <summary>The disk cache: gives local paths of remote and of decoded files, within a budget; survives restarts and kills.</summary>
 public sealed class DiskCache : IFileMaterializer, IDisposable
 {
+    // Whoever else wants one of the files waits until those before it are there.
+    private const int MaxEarlyFiles = 64;
+
     private readonly DiskCacheOptions _options;
     private readonly CacheIndex _index;
     private readonly RangeFetcher _fetcher;
@@ -54,6 +57,44 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         }
 
         return await LeaseAllAsync(files, (file, token) => OpenOneAsync(file, columns, token), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<FileLease> OpenEarlyAsync(
+        IReadOnlyList<CacheableFile> files, IReadOnlyCollection<string> columns, CancellationToken cancellationToken = default)
+    {
+        if (!FileHold.IsPossible || files.Count is < 2 or > MaxEarlyFiles || StorageUse.Current is { IsBounded: true } || files.All(f => f.Store.TryGetLocalPath(f.Key) is not null))
+        {
+            return await OpenAsync(files, columns, cancellationToken);
+        }
+
+        using IDisposable? clock = StorageUse.MeasureFetching();
+        var begun = new EarlyFetch?[files.Count];
+        var opened = new Opened[files.Count];
+        FileArrival? arrival = null;
+        try
+        {
+            // Nobody waits for another statement here: that one may wait for a file that is held by now.
+            await ForAllAsync(files.Count, async (i, token) => (opened[i], begun[i]) = await BeginOneAsync(files[i], columns, token), cancellationToken);
+            if (begun.OfType<EarlyFetch>().ToList() is { Count: > 0 } fetches)
+            {
+                arrival = new FileArrival(
+                    token => EarlyFetch.RunAllAsync(fetches, token), () => fetches.Exists(f => f.IsAwaited),
+                    CancellationTokenSource.CreateLinkedTokenSource(cancellationToken));
+            }
+
+            await ForAllAsync(
+                files.Count, async (i, token) => opened[i] = begun[i] is null ? await OpenOneAsync(files[i], columns, token) : opened[i], cancellationToken);
+        }
+        catch
+        {
+            await (arrival?.StopAsync() ?? default);
+            Array.ForEach(begun, b => b?.End());
+            ReleaseAll(opened);
+            throw;
+        }
+
+        return new FileLease([.. opened.Select(o => o.Path)], () => ReleaseAll(opened)) { RowGroupsLeftOut = opened.Sum(o => (long)o.LeftOut), Arrival = arrival };
     }
 
     /// <inheritdoc/>
@@ -132,12 +173,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
         try
         {
-            SparseFile copy;
-            lock (entry)
-            {
-                copy = (SparseFile)(entry.State ??= new SparseFile(_index, entry, _fetcher, version.SizeBytes, _options));
-            }
-
+            SparseFile copy = CopyOf(entry, version);
             if (columns is not null && await copy.ChooseAsync(file, version.ETag, columns, cancellationToken) is { } choice)
             {
                 return await OpenViewAsync(file, version, entry, copy, choice, columns, cancellationToken);
@@ -163,6 +199,46 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
 
             _index.Release(entry);
             throw;
+        }
+    }
+
+    /// <summary>Leases a file that is held until its columns are there; nothing if it has to be opened as ever.</summary>
+    private async ValueTask<(Opened Opened, EarlyFetch? Fetch)> BeginOneAsync(CacheableFile file, IReadOnlyCollection<string> columns, CancellationToken cancellationToken)
+    {
+        if (file.Store.TryGetLocalPath(file.Key) is not null)
+        {
+            return default;
+        }
+
+        ObjectEntry version = await _versions.OfAsync(file, cancellationToken);
+        (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
+        EarlyFetch? begun = null;
+        try
+        {
+            begun = await CopyOf(entry, version).TryBeginAsync(file, version.ETag, columns, cancellationToken);
+        }
+        finally
+        {
+            if (begun is null)
+            {
+                _index.Release(entry);
+            }
+        }
+
+        if (begun is null)
+        {
+            return default;
+        }
+
+        CountOpened(hit: false);
+        return (new Opened(entry.Path, entry), begun);
+    }
+
+    private SparseFile CopyOf(CacheEntry entry, ObjectEntry version)
+    {
+        lock (entry)
+        {
+            return (SparseFile)(entry.State ??= new SparseFile(_index, entry, _fetcher, version.SizeBytes, _options));
         }
     }
 
@@ -251,11 +327,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         var opened = new Opened[files.Count];
         try
         {
-            await Parallel.ForAsync(
-                0,
-                files.Count,
-                new ParallelOptions { MaxDegreeOfParallelism = _options.MaxConcurrentFetches, CancellationToken = cancellationToken },
-                async (i, token) => opened[i] = await open(files[i], token));
+            await ForAllAsync(files.Count, async (i, token) => opened[i] = await open(files[i], token), cancellationToken);
         }
         catch
         {
@@ -265,6 +337,9 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
 
         return new FileLease([.. opened.Select(o => o.Path)], () => ReleaseAll(opened)) { RowGroupsLeftOut = opened.Sum(o => (long)o.LeftOut) };
     }
+
+    private Task ForAllAsync(int count, Func<int, CancellationToken, ValueTask> act, CancellationToken cancellationToken) => Parallel.ForAsync(
+        0, count, new ParallelOptions { MaxDegreeOfParallelism = _options.MaxConcurrentFetches, CancellationToken = cancellationToken }, act);
 
     private void ReleaseAll(Opened[] opened)
     {

@@ -13,6 +13,12 @@ public interface IFileMaterializer
     /// <param name="cancellationToken">Observed inside storage reads.</param>
     ValueTask<FileLease> OpenAsync(IReadOnlyList<CacheableFile> files, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken = default);
 
+    /// <summary>The same, but of files that nobody else uses the missing parts may still be under way (<see cref="FileLease.Arrival"/>): who opens such a file waits until it is complete.</summary>
+    /// <param name="files">The files, in the order in which the engine opens them.</param>
+    /// <param name="columns">Top-level Parquet column names that will be read.</param>
+    /// <param name="cancellationToken">Observed inside storage reads, also of what arrives later.</param>
+    ValueTask<FileLease> OpenEarlyAsync(IReadOnlyList<CacheableFile> files, IReadOnlyCollection<string> columns, CancellationToken cancellationToken = default);
+
     /// <summary>Local Parquet paths of files that only our own decoders read (ORC, Avro, log files): decoded once, kept in the disk cache.</summary>
     /// <param name="files">The files.</param>
     /// <param name="decoderKey">Names the decoder, its version and every parameter that changes its output (schema, columns); part of the cache key.</param>
@@ -51,10 +57,16 @@ public sealed class FileLease(IReadOnlyList<string> localPaths, Action? release 
     /// <summary>Row groups of the files that the local ones do not name, as no needed row can be there.</summary>
     public long RowGroupsLeftOut { get; init; }
 
+    /// <summary>What is still under way; null if everything is there.</summary>
+    public FileArrival? Arrival { get; init; }
+
     /// <inheritdoc/>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        Interlocked.Exchange(ref _release, null)?.Invoke();
-        return ValueTask.CompletedTask;
+        if (Interlocked.Exchange(ref _release, null) is { } release)
+        {
+            await (Arrival?.StopAsync() ?? default);
+            release();
+        }
     }
 }

@@ -48,7 +48,7 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
         }
 
         pruned = pruned with { Files = FileOrder.By(request.Order, delta, pruned.Files) };
-        var scan = new FileScan(delta, columns) { RowIds = withRowIds, WithOrigin = request.WithOrigin, Filter = request.Filter };
+        var scan = new FileScan(delta, columns) { RowIds = withRowIds, WithOrigin = request.WithOrigin, Filter = request.Filter, FilesMayArrive = request.FilesMayArrive };
         foreach ((FileBlock block, int row) in pruned.Files)
         {
             scan.Add(new ScanFile

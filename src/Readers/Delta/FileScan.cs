@@ -54,6 +54,9 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
     /// <summary>Whether <see cref="Scanning.RowOrigin"/> is given; units are numbered as the files were added.</summary>
     public bool WithOrigin { get; init; }
 
+    /// <summary>Whether files may be still under way.</summary>
+    public bool FilesMayArrive { get; init; }
+
     /// <summary>What every needed row fulfils; null for nothing.</summary>
     public ScanFilter? Filter { get; init; }
 
@@ -152,7 +155,10 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
                 return (await RewriteForeignAsync(materializer, opened, footers, ends.LocalPaths, leases, cancellationToken), groups);
             }
 
-            FileLease lease = await materializer.OpenAsync(WithConditions(opened, stored, groups), names, cancellationToken);
+            CacheableFile[] conditioned = WithConditions(opened, stored, groups);
+            FileLease lease = FilesMayArrive
+                ? await materializer.OpenEarlyAsync(conditioned, names, cancellationToken)
+                : await materializer.OpenAsync(conditioned, names, cancellationToken);
             leases.Add(lease);
             leases.Remove(ends);
             await ends.DisposeAsync();

@@ -35,6 +35,8 @@ public sealed class EngineDatabase : IDisposable
     };
 
     private readonly DuckDBConnection _keeper;
+    private readonly LentThreads _lent;
+    private readonly int _threads;
 
     /// <summary>Opens the database, applies the bounds and locks them.</summary>
     /// <param name="options">The bounds.</param>
@@ -45,6 +47,8 @@ public sealed class EngineDatabase : IDisposable
         MemoryLimitBytes = options.MemoryLimitBytes > 0 ? options.MemoryLimitBytes : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 5 * 4;
         _keeper = new DuckDBConnection("DataSource=:memory:");
         _keeper.Open();
+        _lent = new LentThreads(_keeper);
+        _threads = options.Threads > 0 ? options.Threads : Environment.ProcessorCount;
         foreach (string statement in (setting is null ? Settings(options) : Settings(options).Prepend(setting)))
         {
             Execute(_keeper, statement);
@@ -92,6 +96,14 @@ public sealed class EngineDatabase : IDisposable
 
         return connection;
     }
+
+    /// <summary>Whether statements may open files that others wait for: then threads are lent to the engine in place of those that wait.</summary>
+    public bool CanWait => _lent.IsPossible;
+
+    /// <summary>Lends the engine as many threads as it has, while some of its own wait for files.</summary>
+    /// <param name="isOver">Whether nobody will wait any more.</param>
+    /// <param name="isAwaited">Whether a thread waits now.</param>
+    public void LendThreads(Func<bool> isOver, Func<bool> isAwaited) => _lent.Lend(_threads, isOver, isAwaited);
 
     /// <summary>Runs a statement without a result.</summary>
     public static void Execute(DuckDBConnection connection, string sql)

@@ -45,7 +45,7 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
             return new TableScan($"SELECT {(request.WithOrigin ? NoOrigin : "")}{List(fields, f => $"CAST(NULL AS {SqlText.TypeOf(f)})")} WHERE false", statistics);
         }
 
-        FileLease lease = await OpenAsync(folder, live, fields, request.WithOrigin ? null : request.Filter, cancellationToken);
+        FileLease lease = await OpenAsync(folder, live, fields, request.WithOrigin ? null : request.Filter, request.FilesMayArrive, cancellationToken);
         return new TableScan(Relation(folder, live, fields, lease.LocalPaths, request.WithOrigin), statistics, [lease])
         {
             Units = request.WithOrigin ? [.. live.Select(f => f.Path)] : [],
@@ -68,7 +68,8 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
     internal static CacheableFile Cacheable(LakeTable table, FolderFile file) => new(table.Root.Store, table.Root.Prefix + file.Path, file.SizeBytes, file.ETag);
 
     // With a condition where the positions of rows do not matter.
-    private async ValueTask<FileLease> OpenAsync(FolderSnapshot folder, FolderFile[] live, Field[] fields, ScanFilter? filter, CancellationToken cancellationToken)
+    private async ValueTask<FileLease> OpenAsync(
+        FolderSnapshot folder, FolderFile[] live, Field[] fields, ScanFilter? filter, bool mayArrive, CancellationToken cancellationToken)
     {
         CacheableFile[] sources = [.. live.Select(f => Cacheable(folder.Table, f))];
         // The pinned types are part of what a decoded CSV file holds.
@@ -78,17 +79,18 @@ public sealed class FolderReader(EngineDatabase engine, IFileMaterializer files,
             case "parquet":
                 var condition = RowGroupCondition.TryCreate(filter, name => fields.FirstOrDefault(f => f.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) is { } field
                     && !folder.PartitionColumns.Contains(field.Name) ? (field.Name, field) : null);
-                return await files.OpenAsync(
-                    [.. sources.Select(s => s with { Needed = condition })], [.. fields.Select(f => f.Name).Except(folder.PartitionColumns)], cancellationToken);
+                CacheableFile[] conditioned = [.. sources.Select(s => s with { Needed = condition })];
+                string[] names = [.. fields.Select(f => f.Name).Except(folder.PartitionColumns)];
+                return mayArrive ? await files.OpenEarlyAsync(conditioned, names, cancellationToken) : await files.OpenAsync(conditioned, names, cancellationToken);
             case "orc":
                 var options = new OrcReadOptions();
                 return await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(options), OrcFileDecoder.Create(options), cancellationToken);
             case "csv":
                 return await files.OpenDecodedAsync(sources, CsvFiles.DecoderVersion + folder.HasConfiguredColumns + columns, new CsvFiles(engine).Create(folder.FileSchema, folder.HasConfiguredColumns, files), cancellationToken);
             default:
-                string[] names = [.. folder.FileSchema.FieldsList.Select(f => f.Name)];
+                string[] all = [.. folder.FileSchema.FieldsList.Select(f => f.Name)];
                 return await files.OpenDecodedAsync(
-                    sources, DelimitedTextDecoder.DecoderVersion + string.Join('\u0001', names), DelimitedTextDecoder.Create(names), cancellationToken);
+                    sources, DelimitedTextDecoder.DecoderVersion + string.Join('\u0001', all), DelimitedTextDecoder.Create(all), cancellationToken);
         }
     }
 

@@ -24,6 +24,9 @@ public sealed record ScanRequest
     /// <summary>Which rows are wanted first: the engine stops looking at row groups that cannot give any better. A hint for the order of files; null for none.</summary>
     public ScanOrder? Order { get; init; }
 
+    /// <summary>Whether the scan may name files that are still under way (<see cref="TableScan.Arrivals"/>).</summary>
+    public bool FilesMayArrive { get; init; }
+
     /// <summary>Everything.</summary>
     public static ScanRequest All { get; } = new();
 }

@@ -16,6 +16,7 @@ public sealed class TableScan : IAsyncDisposable
         Sql = sql;
         Statistics = statistics;
         _leases = leases ?? [];
+        Arrivals = ArrivalsOf(_leases);
     }
 
     /// <summary>A SELECT statement for the embedded engine.</summary>
@@ -36,8 +37,29 @@ public sealed class TableScan : IAsyncDisposable
     /// <summary>The local files that it reads.</summary>
     public IEnumerable<string> LocalPaths => _leases.OfType<Cache.FileLease>().SelectMany(l => l.LocalPaths);
 
+    /// <summary>Files that it reads and that are still under way; none unless the request allows it.</summary>
+    public IReadOnlyList<Cache.FileArrival> Arrivals { get; }
+
     /// <summary>Row groups of its files that the local ones do not name, as statistics tell that no needed row is there.</summary>
     public long RowGroupsLeftOut => _leases.Sum(l => l is Cache.FileLease files ? files.RowGroupsLeftOut : 0);
+
+    private static IReadOnlyList<Cache.FileArrival> ArrivalsOf(IReadOnlyList<IAsyncDisposable> leases)
+    {
+        List<Cache.FileArrival>? arrivals = null;
+        foreach (IAsyncDisposable lease in leases)
+        {
+            if (lease is Cache.FileLease { Arrival: { } arrival })
+            {
+                (arrivals ??= []).Add(arrival);
+            }
+            else if (lease is TableScan { Arrivals.Count: > 0 } part)
+            {
+                (arrivals ??= []).AddRange(part.Arrivals);
+            }
+        }
+
+        return arrivals ?? (IReadOnlyList<Cache.FileArrival>)[];
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

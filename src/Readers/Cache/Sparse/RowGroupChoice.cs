@@ -24,6 +24,9 @@ internal sealed class RowGroupChooser(ParquetLayout layout, bool always)
     private readonly ConcurrentDictionary<string, ColumnRange?[]> _ranges = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _views = new(StringComparer.Ordinal); // with their bytes
 
+    /// <summary>Whether there are views of the file.</summary>
+    public bool HasViews => !_views.IsEmpty;
+
     /// <summary>For each row group whether it may hold needed rows; null if all may, or if that cannot be told without the footer.</summary>
     /// <param name="condition">The query's condition.</param>
     /// <param name="footer">The footer without its length and magic; null to use only what is known of the columns already.</param>

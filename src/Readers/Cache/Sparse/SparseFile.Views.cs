@@ -22,20 +22,20 @@ internal sealed partial class SparseFile
             return choice;
         }
 
-        return await WithFileAsync(source, etag, ChooseAnewAsync, cancellationToken);
+        return await WithFileAsync(source, etag, fetch => ChooseAnewAsync(fetch, columns, cancellationToken), cancellationToken);
+    }
 
-        async Task<RowGroupChoice?> ChooseAnewAsync(Fetch fetch)
+    private async Task<RowGroupChoice?> ChooseAnewAsync(Fetch fetch, IReadOnlyCollection<string> columns, CancellationToken cancellationToken)
+    {
+        (ParquetLayout? layout, _) = await EnsureFooterAsync(fetch, cancellationToken);
+        if (layout is null)
         {
-            (ParquetLayout? layout, _) = await EnsureFooterAsync(fetch, cancellationToken);
-            if (layout is null)
-            {
-                return null;
-            }
-
-            _chooser ??= new RowGroupChooser(layout, _alwaysViews);
-            byte[] footer = await ReadLocalAsync(fetch.Handle, layout.Footer, cancellationToken);
-            return _chooser.Choose(_chooser.Needed(condition, footer[..^ParquetLayout.TailBytes], source.Key), columns, _segments);
+            return null;
         }
+
+        _chooser ??= new RowGroupChooser(layout, _alwaysViews);
+        byte[] footer = await ReadLocalAsync(fetch.Handle, layout.Footer, cancellationToken);
+        return _chooser.Choose(_chooser.Needed(fetch.Source.Needed!, footer[..^ParquetLayout.TailBytes], fetch.Source.Key), columns, _segments);
     }
 
     /// <summary>Makes the file of a view's entry, which the caller leases.</summary>

@@ -76,8 +76,7 @@ internal sealed partial class SparseFile : IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            using SafeFileHandle handle = File.OpenHandle(
-                _entry.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
+            using SafeFileHandle handle = OpenLocal();
             return await act(new Fetch(this, source, etag, handle));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -89,6 +88,9 @@ internal sealed partial class SparseFile : IDisposable
             _gate.Release();
         }
     }
+
+    private SafeFileHandle OpenLocal() =>
+        File.OpenHandle(_entry.Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.Asynchronous);
 
     /// <summary>What has to be fetched yet so that columns (or all of the file) are there; the footer must be.</summary>
     /// <param name="columns">The columns; null for all of the file.</param>
@@ -113,7 +115,7 @@ internal sealed partial class SparseFile : IDisposable
 
     public void Dispose() => _gate.Dispose();
 
-    private bool IsReady(IReadOnlyCollection<string>? columns) => _isWhole || (columns is not null && _hasFooter && columns.All(_ready.Contains));
+    private bool IsReady(IReadOnlyCollection<string>? columns) => _isWhole || (columns is not null && _hasFooter && !_isHeld && columns.All(_ready.Contains));
 
     private void CountCached(IReadOnlyCollection<string>? columns)
     {
@@ -187,10 +189,7 @@ internal sealed partial class SparseFile : IDisposable
 
     private async Task<bool> EnsureRangesAsync(Fetch fetch, IReadOnlyList<ByteRange> wanted, CancellationToken cancellationToken)
     {
-        await VerifyAsync(fetch.Handle, wanted, cancellationToken);
-        List<ByteRange> missing = Ranges.Missing(wanted, _segments);
-        StorageUse.Current?.CountCached(Math.Max(0, wanted.Sum(r => r.Length) - missing.Sum(r => r.Length)));
-        List<ByteRange> requests = Ranges.Requests(missing, RangeFetcher.MaxRequestBytes);
+        List<ByteRange> requests = await MissingAsync(fetch.Handle, wanted, cancellationToken);
         if (requests.Count == 0)
         {
             return true;
@@ -210,6 +209,14 @@ internal sealed partial class SparseFile : IDisposable
         }
 
         return false;
+    }
+
+    private async ValueTask<List<ByteRange>> MissingAsync(SafeFileHandle handle, IReadOnlyList<ByteRange> wanted, CancellationToken cancellationToken)
+    {
+        await VerifyAsync(handle, wanted, cancellationToken);
+        List<ByteRange> missing = Ranges.Missing(wanted, _segments);
+        StorageUse.Current?.CountCached(Math.Max(0, wanted.Sum(r => r.Length) - missing.Sum(r => r.Length)));
+        return Ranges.Requests(missing, RangeFetcher.MaxRequestBytes);
     }
 
     private async Task VerifyAsync(SafeFileHandle handle, IReadOnlyList<ByteRange> wanted, CancellationToken cancellationToken)

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using LakeHolo.LakeCatalog.Storage;
 
-namespace LakeHolo.Readers.Tests.Cache;
+namespace LakeHolo.Tests.Shared;
 
 /// <summary>A folder that behaves like a remote store: without local paths, its requests recorded.</summary>
 internal sealed class RemoteFolder(string path) : IObjectStore
