@@ -1,4 +1,3 @@
-using System.Globalization;
 using Apache.Arrow;
 using Apache.Arrow.Arrays;
 using Apache.Arrow.Types;
@@ -35,6 +34,10 @@ internal static class ParameterValues
             return value is not string text || !text.Contains('\0', StringComparison.Ordinal) ? value
                 : throw LakeException.QueryInvalid($"Parameter {index + 1} holds a zero byte, which cannot be bound as text");
         }
+        catch (OverflowException e) when (array is Decimal128Array)
+        {
+            throw LakeException.QueryInvalid($"Parameter {index + 1}: {e.Message}; give it as a text, and CAST(? AS DECIMAL(…)) in the statement", e);
+        }
         catch (Exception e) when (e is OverflowException or ArgumentOutOfRangeException)
         {
             throw LakeException.QueryInvalid($"Parameter {index + 1} is out of the range that can be bound (years 1 to 9999)", e);
@@ -61,7 +64,7 @@ internal static class ParameterValues
             UInt64Array a => a.GetValue(row),
             FloatArray a => a.GetValue(row),
             DoubleArray a => a.GetValue(row),
-            Decimal128Array a => Decimal(a.GetString(row)),
+            Decimal128Array a => BoundDecimal.TryParse(a.GetString(row), out object number) ? number : throw new ArgumentException("Not a decimal"),
             StringArray a => a.GetString(row),
             LargeStringArray a => a.GetString(row),
             BinaryArray a => a.GetBytes(row).ToArray(),
@@ -74,9 +77,6 @@ internal static class ParameterValues
             _ => throw LakeException.QueryInvalid($"Parameter {index + 1} has the type {array.Data.DataType.Name}, which cannot be bound"),
         };
     }
-
-    private static object Decimal(string text) =>
-        decimal.TryParse(text, NumberStyles.Number, CultureInfo.InvariantCulture, out decimal value) ? value : text;
 
     private static object Timestamp(TimestampArray array, int row)
     {

@@ -256,20 +256,25 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
         if (type == "DECIMAL")
         {
             int scale = value["type"]!["type_info"]!["scale"]!.GetValue<int>();
-            return value["value"] is JsonValue raw && BigInteger.TryParse(raw.ToJsonString().Trim('"'), CultureInfo.InvariantCulture, out BigInteger unscaled)
-                ? (DecimalText(unscaled, scale), type)
-                : null;
+            return Digits(value["value"]) is { } unscaled ? (new ScanDecimal(unscaled, scale).ToString(), type) : null;
+        }
+
+        if (type == "HUGEINT")
+        {
+            return Digits(value["value"]) is { } whole ? (whole.ToString(CultureInfo.InvariantCulture), type) : null;
         }
 
         return value["value"] is JsonValue scalar ? (scalar.TryGetValue(out string? text) ? text : scalar.ToJsonString(), type) : null;
     }
 
-    private static string DecimalText(BigInteger unscaled, int scale)
+    /// <summary>A whole number: as such, or of 128 bits in halves.</summary>
+    private static BigInteger? Digits(JsonNode? number) => number switch
     {
-        string digits = BigInteger.Abs(unscaled).ToString(CultureInfo.InvariantCulture).PadLeft(scale + 1, '0');
-        string whole = scale == 0 ? digits : $"{digits[..^scale]}.{digits[^scale..]}";
-        return unscaled.Sign < 0 ? "-" + whole : whole;
-    }
+        JsonObject halves when halves["upper"] is JsonValue high && high.TryGetValue(out long upper) && halves["lower"] is JsonValue low && low.TryGetValue(out ulong lower) =>
+            ((BigInteger)upper << 64) + lower,
+        JsonValue plain when BigInteger.TryParse(plain.ToJsonString().Trim('"'), CultureInfo.InvariantCulture, out BigInteger value) => value,
+        _ => null,
+    };
 
     private static ScanLiteral? FromText(string text, IArrowType type, bool quoted)
     {
@@ -286,9 +291,7 @@ internal sealed class ScanFilterParser(DuckDBConnection connection, Schema schem
                     ? new ScanLiteral(real)
                     : null;
             case Decimal128Type:
-                return decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
-                    ? new ScanLiteral(number)
-                    : null;
+                return ScanDecimal.TryParse(text, out ScanDecimal number) ? new ScanLiteral(number) : null;
             case Date32Type:
                 return DateOnly.TryParseExact(text.EndsWith(" 00:00:00", StringComparison.Ordinal) ? text[..^9] : text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly date)
                     ? new ScanLiteral(date)

@@ -20,38 +20,14 @@ internal static class PruningLiteral
             t.EpochMicros,
         // The engine shows a float by its shortest text, which as a double lies beside it.
         (BoundKind.Double, double x) => type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Float } ? (double)(float)x : x,
-        (BoundKind.Decimal, ScanDecimal d) => Rescale(d.Unscaled, d.Scale, ((DeltaDecimal)type).Scale),
-        (BoundKind.Decimal, decimal d) => Rescale(Unscaled(d), d.Scale, ((DeltaDecimal)type).Scale),
-        (BoundKind.Decimal, long n) => Rescale(n, 0, ((DeltaDecimal)type).Scale),
+        (BoundKind.Decimal, ScanDecimal d) => Rescale(d, ((DeltaDecimal)type).Scale),
+        (BoundKind.Decimal, long n) => Rescale(new ScanDecimal(n, 0), ((DeltaDecimal)type).Scale),
         (BoundKind.Text, string s) => Encoding.UTF8.GetBytes(s),
         (BoundKind.None, bool b) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Boolean } => b ? 1L : 0L,
         (BoundKind.None, byte[] bytes) when type is DeltaPrimitive { Kind: DeltaPrimitiveKind.Binary } => bytes,
         _ => null,
     };
 
-    private static BigInteger Unscaled(decimal value)
-    {
-        int[] parts = decimal.GetBits(value);
-        BigInteger magnitude = ((BigInteger)(uint)parts[2] << 64) | ((BigInteger)(uint)parts[1] << 32) | (uint)parts[0];
-        return value < 0 ? -magnitude : magnitude;
-    }
-
-    private static object? Rescale(BigInteger unscaled, int from, int to)
-    {
-        BigInteger value = unscaled;
-        if (to >= from)
-        {
-            value *= BigInteger.Pow(10, Math.Min(to - from, 100));
-        }
-        else
-        {
-            value = BigInteger.DivRem(value, BigInteger.Pow(10, Math.Min(from - to, 100)), out BigInteger rest);
-            if (!rest.IsZero)
-            {
-                return null;
-            }
-        }
-
-        return value >= (BigInteger)Int128.MinValue && value <= (BigInteger)Int128.MaxValue ? (Int128)value : null;
-    }
+    private static object? Rescale(ScanDecimal value, int scale) =>
+        value.AtScale(scale) is { } unscaled && unscaled >= (BigInteger)Int128.MinValue && unscaled <= (BigInteger)Int128.MaxValue ? (Int128)unscaled : null;
 }

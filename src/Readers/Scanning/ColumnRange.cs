@@ -42,7 +42,6 @@ internal sealed record ColumnRange(object? Min, object? Max, bool MayHaveNulls, 
     {
         DateOnly date => (long)(date.DayNumber - DateOnly.FromDateTime(DateTime.UnixEpoch).DayNumber),
         ScanTimestamp timestamp => timestamp.EpochMicros,
-        decimal number => new ScanDecimal(new BigInteger(number * Power(number.Scale)), number.Scale),
         _ => value,
     };
 
@@ -52,17 +51,6 @@ internal sealed record ColumnRange(object? Min, object? Max, bool MayHaveNulls, 
         (BooleanType, bool) or (Int32Type or Int64Type or Date32Type or TimestampType, long) or (StringType, string) or (Decimal128Type, ScanDecimal) => true,
         _ => false,
     };
-
-    private static decimal Power(byte scale)
-    {
-        decimal power = 1;
-        for (int i = 0; i < scale; i++)
-        {
-            power *= 10;
-        }
-
-        return power;
-    }
 
     private static bool IsBelow(object value, object? min) => min is not null && Order(value, min) < 0;
 

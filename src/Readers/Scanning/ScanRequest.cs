@@ -114,12 +114,9 @@ internal static class ScanComparisons
 }
 
 /// <summary>A non-null literal of the column's own type (the planner casts before it gets here).</summary>
-/// <param name="Value">bool, long (all integers), Int128, double (float and double), decimal or BigInteger-scaled <see cref="ScanDecimal"/>, string, byte[],
+/// <param name="Value">bool, long (all integers), Int128, double (float and double), <see cref="ScanDecimal"/>, string, byte[],
 /// <see cref="DateOnly"/>, <see cref="ScanTimestamp"/>.</param>
 public sealed record ScanLiteral(object Value);
-
-/// <summary>A decimal beyond <see cref="decimal"/>'s range.</summary>
-public readonly record struct ScanDecimal(System.Numerics.BigInteger Unscaled, int Scale);
 
 /// <summary>A timestamp: microseconds since 1970-01-01T00:00:00, an instant in UTC or a wall clock time, as the column is.</summary>
 public readonly record struct ScanTimestamp(long EpochMicros);

@@ -10,6 +10,7 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     private const int TextOid = 25;
     private const int Int8Oid = 20;
     private const int DateOid = 1082;
+    private const int NumericOid = 1700;
 
     private PgShop _shop = null!;
 
@@ -55,6 +56,26 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
         Assert.Equal("t|f|t", rows.Single(m => m.Type == 'D').Row); // null is not an empty value
         rows = await wire.Parse("SELECT count(*) FROM dwd.orders WHERE order_id = ANY($1)").Bind(["{1,2,300}"u8.ToArray()]).Execute().Sync().RoundTripAsync();
         Assert.Equal("2", Row(rows));
+    }
+
+    [Theory]
+    [InlineData("1e-9", "0.0000000010")]
+    [InlineData("12345678901234567890.123", "12345678901234567890.1230000000")]
+    [InlineData("2.5E3", "2500.0000000000")]
+    [InlineData("1e-30", null)]
+    [InlineData("1.0000000000000000000000000000000001", null)]
+    public async Task A_numeric_parameter_is_exact_or_refused(string text, string? expected)
+    {
+        using PgWire wire = await _shop.LoginAsync();
+        List<PgMessage> rows = await wire.Parse("SELECT $1 AS x", "", NumericOid).Bind([Encoding.UTF8.GetBytes(text)]).Execute().Sync().RoundTripAsync();
+        if (expected is null)
+        {
+            Assert.Equal("22003", rows.Single(m => m.Type == 'E').Field('C'));
+        }
+        else
+        {
+            Assert.Equal(expected, Row(rows));
+        }
     }
 
     [Fact]

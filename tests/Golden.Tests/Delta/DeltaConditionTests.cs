@@ -38,4 +38,29 @@ public sealed class DeltaConditionTests
         await using OneTableLake lake = await OneTableLake.StartAsync(table);
         Assert.Equal(expected.Split(", ").Select(id => $"[{id}]"), await lake.RowsAsync($"SELECT id FROM facts WHERE {condition}"));
     }
+
+    /// <summary>Long decimals: of literals no digit is lost, and bounds that a writer kept as floating numbers hide no value.</summary>
+    [Theory]
+    [InlineData("d = 0.123456789012345678901234567891", "0")]
+    [InlineData("d BETWEEN 0.123456789012345678901234567890 AND 0.123456789012345678901234567891", "0")]
+    [InlineData("d > 0.123456789012345678901234567891", "1")]
+    [InlineData("big = '12345678901234567891'::DECIMAL(20,0)", "0")] // its floating number is 12345678901234567000
+    [InlineData("big >= '12345678901234567891'::DECIMAL(20,0) AND big < '12345678901234567892'::DECIMAL(20,0)", "0")]
+    [InlineData("big = '98765432109876543219'::DECIMAL(20,0)", "1")] // 98765432109876550000
+    [InlineData("big <= '98765432109876543219'::DECIMAL(20,0) AND big > '98765432109876543218'::DECIMAL(20,0)", "1")]
+    [InlineData("big IN (-7, '98765432109876543219'::DECIMAL(20,0), '12345678901234567891'::DECIMAL(20,0))", "0, 1")]
+    public async Task Long_decimals_are_found_to_the_last_digit(string condition, string expected)
+    {
+        using var table = new HandMadeTable("facts");
+        (string D, string Big, string Floating)[] files = [("0.123456789012345678901234567891", "12345678901234567891", "12345678901234567000"), ("0.123456789012345678901234567892", "98765432109876543219", "9.876543210987655e19")];
+        string[] adds = [.. files.Select((file, i) =>
+        {
+            long size = table.WriteFile($"{i}.parquet", $"SELECT {i}::BIGINT AS id, '{file.D}'::DECIMAL(38,30) AS d, '{file.Big}'::DECIMAL(20,0) AS big");
+            string bounds = $$"""{"id":{{i}},"d":{{file.D}},"big":{{file.Floating}}}""";
+            return HandMadeTable.Add($"{i}.parquet", size, $$$"""{"numRecords":1,"minValues":{{{bounds}}},"maxValues":{{{bounds}}},"nullCount":{"id":0,"d":0,"big":0}}""");
+        })];
+        table.Commit(0, [.. HandMadeTable.Create(["id long", "d decimal(38,30)", "big decimal(20,0)"]), .. adds]);
+        await using OneTableLake lake = await OneTableLake.StartAsync(table);
+        Assert.Equal(expected.Split(", ").Select(id => $"[{id}]"), await lake.RowsAsync($"SELECT id FROM facts WHERE {condition}"));
+    }
 }

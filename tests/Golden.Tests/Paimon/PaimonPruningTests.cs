@@ -253,7 +253,7 @@ public sealed class PaimonPruningTests
         { IsString: true } => new ScanLiteral(text),
         { Kind: PaimonTypeKind.Boolean } => new ScanLiteral(text == "true"),
         { Kind: PaimonTypeKind.Double } when text is not ("nan" or "inf" or "-inf") => new ScanLiteral(double.Parse(text, System.Globalization.CultureInfo.InvariantCulture)),
-        { Kind: PaimonTypeKind.Decimal, Length: <= 28 } => new ScanLiteral(decimal.Parse(text, System.Globalization.CultureInfo.InvariantCulture)),
+        { Kind: PaimonTypeKind.Decimal } => ScanDecimal.TryParse(text, out ScanDecimal number) ? new ScanLiteral(number) : null,
         { Kind: PaimonTypeKind.Date } when DateOnly.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out DateOnly date) => new ScanLiteral(date),
         { Kind: PaimonTypeKind.Timestamp } when DateTime.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out DateTime time) =>
             new ScanLiteral(new ScanTimestamp((time - DateTime.UnixEpoch).Ticks / 10)),

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Numerics;
 using System.Text;
+using LakeHolo.Accelerator.Execution;
 using LakeHolo.FlightServer.Postgres.Wire;
 
 namespace LakeHolo.FlightServer.Postgres.Types;
@@ -133,15 +133,9 @@ internal static class ParameterReader
             return Double(text);
         }
 
-        if (BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out BigInteger whole))
-        {
-            return whole >= long.MinValue && whole <= long.MaxValue ? (long)whole : BigInteger.Abs(whole) < BigInteger.Pow(10, 38) ? whole : throw new OverflowException();
-        }
-
-        // The runtime's decimal rounds what it cannot hold; that must not pass for the value.
-        decimal value = decimal.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
-        int digits = text.TakeWhile(c => c is not ('e' or 'E')).Count(char.IsAsciiDigit);
-        return digits <= 28 ? value : throw new OverflowException();
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole) ? whole
+            : BoundDecimal.TryParse(text, out object number) ? number
+            : throw new FormatException();
     }
 
     private static byte[] Bytes(string text)

@@ -32,6 +32,9 @@ public sealed class ColumnBounds
     // Most writers cut timestamps to milliseconds, and some towards zero, so that before 1970 the minimum moves too.
     private const long TimestampSlackMicros = 1000;
 
+    // Decimals of so many digits survive the way through a floating number.
+    private const long FloatsAreExactBelow = 1_000_000_000_000_000;
+
     private readonly DeltaType _type;
     private readonly bool[] _hasMin;
     private readonly bool[] _hasMax;
@@ -307,7 +310,9 @@ public sealed class ColumnBounds
             return false;
         }
 
-        (isMin ? DecimalMin : DecimalMax)[row] = value;
+        // Some writers keep decimals as floating numbers, whose shortest text may lie on the wrong side of the value itself.
+        Int128 slack = Int128.Abs(value) >= FloatsAreExactBelow && DeltaText.MayBeFloating(text) ? Int128.Abs(value) >> 50 : 0;
+        (isMin ? DecimalMin : DecimalMax)[row] = isMin ? value - slack : value + slack;
         return true;
     }
 

@@ -45,6 +45,14 @@ public static class DeltaText
         return true;
     }
 
+    /// <summary>Whether a number has so few digits that it may be the shortest text of a floating number (17 at most).</summary>
+    public static bool MayBeFloating(ReadOnlySpan<char> number)
+    {
+        ReadOnlySpan<char> digits = number.IndexOfAny('e', 'E') is >= 0 and int exponent ? number[..exponent] : number;
+        string significant = string.Concat(digits.ToString().Where(char.IsAsciiDigit)).Trim('0');
+        return significant.Length <= 17;
+    }
+
     /// <summary>A decimal literal (exponent form allowed) as an integer at a scale. Digits beyond the scale round down or up, as asked.</summary>
     public static bool TryParseDecimal(ReadOnlySpan<char> text, int scale, bool roundUp, out Int128 unscaled)
     {

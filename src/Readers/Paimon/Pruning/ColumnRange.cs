@@ -95,9 +95,7 @@ internal sealed record ColumnRange(PaimonType Type, object? Min, object? Max, lo
         (DateOnly d, PaimonTypeKind.Date) => (long)(d.DayNumber - DateOnly.FromDateTime(DateTime.UnixEpoch).DayNumber),
         (double d, PaimonTypeKind.Double) => d,
         (double d, PaimonTypeKind.Float) when (float)d == d || double.IsNaN(d) => d,
-        (decimal d, PaimonTypeKind.Decimal) => Scale(new BigInteger(decimal.Truncate(d)), d, type.Scale),
-        (ScanDecimal d, PaimonTypeKind.Decimal) => d.Scale == type.Scale ? d.Unscaled
-            : d.Scale < type.Scale ? d.Unscaled * BigInteger.Pow(10, type.Scale - d.Scale) : null,
+        (ScanDecimal d, PaimonTypeKind.Decimal) => d.AtScale(type.Scale),
         // CHAR values are padded in some files and not in others.
         (string s, PaimonTypeKind.VarChar) => Encoding.UTF8.GetBytes(s),
         (byte[] b, PaimonTypeKind.VarBinary) => b,
@@ -109,20 +107,5 @@ internal sealed record ColumnRange(PaimonType Type, object? Min, object? Max, lo
     {
         long millis = Math.DivRem(micros, 1000, out long rest);
         return rest < 0 ? new PaimonTimestamp(millis - 1, (int)(rest + 1000) * 1000) : new PaimonTimestamp(millis, (int)rest * 1000);
-    }
-
-    private static object? Scale(BigInteger whole, decimal value, int scale)
-    {
-        decimal fraction = value - decimal.Truncate(value);
-        int digits = Math.Min(scale, 28);
-        decimal factor = 1;
-        for (int i = 0; i < digits; i++)
-        {
-            factor *= 10;
-        }
-
-        decimal scaled = fraction * factor;
-        return scaled != decimal.Truncate(scaled) ? null
-            : ((whole * new BigInteger(factor)) + new BigInteger(scaled)) * BigInteger.Pow(10, scale - digits);
     }
 }
