@@ -5,7 +5,7 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.LakeCatalog.Discovery;
 
 /// <summary>Walks a source's folders, level by level, and recognises tables by their own markers. Never descends into a table; skips hidden and junk
-/// folders (names beginning with '_' or '.').</summary>
+/// folders (<see cref="HiddenNames"/>).</summary>
 public static class LakeCrawler
 {
     private const int ConcurrentListings = 16;
@@ -91,7 +91,7 @@ public static class LakeCrawler
         }
         else
         {
-            foreach (ObjectEntry child in entries.Where(e => e.IsFolder && !IsHidden(e.Name)))
+            foreach (ObjectEntry child in entries.Where(e => e.IsFolder && !HiddenNames.IsHidden(e.Name)))
             {
                 next.Add(new TableRoot(folder.Store, child.Key));
             }
@@ -122,7 +122,7 @@ public static class LakeCrawler
         TableRoot folder, List<ObjectEntry> entries, int depth, CancellationToken cancellationToken)
     {
         var formats = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (ObjectEntry file in entries.Where(e => !e.IsFolder && !IsHidden(e.Name) && e.SizeBytes > 0))
+        foreach (ObjectEntry file in entries.Where(e => !e.IsFolder && !HiddenNames.IsHidden(e.Name) && e.SizeBytes > 0))
         {
             string? format = FormatByName(file.Name);
             if (format is null && formats.Count == 0 && !file.Name.Contains('.', StringComparison.Ordinal))
@@ -146,7 +146,7 @@ public static class LakeCrawler
             return (formats.Min, null);
         }
 
-        ObjectEntry[] partitions = [.. entries.Where(e => e.IsFolder && !IsHidden(e.Name))];
+        ObjectEntry[] partitions = [.. entries.Where(e => e.IsFolder && !HiddenNames.IsHidden(e.Name))];
         if (partitions.Length == 0 || depth >= MaxDepth || !partitions.All(p => p.Name.Contains('=', StringComparison.Ordinal)))
         {
             return (null, null);
@@ -204,6 +204,4 @@ public static class LakeCrawler
 
         return entries;
     }
-
-    private static bool IsHidden(string name) => name.StartsWith('_') || name.StartsWith('.');
 }

@@ -36,7 +36,7 @@ internal sealed partial record FolderListing(IReadOnlyList<FolderFile> Files, IR
         {
             string path = entry.Key[root.Prefix.Length..];
             string[] segments = path.Split('/');
-            if (entry.IsFolder || entry.SizeBytes == 0 || segments.Any(s => s.Length == 0 || s[0] is '_' or '.'))
+            if (entry.IsFolder || entry.SizeBytes == 0 || segments.Any(s => s.Length == 0 || HiddenNames.IsHidden(s)))
             {
                 continue;
             }

@@ -4,7 +4,7 @@ namespace LakeHolo.LakeCatalog.Storage;
 /// listing would give the same. A look costs a tenth of a file's part of a listing.</summary>
 /// <remarks>A folder's time of change (ctime, which nobody sets) moves with every name that comes, goes or is replaced in it; size and times of each file
 /// tell what was done to it in place. Times move in ticks, so what changed shortly before it was looked at proves nothing. File systems that are not known to
-/// keep such times (network, FUSE), trees with links and trees of several file systems are not told this way. Names that begin with _ or . are no data.</remarks>
+/// keep such times (network, FUSE), trees with links and trees of several file systems are not told this way. Hidden names (<see cref="HiddenNames"/>) are no data.</remarks>
 internal sealed class LocalTree
 {
     // Coarser than the ticks of any file system in the list.
@@ -48,7 +48,7 @@ internal sealed class LocalTree
                 tree._entries.Add((name, status));
                 if (status.IsFolder && wholeTree)
                 {
-                    foreach (string child in Directory.EnumerateFileSystemEntries(entry).Where(c => Path.GetFileName(c)[0] is not ('_' or '.')))
+                    foreach (string child in Directory.EnumerateFileSystemEntries(entry).Where(c => !HiddenNames.IsHidden(Path.GetFileName(c.AsSpan()))))
                     {
                         pending.Push(child);
                     }

@@ -1,5 +1,6 @@
 using Apache.Arrow;
 using Apache.Arrow.Types;
+using LakeHolo.LakeCatalog.Discovery;
 using LakeHolo.LakeCatalog.Folders;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Tests.Shared;
@@ -31,6 +32,18 @@ public sealed class FolderListingTests : IDisposable
         Assert.Equal(["a.parquet"], other.Files.Select(f => f.Path));
         Assert.Equal(one.Id, other.Id);
         Assert.NotEqual(one.Id, (await ListAsync("sub/b.parquet")).Id);
+    }
+
+    [Fact]
+    public async Task A_partition_column_may_begin_with_an_underscore()
+    {
+        FolderListing listing = await ListAsync("_day=2026-01-01/a.parquet", "_day=2026-01-02/b.parquet", "_day=2026-01-02/_SUCCESS", "_delta=1.tmp/.c.parquet", "_temporary/0/_day=2026-01-03/d.parquet");
+        Assert.Equal(["_day"], listing.PartitionColumns);
+        Assert.Equal(["_day=2026-01-01/a.parquet", "_day=2026-01-02/b.parquet"], listing.Files.Select(f => f.Path));
+
+        await using var store = new LocalFolderStore(Path.GetDirectoryName(_folder.Path)!);
+        CrawlResult crawl = await LakeCrawler.CrawlAsync(new TableRoot(store, Path.GetFileName(_folder.Path) + "/"), new Dictionary<string, KnownTable>());
+        Assert.Equal("parquet", crawl.Tables.Single().Format);
     }
 
     [Theory]
