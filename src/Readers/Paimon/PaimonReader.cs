@@ -72,6 +72,9 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public SnapshotFacts? FactsOf(Snapshot snapshot, IReadOnlyCollection<string> columns) => PaimonFacts.Of((PaimonSnapshot)snapshot, columns);
+
     private async ValueTask<TableScan> PlanBranchAsync(PaimonSnapshot paimon, ScanRequest request, CancellationToken cancellationToken)
     {
         IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);

@@ -97,6 +97,20 @@ internal sealed class PaimonPruning
         });
     }
 
+    /// <summary>What a file's statistics tell of a column that has had the same type since it was written; null where they tell nothing.</summary>
+    public static ColumnRange? RangeOf(PaimonSnapshot snapshot, PaimonDataFile file, PaimonField column)
+    {
+        if (!snapshot.Schemas.TryGetValue(file.SchemaId, out PaimonSchema? schema) || schema.Fields.FirstOrDefault(f => f.Id == column.Id) is not { } stored
+            || !stored.Type.HasSameValuesAs(column.Type))
+        {
+            return null;
+        }
+
+        Dictionary<string, ColumnRange> ranges = [];
+        Collect(ranges, file.ValueStatistics, file.ValueStatisticsColumns ?? file.WriteColumns ?? [.. schema.Fields.Select(f => f.Name)], schema, file);
+        return ranges.GetValueOrDefault(stored.Name);
+    }
+
     /// <summary>By the indexes of the file.</summary>
     /// <param name="file">The file.</param>
     /// <param name="index">Its indexes.</param>
