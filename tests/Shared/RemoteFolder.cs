@@ -31,7 +31,7 @@ internal sealed class RemoteFolder(string path) : IObjectStore
         foreach (ByteRange range in ranges)
         {
             Ranges.Enqueue(range);
-            await (BeforeRead?.Invoke(range) ?? Task.CompletedTask);
+            await (BeforeRead?.Invoke(range) ?? Task.CompletedTask).WaitAsync(cancellationToken);
         }
 
         return await _store.ReadRangesAsync(key, ranges, ifMatch, cancellationToken);

@@ -24,6 +24,9 @@ public sealed record DiskCacheOptions
     /// <summary>For tests: a view is made wherever a row group can be left out, whether or not that saves anything.</summary>
     internal bool AlwaysViews { get; init; }
 
+    /// <summary>For tests: how long the engine may wait for a file that is under way, where that is less than the system allows.</summary>
+    internal TimeSpan MostWaiting { get; init; } = TimeSpan.MaxValue;
+
     /// <summary>How long the tag of a remote file is trusted before it is asked for again. Data files of tables never change under their name; one that
     /// did is noticed after this time, or as soon as more of it is fetched.</summary>
     public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromMinutes(5);

@@ -84,7 +84,14 @@ public sealed class EarlyFilesTests : IDisposable
     public async Task What_does_not_arrive_is_no_file_of_rows_and_is_fetched_anew()
     {
         int reads = 0;
-        FileLease lease = await BeginAsync(_ => Interlocked.Increment(ref reads) > 2 ? Task.FromException(new IOException("lost")) : _bucket.Task);
+        FileLease lease = await BeginAsync(async _ =>
+        {
+            await _bucket.Task;
+            if (Interlocked.Increment(ref reads) > 2)
+            {
+                throw new IOException("lost");
+            }
+        });
         Task<string> asking = Task.Run(() => Ask(lease.LocalPaths));
         await Eventually.TrueAsync(() => lease.Arrival!.IsAwaited);
         _bucket.SetResult();
@@ -118,10 +125,42 @@ public sealed class EarlyFilesTests : IDisposable
         FileLease lease = await BeginAsync();
         Task<string> asking = Task.Run(() => Ask(lease.LocalPaths));
         await Eventually.TrueAsync(() => lease.Arrival!.IsAwaited);
-        ValueTask ending = lease.DisposeAsync();
-        _bucket.SetCanceled();
-        await ending;
+        await lease.DisposeAsync();
         await Assert.ThrowsAsync<DuckDBException>(() => asking);
+    }
+
+    [Fact]
+    public async Task What_the_engine_waited_for_too_long_is_no_file_of_rows_either()
+    {
+        _cache.Dispose();
+        _cache = new DiskCache(new DiskCacheOptions { Directory = _cacheFolder.Path, MostWaiting = TimeSpan.FromMilliseconds(1) });
+        FileLease lease = await BeginAsync();
+        Task<string> asking = Task.Run(() => Ask(lease.LocalPaths));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => lease.Arrival!.Completion);
+        DuckDBException e = await Assert.ThrowsAsync<DuckDBException>(() => asking);
+        Assert.Contains("No magic bytes", e.Message, StringComparison.Ordinal);
+        await lease.DisposeAsync();
+
+        _bucket.SetResult();
+        await using FileLease again = await _cache.OpenAsync(Files, Columns);
+        Assert.Equal(Expected, Ask(again.LocalPaths));
+    }
+
+    [Fact]
+    public async Task What_arrives_after_the_engine_waited_for_too_long_is_not_believed()
+    {
+        _cache.Dispose();
+        _cache = new DiskCache(new DiskCacheOptions { Directory = _cacheFolder.Path, MostWaiting = TimeSpan.FromTicks(-1) });
+        FileLease lease = await BeginAsync();
+        Task<string> asking = Task.Run(() => Ask(lease.LocalPaths));
+        await Eventually.TrueAsync(() => lease.Arrival!.IsAwaited);
+        _bucket.SetResult();
+        await Assert.ThrowsAnyAsync<Exception>(() => lease.Arrival!.Completion);
+        await Task.WhenAny(asking);
+        await lease.DisposeAsync();
+
+        await using FileLease again = await _cache.OpenAsync(Files, Columns);
+        Assert.Equal(Expected, Ask(again.LocalPaths));
     }
 
     [Fact]

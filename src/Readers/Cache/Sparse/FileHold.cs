@@ -23,13 +23,15 @@ internal sealed partial class FileHold
     private static readonly TimeSpan? Allowed = ReadAllowed();
 
     private readonly SafeFileHandle _handle;
+    private readonly TimeSpan _most;
     private readonly Lock _lock = new();
     private long _unawaited; // when nobody waited yet
     private bool _released;
 
-    private FileHold(SafeFileHandle handle, long taken)
+    private FileHold(SafeFileHandle handle, TimeSpan most, long taken)
     {
         _handle = handle;
+        _most = most < Allowed!.Value ? most : Allowed.Value;
         _unawaited = taken;
     }
 
@@ -61,14 +63,16 @@ internal sealed partial class FileHold
     }
 
     /// <summary>How long nobody gets in before the file is released; it is to be released before that.</summary>
-    public TimeSpan Left => IsAwaited ? Allowed!.Value - Stopwatch.GetElapsedTime(_unawaited) : Allowed!.Value;
+    public TimeSpan Left => IsAwaited ? _most - Stopwatch.GetElapsedTime(_unawaited) : _most;
 
     /// <summary>Holds a file by the one handle that is open to it, which has to be open for writing.</summary>
+    /// <param name="handle">The handle.</param>
+    /// <param name="most">How long somebody may wait, where that is less than the system allows.</param>
     /// <returns>Null if somebody else has it open, or the file system has no leases.</returns>
-    public static FileHold? TryTake(SafeFileHandle handle)
+    public static FileHold? TryTake(SafeFileHandle handle, TimeSpan most)
     {
         long taken = Stopwatch.GetTimestamp();
-        return IsPossible && Control(handle, SetSignal, UrgentData) == 0 && Control(handle, SetLease, WriteLease) == 0 ? new FileHold(handle, taken) : null;
+        return IsPossible && Control(handle, SetSignal, UrgentData) == 0 && Control(handle, SetLease, WriteLease) == 0 ? new FileHold(handle, most, taken) : null;
     }
 
     /// <summary>Lets those in who wait.</summary>

@@ -32,7 +32,7 @@ internal sealed partial class SparseFile
             }
 
             List<ByteRange> requests = await MissingAsync(handle, [.. layout.RangesOf(columns)], cancellationToken);
-            if (requests.Count > 0 && FileHold.TryTake(handle) is { } hold)
+            if (requests.Count > 0 && FileHold.TryTake(handle, _mostWaiting) is { } hold)
             {
                 _isHeld = true;
                 begun = new EarlyFetch(hold, requests, fetch.RunAsync, isComplete => EndHold(fetch.Handle, hold, columns, isComplete));

@@ -18,6 +18,7 @@ internal sealed partial class SparseFile : IDisposable
     private readonly long _sizeBytes;
     private readonly long _wholeFileBytes;
     private readonly bool _alwaysViews;
+    private readonly TimeSpan _mostWaiting;
     private readonly SemaphoreSlim _gate = new(1);
     private readonly List<Segment> _segments;
     private readonly HashSet<Segment> _unverified; // written by an earlier process, perhaps torn since
@@ -34,6 +35,7 @@ internal sealed partial class SparseFile : IDisposable
         _sizeBytes = sizeBytes;
         _wholeFileBytes = Math.Max(options.WholeFileBytes, ParquetLayout.TailBytes);
         _alwaysViews = options.AlwaysViews;
+        _mostWaiting = options.MostWaiting;
         _segments = SegmentMap.TryRead(MapPath, sizeBytes) ?? [];
         _unverified = [.. _segments];
     }
