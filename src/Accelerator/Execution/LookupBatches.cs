@@ -38,14 +38,6 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
     /// <summary>Batches of one group that run at once: the rest of the processors has the clients to serve.</summary>
     private static readonly int MostRunning = Math.Max(1, Environment.ProcessorCount / 2);
 
-    /// <summary>An execution costs as much as some twenty of its lookups: where lookups come quickly, it waits for more.</summary>
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(1);
-
-    private const int Enough = 20;
-    private const double Paying = 2;
-    private const double Weight = 0.25;
-    private const int FindOutEvery = 32;
-
     private readonly ConcurrentDictionary<(string, string, string), Group> _groups = new();
 
     /// <summary>Waits for those before it, if there are some.</summary>
@@ -80,45 +72,9 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
         return await waiter.Task;
     }
 
-    /// <summary>Who had a turn is done: the next have theirs, at once or after a pause in which more come.</summary>
+    /// <summary>Who had a turn is done: the next have theirs, all that came meanwhile. To wait for more would save processor time where lookups come neither seldom nor all
+    /// at once, but the shortest wait of a timer is longer than an execution.</summary>
     private void Next(Group group)
-    {
-        int waiting;
-        bool pauses;
-        lock (group.Gate)
-        {
-            waiting = group.Waiting.Count;
-            if (waiting == 0)
-            {
-                group.Running--;
-                return;
-            }
-
-            pauses = group.Pauses();
-        }
-
-        if (pauses)
-        {
-            _ = PauseAsync(group, waiting);
-        }
-        else
-        {
-            Go(group);
-        }
-    }
-
-    private async Task PauseAsync(Group group, int before)
-    {
-        await Task.Delay(Pause);
-        lock (group.Gate)
-        {
-            group.Paused(group.Waiting.Count - before);
-        }
-
-        Go(group);
-    }
-
-    private void Go(Group group)
     {
         var taken = new List<Waiter>();
         lock (group.Gate)
@@ -271,9 +227,6 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
 
     private sealed class Group
     {
-        private double _came;
-        private int _others;
-
         public Lock Gate { get; } = new();
 
         public Queue<Waiter> Waiting { get; } = new();
@@ -281,11 +234,6 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
         public int Running { get; set; }
 
         public long AloneUntil { get; set; }
-
-        /// <summary>Whether to wait for more: few are there, and in earlier pauses more came; now and then to find out whether they do.</summary>
-        public bool Pauses() => Waiting.Count < Enough && (_came >= Paying || ++_others % FindOutEvery == 0);
-
-        public void Paused(int came) => _came += Weight * (came - _came);
     }
 
     private sealed class Waiter(LookupRequest request) : TaskCompletionSource<LookupTurn>(TaskCreationOptions.RunContinuationsAsynchronously)

@@ -11,6 +11,9 @@ public sealed class LocalFolderStore : IObjectStore
 {
     private const string TemporaryPrefix = ".lakeholo-put-";
 
+    /// <summary>A read that is not awaited: the system has no other kind, so an awaited one blocks another thread of the pool, after it waited for it.</summary>
+    private const int ReadAtOnceBytes = 64 << 10;
+
     private readonly string _root;
 
     /// <summary>Opens a folder, which must exist.</summary>
@@ -227,7 +230,7 @@ public sealed class LocalFolderStore : IObjectStore
     {
         while (!buffer.IsEmpty)
         {
-            int read = await RandomAccess.ReadAsync(handle, buffer, offset, cancellationToken);
+            int read = buffer.Length <= ReadAtOnceBytes ? RandomAccess.Read(handle, buffer.Span, offset) : await RandomAccess.ReadAsync(handle, buffer, offset, cancellationToken);
             if (read == 0)
             {
                 throw ObjectErrors.Rewritten(PathOf(key));
