@@ -80,8 +80,16 @@ internal sealed class FloorProcess : IDisposable
     /// <summary>Has bytes sent through HTTP/2, and drops them.</summary>
     public async Task HttpAsync(long bytes)
     {
-        using var handler = new SocketsHttpHandler { InitialHttp2StreamWindowSize = 8 << 20 };
-        using var http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
+        using HttpClient http = NewClient();
+        await HttpAsync(http, bytes);
+    }
+
+    /// <summary>A client on a connection of its own.</summary>
+    public static HttpClient NewClient() => new(new SocketsHttpHandler { InitialHttp2StreamWindowSize = 8 << 20 }) { Timeout = Timeout.InfiniteTimeSpan };
+
+    /// <summary>Has bytes sent through HTTP/2 on a client's connection, and drops them.</summary>
+    public async Task HttpAsync(HttpClient http, long bytes)
+    {
         using var request = new HttpRequestMessage(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{_http}/{bytes}")) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
         using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         await DropAsync(await response.Content.ReadAsStreamAsync(), bytes);
@@ -132,7 +140,7 @@ internal sealed class FloorProcess : IDisposable
 
     private static async Task DropAsync(Stream stream, long bytes)
     {
-        byte[] buffer = new byte[256 << 10];
+        byte[] buffer = new byte[Math.Min(bytes, 256 << 10)];
         long read = 0;
         for (int count; read < bytes && (count = await stream.ReadAsync(buffer)) > 0;)
         {

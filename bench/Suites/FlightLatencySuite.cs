@@ -39,9 +39,12 @@ internal sealed class FlightLatencySuite : ISuite
             await LoadAsync(server, clients, TimeSpan.FromSeconds(bench.Quick ? 5 : 10), null);
             Load full = await LoadAsync(server, clients, span, null);
             Add(bench, "all at once, as fast as answers come", full, null, null);
-            Load half = await LoadAsync(server, clients, span, full.PerSecond / 2);
-            Add(bench, "at half of that rate, added, median", half, half.Added(0.5), 2);
-            Add(bench, "at half of that rate, added, p99", half, half.Added(0.99), 5);
+            foreach ((string name, double rate) in new[] { ("half of that rate", full.PerSecond / 2), ("1,000 per second", 1_000) })
+            {
+                Load calm = await LoadAsync(server, clients, span, rate);
+                Add(bench, $"at {name}, added, median", calm, calm.Added(0.5), 2);
+                Add(bench, $"at {name}, added, p99", calm, calm.Added(0.99), 5);
+            }
         }
         finally
         {
@@ -49,6 +52,40 @@ internal sealed class FlightLatencySuite : ISuite
             {
                 client.Dispose();
             }
+        }
+
+        await FloorAsync(bench, span);
+    }
+
+    /// <summary>What the clients, the web server and the scheduling of both on the same cores take by themselves: two answers of as many bytes from memory.</summary>
+    private static async Task FloorAsync(BenchContext bench, TimeSpan span)
+    {
+        using FloorProcess floor = await FloorProcess.StartAsync();
+        HttpClient[] clients = [.. Enumerable.Range(0, Clients).Select(_ => FloorProcess.NewClient())];
+        foreach (TimeSpan time in new[] { TimeSpan.FromSeconds(3), span })
+        {
+            var times = new ConcurrentBag<double>();
+            TimeSpan cpu = floor.ProcessorTime;
+            await TurnsAsync(Clients, time, 1_000, async number =>
+            {
+                long asked = Stopwatch.GetTimestamp();
+                await floor.HttpAsync(clients[number], 600);
+                await floor.HttpAsync(clients[number], 600);
+                times.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
+            });
+            if (time == span)
+            {
+                bench.Add(new BenchRow("two answers from memory over HTTP/2 at 1,000 per second, p99")
+                {
+                    Ours = Percentile(times, 0.99),
+                    More = new Dictionary<string, double> { ["median"] = Percentile(times, 0.5), ["cores of the server"] = (floor.ProcessorTime - cpu).TotalSeconds / span.TotalSeconds },
+                });
+            }
+        }
+
+        foreach (HttpClient client in clients)
+        {
+            client.Dispose();
         }
     }
 
@@ -74,27 +111,36 @@ internal sealed class FlightLatencySuite : ISuite
         var times = new ConcurrentBag<(long Id, double Ms)>();
         TimeSpan cpu = server.ProcessorTime;
         long start = Stopwatch.GetTimestamp();
-        await Task.WhenAll(clients.Select((client, number) => Task.Run(async () =>
+        await TurnsAsync(clients.Length, span, rate, async number =>
+        {
+            long asked = Stopwatch.GetTimestamp();
+            FlightInfo info = await clients[number].InfoAsync(Sql);
+            await clients[number].ReadAsync(info);
+            times.Add((IdOf(info), Stopwatch.GetElapsedTime(asked).TotalMilliseconds));
+        });
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        double cores = (server.ProcessorTime - cpu).TotalSeconds / seconds;
+        Dictionary<long, double> engine = await EngineTimesAsync(server);
+        return new Load(times.Count / seconds, cores, [.. times.Where(t => engine.ContainsKey(t.Id)).Select(t => (t.Ms, engine[t.Id]))]);
+    }
+
+    private static Task TurnsAsync(int clients, TimeSpan span, double? rate, Func<int, Task> ask)
+    {
+        long start = Stopwatch.GetTimestamp();
+        return Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(async () =>
         {
             for (int turn = 0; Stopwatch.GetElapsedTime(start) < span; turn++)
             {
                 if (rate is { } perSecond)
                 {
                     // How late a turn begins is the clients' own affair here: the server is asked what it adds, not what a queue before it does.
-                    TimeSpan due = TimeSpan.FromSeconds(((turn * clients.Length) + number) / perSecond) - Stopwatch.GetElapsedTime(start);
+                    TimeSpan due = TimeSpan.FromSeconds(((turn * clients) + number) / perSecond) - Stopwatch.GetElapsedTime(start);
                     await Task.Delay(due > TimeSpan.Zero ? due : TimeSpan.Zero);
                 }
 
-                long asked = Stopwatch.GetTimestamp();
-                FlightInfo info = await client.InfoAsync(Sql);
-                await client.ReadAsync(info);
-                times.Add((IdOf(info), Stopwatch.GetElapsedTime(asked).TotalMilliseconds));
+                await ask(number);
             }
         })));
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        double cores = (server.ProcessorTime - cpu).TotalSeconds / seconds;
-        Dictionary<long, double> engine = await EngineTimesAsync(server);
-        return new Load(times.Count / seconds, cores, [.. times.Where(t => engine.ContainsKey(t.Id)).Select(t => (t.Ms, engine[t.Id]))]);
     }
 
     /// <summary>The number of the statement; none where it had not begun when FlightInfo was sent.</summary>

@@ -103,7 +103,7 @@ internal sealed class FlightSqlService(
             CommandPreparedStatementQuery c => statements.FindPrepared(session, c.PreparedStatementHandle.ToStringUtf8()).Schema,
             _ => throw NotAQuery(command),
         };
-        return new SchemaResult { Schema = ByteString.CopyFrom(schema.Encapsulated.Span) };
+        return new SchemaResult { Schema = UnsafeByteOperations.UnsafeWrap(schema.Encapsulated) };
     }
 
     public override async Task DoGet(Ticket request, IServerStreamWriter<FlightFrame> responseStream, ServerCallContext context)
@@ -168,12 +168,12 @@ internal sealed class FlightSqlService(
 
     private static FlightInfo Info(FlightDescriptor descriptor, EncodedSchema schema, IEnumerable<ByteString> tickets, ReadOnlyMemory<byte> appMetadata) => new()
     {
-        Schema = ByteString.CopyFrom(schema.Encapsulated.Span),
+        Schema = UnsafeByteOperations.UnsafeWrap(schema.Encapsulated),
         FlightDescriptor = descriptor,
         Endpoint = { tickets.Select(t => new FlightEndpoint { Ticket = new Ticket { Ticket_ = t } }) },
         TotalRecords = -1,
         TotalBytes = -1,
-        AppMetadata = ByteString.CopyFrom(appMetadata.Span),
+        AppMetadata = UnsafeByteOperations.UnsafeWrap(appMetadata),
     };
 
     private async ValueTask<(string Handle, StatementResult Result)> StartAsync(ClientSession session, IMessage command, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Apache.Arrow;
 using Apache.Arrow.Ipc;
 using DuckDB.NET.Data;
@@ -23,6 +24,9 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
     private const int MaxListed = 2000;
     private const int SampledRows = 20_480;
     private const int FewTexts = 1_000;
+
+    /// <summary>By the list of columns that statements ask for again and again.</summary>
+    private readonly ConditionalWeakTable<IReadOnlyList<string>, Selected> _selected = [];
 
     public string Alias { get; } = alias;
 
@@ -124,6 +128,24 @@ internal sealed class HotDatabase(EngineDatabase engine, string alias)
     /// <param name="stamp">Where its columns are.</param>
     /// <param name="columns">Names, in their order; null for all.</param>
     public string Select(HotStamp stamp, IReadOnlyList<string>? columns = null)
+    {
+        if (columns is not null && _selected.TryGetValue(columns, out Selected? known) && ReferenceEquals(known.Stamp, stamp))
+        {
+            return known.Sql;
+        }
+
+        string sql = Write(stamp, columns);
+        if (columns is not null)
+        {
+            _selected.AddOrUpdate(columns, new Selected(stamp, sql));
+        }
+
+        return sql;
+    }
+
+    private sealed record Selected(HotStamp Stamp, string Sql);
+
+    private string Write(HotStamp stamp, IReadOnlyList<string>? columns)
     {
         IEnumerable<StoredColumn> wanted = columns?.Select(n => stamp.Columns.First(c => c.Name == n)) ?? stamp.Columns;
         string list = string.Join(", ", wanted.Select(c => $"{Read(c)} AS {SqlText.Identifier(c.Name)}"));

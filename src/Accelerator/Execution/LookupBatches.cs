@@ -173,9 +173,7 @@ internal sealed class LookupBatches(StatementPlanner planner, EnginePlaces place
         start = Stopwatch.GetTimestamp();
         connection.Tray ??= keys.NewTray();
         string asked = keys.Put(connection.Tray.Value, [.. fitting.Select(i => waiters[i].Request.Key)], SqlText.TypeOf(column));
-        string names = string.Join(", ", Enumerable.Range(0, bound.ResultSchema.FieldsList.Count).Select(c => $"c{c}"));
-        var rows = new Schema([new Field("i", Int64Type.Default, nullable: true), .. bound.ResultSchema.FieldsList], null);
-        using PreparedRows result = connection.Execute($"SELECT i, {names} FROM ({plan.Sql}) AS q({names}, k) JOIN {asked} AS s USING (k)", [], rows, rowsVersion);
+        using PreparedRows result = connection.Execute($"SELECT i, {lookup.Names} FROM ({plan.Sql}) AS q({lookup.Names}, k) JOIN {asked} AS s USING (k)", [], lookup.RowsOfMany, rowsVersion);
         var given = new Queue<RecordBatch>?[fitting.Length];
         bool isStarted = false;
         while (result.Next() is { } batch)

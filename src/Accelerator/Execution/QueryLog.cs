@@ -55,7 +55,10 @@ public sealed record TableUse(
 /// <param name="MergingMs">Merging rows by key where no kept result could be used.</param>
 /// <param name="EngineMs">Waiting for rows of the engine.</param>
 /// <param name="SendingMs">Waiting for whoever takes the rows.</param>
-public sealed record StatementTimes(double MetadataMs, double PlanningMs, double FetchingMs, double MergingMs, double EngineMs, double SendingMs);
+public sealed record StatementTimes(double MetadataMs, double PlanningMs, double FetchingMs, double MergingMs, double EngineMs, double SendingMs)
+{
+    internal static readonly StatementTimes None = new(0, 0, 0, 0, 0, 0);
+}
 
 /// <summary>A statement that ran.</summary>
 public sealed record QueryLogEntry
@@ -94,7 +97,7 @@ public sealed record QueryLogEntry
     public double PlanMs { get; init; }
 
     /// <summary>The parts of all.</summary>
-    public StatementTimes Times { get; init; } = new(0, 0, 0, 0, 0, 0);
+    public StatementTimes Times { get; internal set; } = StatementTimes.None;
 
     /// <summary>Requests to storage.</summary>
     public long Requests { get; init; }
@@ -106,13 +109,13 @@ public sealed record QueryLogEntry
     public long CachedBytes { get; init; }
 
     /// <summary>Milliseconds in all.</summary>
-    public double DurationMs { get; init; }
+    public double DurationMs { get; internal set; }
 
     /// <summary>Rows given out.</summary>
-    public long Rows { get; init; }
+    public long Rows { get; internal set; }
 
     /// <summary>Bytes given out, as Arrow buffers.</summary>
-    public long Bytes { get; init; }
+    public long Bytes { get; internal set; }
 
     /// <summary>queued, running, done, failed, cancelled, denied.</summary>
     public required string State { get; init; }
@@ -144,12 +147,12 @@ public sealed class QueryLog
     internal void Forget(QueryLogEntry entry) => _statements.Forget(entry);
 
     /// <summary>A line for a statement that begins.</summary>
-    internal QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt) => NewEntry(session, sql, startedAt, _statements.NextPlace());
+    internal QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt, string state = "running") => NewEntry(session, sql, startedAt, _statements.NextPlace(), state);
 
     /// <summary>A line for a statement that a protocol answered from the catalog.</summary>
-    internal QueryLogEntry NewCatalogEntry(QuerySession session, string sql, DateTimeOffset startedAt) => NewEntry(session, sql, startedAt, _catalog.NextPlace()) with { IsCatalog = true };
+    internal QueryLogEntry NewCatalogEntry(QuerySession session, string sql, DateTimeOffset startedAt) => NewEntry(session, sql, startedAt, _catalog.NextPlace(), "running") with { IsCatalog = true };
 
-    private QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt, long place) => new()
+    private QueryLogEntry NewEntry(QuerySession session, string sql, DateTimeOffset startedAt, long place, string state) => new()
     {
         Id = Interlocked.Increment(ref _lastId),
         Place = place,
@@ -159,7 +162,7 @@ public sealed class QueryLog
         Session = session.Id,
         StartedAt = startedAt,
         Sql = sql,
-        State = "running",
+        State = state,
     };
 
     /// <summary>The entries that a user may see.</summary>

@@ -43,6 +43,7 @@ internal sealed class RepeatedStatements
     /// <summary>The key of a statement; null for one that is not kept.</summary>
     public static string? KeyOf(string sql, IReadOnlyList<object?> values) => sql.Length > MaxLength || !EngineConnection.CanBind(values)
         ? null
+        : values.Count == 0 ? sql
         : string.Create(sql.Length + values.Count, (sql, values), static (span, state) =>
         {
             for (int i = 0; i < state.values.Count; i++)

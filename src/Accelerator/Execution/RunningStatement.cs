@@ -17,7 +17,7 @@ internal sealed class RunningStatement : IAsyncDisposable
     private readonly StatementTrace _trace;
     private readonly long _started = Stopwatch.GetTimestamp();
     private readonly Lock _gate = new();
-    private readonly CancellationTokenSource _timeout = new();
+    private readonly Timer? _timeout;
     private readonly CancellationTokenSource _stop = new();
     private QueryLogEntry _entry;
     private PlannedStatement? _plan;
@@ -46,8 +46,7 @@ internal sealed class RunningStatement : IAsyncDisposable
 
         if (isBounded)
         {
-            _timeout.Token.UnsafeRegister(_ => Cancel($"the statement ran longer than the limit of {timeout} ({name})"), null);
-            _timeout.CancelAfter(timeout);
+            _timeout = new Timer(_ => Cancel($"the statement ran longer than the limit of {timeout} ({name})"), null, timeout, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -84,7 +83,7 @@ internal sealed class RunningStatement : IAsyncDisposable
             State = "running",
             Tables = answer.Uses,
             PlanMs = (Stopwatch.GetElapsedTime(_started) - answer.Engine).TotalMilliseconds,
-            Times = e.Times with { MetadataMs = answer.Bound.MetadataMs, PlanningMs = answer.Planning.TotalMilliseconds },
+            Times = new StatementTimes(answer.Bound.MetadataMs, answer.Planning.TotalMilliseconds, 0, 0, answer.Engine.TotalMilliseconds, 0),
             Requests = answer.Use.Requests,
             FetchedBytes = answer.Use.Bytes,
             CachedBytes = answer.Use.CachedBytes,
@@ -101,13 +100,8 @@ internal sealed class RunningStatement : IAsyncDisposable
         {
             Tables = plan.Uses,
             PlanMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds,
-            Times = e.Times with
-            {
-                MetadataMs = bound.MetadataMs,
-                PlanningMs = Math.Max(0, planning.TotalMilliseconds - fetching - merging),
-                FetchingMs = fetching,
-                MergingMs = merging,
-            },
+            Times = new StatementTimes(
+                bound.MetadataMs, Math.Max(0, planning.TotalMilliseconds - fetching - merging), fetching, merging, _engine.TotalMilliseconds, _sending.TotalMilliseconds),
             Requests = use.Requests + bound.RequestsBefore,
             FetchedBytes = use.Bytes + bound.BytesBefore,
             CachedBytes = use.CachedBytes,
@@ -285,7 +279,7 @@ internal sealed class RunningStatement : IAsyncDisposable
 
         StatementMetrics.Add(Entry);
         _trace.Ended(Entry);
-        _timeout.Dispose();
+        _timeout?.Dispose();
         _stop.Dispose();
         Ended?.Invoke(this);
         if (_plan is not null)
@@ -294,19 +288,23 @@ internal sealed class RunningStatement : IAsyncDisposable
         }
     }
 
+    /// <param name="change">Makes another line of one.</param>
     private void Update(Func<QueryLogEntry, QueryLogEntry> change)
     {
         lock (_gate)
         {
+            // What nobody else has seen yet may still be changed.
             QueryLogEntry changed = change(_entry);
-            _entry = changed with
+            changed.Rows = _rows;
+            changed.Bytes = _bytes;
+            changed.DurationMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds;
+            if (changed.Times.EngineMs != _engine.TotalMilliseconds || changed.Times.SendingMs != _sending.TotalMilliseconds)
             {
-                Rows = _rows,
-                Bytes = _bytes,
-                Times = changed.Times with { EngineMs = _engine.TotalMilliseconds, SendingMs = _sending.TotalMilliseconds },
-                DurationMs = Stopwatch.GetElapsedTime(_started).TotalMilliseconds,
-            };
-            _log.Put(_entry);
+                changed.Times = changed.Times with { EngineMs = _engine.TotalMilliseconds, SendingMs = _sending.TotalMilliseconds };
+            }
+
+            _entry = changed;
+            _log.Put(changed);
         }
     }
 }

@@ -75,7 +75,7 @@ internal sealed class StatementExecutor : IDisposable
     {
         UserAccess access = _access.Of(session);
         UserLimits user = access.Limits;
-        QueryLogEntry entry = _log.NewEntry(session, sql, _time.GetUtcNow()) with { State = "queued" };
+        QueryLogEntry entry = _log.NewEntry(session, sql, _time.GetUtcNow(), "queued");
         var statement = new RunningStatement(_log, entry, _limits.StatementTimeout, user) { Ended = s => _running.TryRemove(s.Id, out _) };
         _running[statement.Id] = statement;
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, statement.Stopped);
@@ -192,8 +192,7 @@ internal sealed class StatementExecutor : IDisposable
             return null;
         }
 
-        string options = session.Options.IsEmpty ? string.Empty : string.Join('\n', session.Options.OrderBy(o => o.Key, StringComparer.Ordinal).Select(o => $"{o.Key}={o.Value}"));
-        return new LookupRequest((sql, access.Key, options), key, session, bind);
+        return new LookupRequest((sql, access.Key, SessionOptions.Text(session.Options)), key, session, bind);
     }
 
     private async ValueTask<EngineResult> StartAsync(

@@ -1,4 +1,5 @@
 using Apache.Arrow;
+using Apache.Arrow.Types;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.Accelerator.Sql;
@@ -86,12 +87,29 @@ internal sealed class StatementTemplate
 
     /// <summary>What the scans had to give in one execution with parameters: what the log tells where they are asked for all columns that the text can mean.</summary>
     public IReadOnlyList<ScanRequest>? Example { get; set; }
+
+    /// <summary>What scans are asked for in executions with parameters: all columns that the text can mean.</summary>
+    public IReadOnlyList<ScanRequest>? Alike { get; set; }
+
+    /// <summary>What the log tells of <see cref="Requests"/> or <see cref="Example"/>.</summary>
+    public IReadOnlyList<ScanConditions>? Conditions { get; set; }
+
+    /// <summary>Its text for the engine, as it was written last.</summary>
+    public WrittenTexts Written { get; } = new();
 }
 
 /// <summary>A lookup by a key.</summary>
 /// <param name="Column">The column that it looks up by.</param>
 /// <param name="Template">Its text without the condition, as <see cref="StatementTemplate.Template"/>; the column comes after the others.</param>
-internal sealed record LookupShape(string Column, string Template);
+/// <param name="ResultSchema">Columns of its rows.</param>
+internal sealed record LookupShape(string Column, string Template, Schema ResultSchema)
+{
+    /// <summary>Names for the columns of its rows.</summary>
+    public string Names { get; } = string.Join(", ", Enumerable.Range(0, ResultSchema.FieldsList.Count).Select(c => $"c{c}"));
+
+    /// <summary>Columns of the rows of many keys: before the others the number of the key.</summary>
+    public Schema RowsOfMany { get; } = new([new Field("i", Int64Type.Default, nullable: true), .. ResultSchema.FieldsList], null);
+}
 
 /// <summary>Aggregates of all rows of a table.</summary>
 /// <param name="Template">The text for the engine without the table, with a random name in the place of each aggregate.</param>

@@ -165,7 +165,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         return new StatementTemplate
         {
             Template = template,
-            Lookup = lookup is not null && ReferenceEquals(template, text) && RowCopies.CanCopy(schema) ? new LookupShape(lookup, tree.WithoutCondition(connection)) : null,
+            Lookup = lookup is not null && ReferenceEquals(template, text) && RowCopies.CanCopy(schema) ? new LookupShape(lookup, tree.WithoutCondition(connection), schema) : null,
             Aggregates = aggregates is var (told, asked) ? new AggregateShape(FactsQuery.Named(told, columns), asked) : null,
             PlanningText = planned,
             Nonce = nonce,
@@ -237,7 +237,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         {
             var scan = new TableScan(answer, new ScanStatistics { FilesTotal = facts.Files, FilesRead = 0, BytesRead = 0, FilesCounted = facts.Files });
             var request = new ScanRequest { Columns = asked };
-            return new PlannedStatement(answer, [new PlannedScan(scan, told, request, Use(told, scan.Statistics) with { Columns = asked })]);
+            return new PlannedStatement(answer, [new PlannedScan(scan, told, request, Use(told, scan.Statistics, ScanConditions.Of(request), (0, 0, 0)))]);
         }
 
         // A whole hot copy is read by the engine itself, which prunes columns and rows: what the values would add is not asked for again.
@@ -252,7 +252,7 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         else if (isAlike)
         {
             bound.Shape.Example ??= requests;
-            requests = [.. bound.Tables.Select(t => new ScanRequest { Columns = Mentioned(t.Schema, bound.Shape.Names) })];
+            requests = bound.Shape.Alike ??= [.. bound.Tables.Select(t => new ScanRequest { Columns = Mentioned(t.Schema, bound.Shape.Names) })];
         }
 
         if (filesMayArrive && bound.Tables.All(t => t.Version is null or { Tier: "lake" }))
@@ -260,6 +260,9 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             requests = [.. requests.Select(r => r with { FilesMayArrive = true })];
         }
 
+        IReadOnlyList<ScanConditions> conditions = ReferenceEquals(needed, bound.Shape.Requests ?? bound.Shape.Example)
+            ? bound.Shape.Conditions ??= [.. needed.Select(ScanConditions.Of)]
+            : [.. needed.Select(ScanConditions.Of)];
         if (units is not null)
         {
             requests = [.. requests.Select(r => r with { Units = units, OnlyCounts = false })];
@@ -268,41 +271,30 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         var scans = new PlannedScan?[bound.Tables.Count];
         try
         {
-            string sql = template ?? bound.Shape.Template;
             foreach (int i in ByDuration(bound.Tables))
             {
                 BoundTable table = bound.Tables[i];
-                string relation;
                 if (table.Version is { } version)
                 {
                     StorageUse? use = StorageUse.Current;
                     (long requestsBefore, long bytesBefore, long cachedBefore) = (use?.Requests ?? 0, use?.Bytes ?? 0, use?.CachedBytes ?? 0);
                     TableScan scan = await version.PlanAsync(requests[i], cancellationToken);
-                    scans[i] = new PlannedScan(scan, version, requests[i], Use(version, table.Policy is null ? scan.Statistics : NotTold) with
-                    {
-                        Columns = needed[i].Columns,
-                        FilteredBy = [.. Advice.ColumnsOf(needed[i].Filter).Distinct()],
-                        Bounds = ColumnBounds.Of(needed[i].Filter),
-                        Requests = (use?.Requests ?? 0) - requestsBefore,
-                        FetchedBytes = (use?.Bytes ?? 0) - bytesBefore,
-                        CachedBytes = (use?.CachedBytes ?? 0) - cachedBefore,
-                    });
-                    relation = ScanColumns.Complete(scan.Sql, version.Schema, requests[i].Columns, table.Policy is null ? bound.Shape.Names : MentionedNames.All);
-                    if (table.Policy is { } policy)
-                    {
-                        relation = Through(policy, $"({relation}) AS t");
-                    }
+                    (long, long, long) taken = ((use?.Requests ?? 0) - requestsBefore, (use?.Bytes ?? 0) - bytesBefore, (use?.CachedBytes ?? 0) - cachedBefore);
+                    scans[i] = new PlannedScan(scan, version, requests[i], Use(version, table.Policy is null ? scan.Statistics : NotTold, conditions[i], taken));
                 }
-                else
-                {
-                    relation = table.SystemSql!;
-                }
+            }
 
-                sql = sql.Replace(bound.Shape.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
+            string sql = bound.Shape.Written.Find(template ?? bound.Shape.Template, scans) ?? Write(bound, template ?? bound.Shape.Template, scans);
+            if (isHeld)
+            {
+                bound.Shape.Written.Keep(template ?? bound.Shape.Template, scans, sql);
             }
 
             bool isRepeatable = isHeld && units is null && (isAlike || bound.Shape is { IsRepeatable: true, HasLastingPlan: true });
-            return new PlannedStatement(sql, [.. scans.OfType<PlannedScan>()]) { Version = isRepeatable ? string.Join(' ', scans.Select(s => s!.Scan.Version)) : null };
+            return new PlannedStatement(sql, [.. scans.OfType<PlannedScan>()])
+            {
+                Version = !isRepeatable ? null : scans is [{ Scan.Version: { } only }] ? only.ToString(CultureInfo.InvariantCulture) : string.Join(' ', scans.Select(s => s!.Scan.Version)),
+            };
         }
         catch
         {
@@ -315,9 +307,26 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
         }
     }
 
+    /// <summary>Puts the scans' relations into the places of the names.</summary>
+    private static string Write(BoundStatement bound, string template, PlannedScan?[] scans)
+    {
+        string sql = template;
+        for (int i = 0; i < scans.Length; i++)
+        {
+            BoundTable table = bound.Tables[i];
+            string relation = scans[i] is { } scan
+                ? ScanColumns.Complete(scan.Scan.Sql, table.Schema, scan.Request.Columns, table.Policy is null ? bound.Shape.Names : MentionedNames.All)
+                : table.SystemSql!;
+            relation = scans[i] is not null && table.Policy is { } policy ? Through(policy, $"({relation}) AS t") : relation;
+            sql = sql.Replace(bound.Shape.Nonce + i.ToString(CultureInfo.InvariantCulture) + "x", $"({relation})", StringComparison.Ordinal);
+        }
+
+        return sql;
+    }
+
     /// <summary>What may take long first: a refresh of a hot copy waits for statements between the planning of it and their start.</summary>
     private static IEnumerable<int> ByDuration(IReadOnlyList<BoundTable> tables)
-        => Enumerable.Range(0, tables.Count).OrderBy(i => tables[i].Version switch { { IsHeldWhole: true } => 2, null or { Tier: "lake" } => 0, _ => 1 });
+        => tables.Count == 1 ? [0] : Enumerable.Range(0, tables.Count).OrderBy(i => tables[i].Version switch { { IsHeldWhole: true } => 2, null or { Tier: "lake" } => 0, _ => 1 });
 
     private static ScanRequest[] Requests(DuckDBConnection connection, BoundStatement bound, IReadOnlyList<object?> parameters)
     {
@@ -372,11 +381,17 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
 
     private static string Through(string policy, string relation) => policy.Replace(TablePolicy.Placeholder, relation, StringComparison.Ordinal);
 
-    private TableUse Use(ITableVersion version, ScanStatistics statistics) => new(
+    private TableUse Use(ITableVersion version, ScanStatistics statistics, ScanConditions asked, (long Requests, long Bytes, long CachedBytes) taken) => new(
         version.Table.FullName, version.Tier, version.Id.Text, version.CommittedAt,
         version.KnownNewestAt is { } at ? Math.Max(0, (catalog.Now - at).TotalMilliseconds) : null,
         statistics.FilesTotal, statistics.FilesRead, statistics.BytesRead)
     {
+        Columns = asked.Columns,
+        FilteredBy = asked.FilteredBy,
+        Bounds = asked.Bounds,
+        Requests = taken.Requests,
+        FetchedBytes = taken.Bytes,
+        CachedBytes = taken.CachedBytes,
         FilesPrunedByPartition = statistics.FilesPrunedByPartition,
         FilesPrunedByStatistics = statistics.FilesPrunedByStatistics,
         FilesCounted = statistics.FilesCounted,

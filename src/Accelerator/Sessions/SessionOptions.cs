@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using LakeHolo.Accelerator.Sources;
 using LakeHolo.LakeCatalog;
@@ -66,6 +67,18 @@ public static class SessionOptions
         options.TryGetValue("max_staleness", out string? staleness) && TryDuration(staleness, out TimeSpan span) ? span : TimeSpan.Zero,
         options.TryGetValue("freshness", out string? freshness) && freshness == "synced",
         options.GetValueOrDefault("tier", "auto"));
+
+    /// <summary>The options as a text, the same for the same options.</summary>
+    internal static string Text(ConcurrentDictionary<string, string> options)
+    {
+        string text = string.Empty;
+        foreach (string name in Names)
+        {
+            text = options.TryGetValue(name, out string? value) ? $"{text}{name}={value}\n" : text;
+        }
+
+        return text;
+    }
 
     /// <summary>An account of what a statement takes from storage, with the session's bounds.</summary>
     internal static StorageUse NewStorageUse(IReadOnlyDictionary<string, string> options) => new()

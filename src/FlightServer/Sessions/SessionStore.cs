@@ -20,7 +20,11 @@ internal sealed class SessionStore(
     IQueryService service, FlightServerOptions options, LoginChecker logins, StatementStore statements, TimeProvider time, ILogger<SessionStore> logger)
 {
     private const int TokenBytes = 32;
+    private const int KeyChars = SHA256.HashSizeInBytes * 2;
+    private const int MostOnStack = 512;
     private const string Anonymous = "anonymous";
+
+    private static readonly Dictionary<string, string> OptionNames = SessionOptions.Names.ToDictionary(n => n, StringComparer.OrdinalIgnoreCase);
 
     private readonly ConcurrentDictionary<string, ClientSession> _sessions = new(StringComparer.Ordinal);
 
@@ -50,8 +54,8 @@ internal sealed class SessionStore(
     public async ValueTask<ClientSession> FindAsync(ServerCallContext context)
     {
         string? header = context.RequestHeaders.GetValue("authorization");
-        string key = Key($"{context.GetHttpContext().Connection.Id}\n{header}");
-        if ((TryBearer(header, out string token) && _sessions.TryGetValue(Key(token), out ClientSession? session)) || _sessions.TryGetValue(key, out session))
+        string connection = context.GetHttpContext().Connection.Id;
+        if (FindKnown(header, connection) is { } session)
         {
             if (IsExpired(session))
             {
@@ -65,16 +69,16 @@ internal sealed class SessionStore(
         }
 
         KnownUser user = await CheckAsync(context, header, null);
-        ClientSession opened = Open(context, user, key);
-        ClientSession kept = _sessions.GetOrAdd(key, opened);
+        ClientSession opened = Open(context, user, Key($"{connection}\n{header}"));
+        ClientSession kept = _sessions.GetOrAdd(opened.Key, opened);
         if (!ReferenceEquals(kept, opened))
         {
             // Another call of the connection was first.
             service.CloseSession(opened.Query);
         }
-        else if (context.GetHttpContext().Features.Get<IConnectionLifetimeFeature>() is { } connection)
+        else if (context.GetHttpContext().Features.Get<IConnectionLifetimeFeature>() is { } lifetime)
         {
-            connection.ConnectionClosed.Register(() => kept.LeftAt = time.GetUtcNow());
+            lifetime.ConnectionClosed.Register(() => kept.LeftAt = time.GetUtcNow());
         }
 
         return kept;
@@ -121,17 +125,56 @@ internal sealed class SessionStore(
     /// <exception cref="LakeException">QueryInvalid: a value that the option does not take.</exception>
     private static void Defaults(ClientSession session, ServerCallContext context)
     {
-        foreach (string option in SessionOptions.Names)
+        foreach (Grpc.Core.Metadata.Entry header in context.RequestHeaders)
         {
-            if (context.RequestHeaders.GetValue(option) is { Length: > 0 } value && !session.Query.Options.ContainsKey(option))
+            if (!header.IsBinary && header.Value.Length > 0 && OptionNames.TryGetValue(header.Key, out string? option) && !session.Query.Options.ContainsKey(option))
             {
+                // Of one that is there twice the last counts.
+                string value = context.RequestHeaders.GetValue(option)!;
                 SessionOptions.Check(option, value);
                 session.Query.Options.TryAdd(option, value);
             }
         }
     }
 
-    private static string Key(string secret) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
+    private static string Key(string secret)
+    {
+        Span<char> key = stackalloc char[KeyChars];
+        Key(secret, key);
+        return new string(key);
+    }
+
+    private static void Key(ReadOnlySpan<char> secret, Span<char> key)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        int most = Encoding.UTF8.GetMaxByteCount(secret.Length);
+        Span<byte> bytes = most <= MostOnStack ? stackalloc byte[MostOnStack] : new byte[most];
+        SHA256.HashData(bytes[..Encoding.UTF8.GetBytes(secret, bytes)], hash);
+        Convert.TryToHexString(hash, key, out _);
+    }
+
+    /// <summary>The session that was opened by a token, or by the connection with these credentials.</summary>
+    private ClientSession? FindKnown(string? header, string connection)
+    {
+        ConcurrentDictionary<string, ClientSession>.AlternateLookup<ReadOnlySpan<char>> sessions = _sessions.GetAlternateLookup<ReadOnlySpan<char>>();
+        Span<char> key = stackalloc char[KeyChars];
+        if (TryBearer(header, out string token))
+        {
+            Key(token, key);
+            if (sessions.TryGetValue(key, out ClientSession? session))
+            {
+                return session;
+            }
+        }
+
+        int length = connection.Length + 1 + (header?.Length ?? 0);
+        Span<char> secret = length <= MostOnStack ? stackalloc char[MostOnStack] : new char[length];
+        connection.CopyTo(secret);
+        secret[connection.Length] = '\n';
+        header?.CopyTo(secret[(connection.Length + 1)..]);
+        Key(secret[..length], key);
+        return sessions.TryGetValue(key, out ClientSession? found) ? found : null;
+    }
 
     private static bool TryBearer(string? header, out string token)
     {

@@ -9,57 +9,39 @@ internal sealed class TraceInterceptor : Interceptor
 {
     private static readonly ActivitySource Source = new("LakeHolo.FlightServer");
 
-    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
+        Source.HasListeners() ? TraceAsync(context, () => continuation(request, context)) : continuation(request, context);
+
+    public override Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
+        Source.HasListeners() ? TraceAsync(context, () => Done(continuation(request, responseStream, context))) : continuation(request, responseStream, context);
+
+    public override Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation) =>
+        Source.HasListeners() ? TraceAsync(context, () => Done(continuation(requestStream, responseStream, context))) : continuation(requestStream, responseStream, context);
+
+    private static async Task<bool> Done(Task call)
     {
-        using Activity? span = Start(context);
-        try
-        {
-            return await continuation(request, context);
-        }
-        catch (RpcException e)
-        {
-            Fail(span, e);
-            throw;
-        }
+        await call;
+        return true;
     }
 
-    public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
-        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation)
+    private static async Task<T> TraceAsync<T>(ServerCallContext context, Func<Task<T>> call)
     {
         using Activity? span = Start(context);
         try
         {
-            await continuation(request, responseStream, context);
+            return await call();
         }
         catch (RpcException e)
         {
-            Fail(span, e);
-            throw;
-        }
-    }
-
-    public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
-        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation)
-    {
-        using Activity? span = Start(context);
-        try
-        {
-            await continuation(requestStream, responseStream, context);
-        }
-        catch (RpcException e)
-        {
-            Fail(span, e);
+            span?.SetTag("rpc.grpc.status_code", (int)e.StatusCode).SetStatus(ActivityStatusCode.Error, e.StatusCode.ToString());
             throw;
         }
     }
 
     private static Activity? Start(ServerCallContext context)
     {
-        if (!Source.HasListeners())
-        {
-            return null;
-        }
-
         ActivityContext.TryParse(context.RequestHeaders.GetValue("traceparent"), context.RequestHeaders.GetValue("tracestate"), isRemote: true, out ActivityContext parent);
 
         // What the web server made of the headers by itself is not sent, so it must not be the parent.
@@ -67,6 +49,4 @@ internal sealed class TraceInterceptor : Interceptor
         Activity? span = Source.StartActivity(context.Method.TrimStart('/'), ActivityKind.Server, parent);
         return span?.SetTag("rpc.system", "grpc").SetTag("client.address", context.Peer);
     }
-
-    private static void Fail(Activity? span, RpcException error) => span?.SetTag("rpc.grpc.status_code", (int)error.StatusCode).SetStatus(ActivityStatusCode.Error, error.StatusCode.ToString());
 }

@@ -27,9 +27,9 @@ internal static class Commands
     {
         try
         {
-            Any any = Any.Parser.ParseFrom(bytes);
+            Any any = Any.Parser.ParseFrom(bytes.Span);
             return Parsers.TryGetValue(any.TypeUrl, out MessageParser? parser)
-                ? parser.ParseFrom(any.Value)
+                ? parser.ParseFrom(any.Value.Span)
                 : throw Invalid(any.TypeUrl.Length == 0 ? "The bytes are not a message of Flight SQL" : $"{any.TypeUrl} is not a message of Flight SQL");
         }
         catch (InvalidProtocolBufferException)
@@ -48,7 +48,7 @@ internal static class Commands
     {
         try
         {
-            return parser.ParseFrom(bytes);
+            return parser.ParseFrom(bytes.Span);
         }
         catch (InvalidProtocolBufferException)
         {
