@@ -2,6 +2,7 @@ using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Hudi.Metadata;
 using LakeHolo.LakeCatalog.Hudi.Timeline;
 using LakeHolo.LakeCatalog.Snapshots;
+using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Hudi;
 
@@ -13,6 +14,9 @@ public sealed class HudiSnapshot : Snapshot
 
     /// <summary>The active timeline it was made from.</summary>
     public required HudiTimeline Timeline { get; init; }
+
+    /// <summary>The folders of the properties and of the timeline as they were when they were read last and had nothing newer; null where that is not known.</summary>
+    internal IReadOnlyList<LocalTree>? Looked { get; set; }
 
     /// <summary>The greatest instant it holds.</summary>
     public required string Instant { get; init; }

@@ -7,19 +7,50 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.LakeCatalog.Hudi;
 
 /// <summary>Reads a table's properties, timeline and file list, and makes snapshots of them.</summary>
-internal sealed class HudiSnapshotLoader(LakeTable table)
+internal sealed class HudiSnapshotLoader(LakeTable table, TimeProvider? time = null)
 {
-    private const string PropertiesFile = ".hoodie/hoodie.properties";
+    private const string PropertiesFolder = ".hoodie/";
+    private const string PropertiesFile = PropertiesFolder + "hoodie.properties";
     private readonly TableRoot _root = table.Root;
 
     /// <summary>The snapshot asked for; <paramref name="known"/> itself if it is still that.</summary>
     public async ValueTask<HudiSnapshot> LoadAsync(SnapshotSelector at, HudiSnapshot? known, CancellationToken cancellationToken)
     {
+        bool isLatest = at is SnapshotSelector.LatestSelector;
+        if (isLatest && known?.Looked is { } before && before.All(t => t.IsUnchanged()))
+        {
+            return known;
+        }
+
+        IReadOnlyList<LocalTree>? looked = isLatest && known is not null ? Look(known.Properties) : null;
         (HudiProperties properties, HudiTimeline timeline) = await OpenAsync(cancellationToken);
         (string until, HashSet<string> excluded) = HudiVersionText.Resolve(at, timeline, table);
-        return known is not null && known.Timeline.Signature == timeline.Signature && known.Id == HudiVersionText.IdOf(until, excluded)
-            ? known
-            : (await ReadAsync(properties, timeline, until, until, known, cancellationToken)).SnapshotAt(until, excluded);
+        if (known is not null && known.Timeline.Signature == timeline.Signature && known.Id == HudiVersionText.IdOf(until, excluded))
+        {
+            known.Looked = looked is not null && properties.TimelineFolder == known.Properties.TimelineFolder ? looked : null;
+            return known;
+        }
+
+        return (await ReadAsync(properties, timeline, until, until, known, cancellationToken)).SnapshotAt(until, excluded);
+    }
+
+    // The newest instant is a matter of the properties and of the timeline's names and sizes: of a local table, as long as the files are what they were, so is it.
+    private IReadOnlyList<LocalTree>? Look(HudiProperties properties)
+    {
+        DateTimeOffset now = (time ?? TimeProvider.System).GetUtcNow();
+        string[] folders = properties.TimelineFolder == PropertiesFolder ? [PropertiesFolder] : [PropertiesFolder, properties.TimelineFolder];
+        var looked = new List<LocalTree>();
+        foreach (string folder in folders)
+        {
+            if (_root.Store.TryGetLocalPath(_root.Key(folder)) is not { } path || LocalTree.TryCaptureFiles(path.TrimEnd('/'), now) is not { } tree)
+            {
+                return null;
+            }
+
+            looked.Add(tree);
+        }
+
+        return looked;
     }
 
     /// <summary>Everything that snapshots up to the newest instant are made of.</summary>

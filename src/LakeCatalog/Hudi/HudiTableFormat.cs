@@ -7,7 +7,8 @@ using LakeHolo.LakeCatalog.Snapshots;
 namespace LakeHolo.LakeCatalog.Hudi;
 
 /// <summary>Apache Hudi tables of versions 6, 8 and 9. See README.md beside this file for what is read and what is refused.</summary>
-public sealed class HudiTableFormat : ITableFormat
+/// <param name="time">Null for the system's clock.</param>
+public sealed class HudiTableFormat(TimeProvider? time = null) : ITableFormat
 {
     /// <inheritdoc/>
     public string Name => "hudi";
@@ -15,7 +16,7 @@ public sealed class HudiTableFormat : ITableFormat
     /// <inheritdoc/>
     public async ValueTask<Snapshot> LoadSnapshotAsync(
         LakeTable table, SnapshotSelector at, Snapshot? known, CancellationToken cancellationToken = default)
-        => await new HudiSnapshotLoader(table).LoadAsync(at, known as HudiSnapshot, cancellationToken);
+        => await new HudiSnapshotLoader(table, time).LoadAsync(at, known as HudiSnapshot, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<bool> HasChangedAsync(Snapshot known, CancellationToken cancellationToken = default)

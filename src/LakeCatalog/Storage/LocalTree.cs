@@ -22,15 +22,21 @@ internal sealed class LocalTree
     /// <param name="path">The root.</param>
     /// <param name="now">The time.</param>
     /// <returns>Null where looks do not tell.</returns>
-    public static LocalTree? TryCapture(string path, DateTimeOffset now) => TryCapture(path, now, wholeTree: true);
+    public static LocalTree? TryCapture(string path, DateTimeOffset now) => TryCapture(path, now, Depth.Tree);
+
+    /// <summary>Looks at a folder and the files directly in it.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="now">The time.</param>
+    /// <returns>Null where looks do not tell.</returns>
+    public static LocalTree? TryCaptureFiles(string path, DateTimeOffset now) => TryCapture(path, now, Depth.Files);
 
     /// <summary>Looks at a folder alone, before it is listed: tells later whether a name in it came, went or was replaced, not what was done to a file in place.</summary>
     /// <param name="path">The folder.</param>
     /// <param name="now">The time.</param>
     /// <returns>Null where looks do not tell.</returns>
-    public static LocalTree? TryCaptureNames(string path, DateTimeOffset now) => TryCapture(path, now, wholeTree: false);
+    public static LocalTree? TryCaptureNames(string path, DateTimeOffset now) => TryCapture(path, now, Depth.Names);
 
-    private static LocalTree? TryCapture(string path, DateTimeOffset now, bool wholeTree)
+    private static LocalTree? TryCapture(string path, DateTimeOffset now, Depth depth)
     {
         try
         {
@@ -39,14 +45,20 @@ internal sealed class LocalTree
             while (OperatingSystem.IsLinux() && pending.TryPop(out string? entry))
             {
                 byte[] name = FileStatus.Terminated(entry);
-                if (FileStatus.Of(name) is not { } status || now - status.ChangedAt < Settled || !(status.IsFolder || status.IsFile)
+                FileStatus? looked = FileStatus.Of(name);
+                if (depth == Depth.Files && tree._entries.Count > 0 && looked is { IsFolder: true })
+                {
+                    continue;
+                }
+
+                if (looked is not { } status || now - status.ChangedAt < Settled || !(status.IsFolder || status.IsFile)
                     || (status.IsFolder && tree._entries.Count > 0 && status.Device != tree._entries[0].Status.Device))
                 {
                     return null;
                 }
 
                 tree._entries.Add((name, status));
-                if (status.IsFolder && wholeTree)
+                if (status.IsFolder && depth != Depth.Names)
                 {
                     foreach (string child in Directory.EnumerateFileSystemEntries(entry).Where(c => !HiddenNames.IsHidden(Path.GetFileName(c.AsSpan()))))
                     {
@@ -75,5 +87,12 @@ internal sealed class LocalTree
         }
 
         return true;
+    }
+
+    private enum Depth
+    {
+        Names,
+        Files,
+        Tree,
     }
 }
