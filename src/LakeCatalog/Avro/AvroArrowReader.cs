@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Types;
@@ -93,6 +94,7 @@ public sealed class AvroArrowReader
 
     /// <summary>Decodes one record that takes all of the bytes.</summary>
     /// <exception cref="LakeException"><see cref="LakeErrorKind.FormatInvalid"/>; the batch begun is unusable then.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Append(ReadOnlySpan<byte> datum)
     {
         var cursor = new AvroCursor(datum, _path);
@@ -104,6 +106,7 @@ public sealed class AvroArrowReader
     }
 
     /// <summary>Decodes the next record of a cursor.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Append(ref AvroCursor cursor)
     {
         if (_recordBranch >= 0 && cursor.ReadIndex(2) != _recordBranch)

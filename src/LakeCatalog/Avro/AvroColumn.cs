@@ -1,10 +1,13 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 
 namespace LakeHolo.LakeCatalog.Avro;
 
 /// <summary>Collects the values of one column (or part of one) of an Arrow batch.</summary>
+/// <remarks>What runs for each value is optimised when it is first called: a query waits for a few thousand rows of log records, which are decoded before the
+/// runtime would find out that these methods are worth it.</remarks>
 internal abstract class AvroColumn(IArrowType type)
 {
     private byte[] _validity = new byte[64];
@@ -17,6 +20,7 @@ internal abstract class AvroColumn(IArrowType type)
     /// <summary>Bytes collected since the last batch, roughly; batches end when this gets large.</summary>
     internal virtual long SizeBytes => 0;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Read(ref AvroCursor cursor)
     {
         ReadValue(ref cursor);
@@ -25,6 +29,7 @@ internal abstract class AvroColumn(IArrowType type)
         Count++;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void AppendNull()
     {
         AppendEmpty();
@@ -67,6 +72,7 @@ internal sealed class AvroNullableColumn(AvroColumn inner, int nullBranch)
     internal AvroColumn Inner { get; } = inner;
 
     // -1: no union around the value.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal void Read(ref AvroCursor cursor)
     {
         if (nullBranch >= 0 && cursor.ReadIndex(2) == nullBranch)
@@ -87,6 +93,7 @@ internal sealed class AvroFixedColumn<T>(IArrowType type, AvroValue<T> read) : A
 {
     private T[] _values = new T[64];
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void ReadValue(ref AvroCursor cursor)
     {
         Grow(ref _values, Count + 1);
@@ -138,6 +145,7 @@ internal sealed class AvroBytesColumn(IArrowType type, AvroColumnText text) : Av
 
     internal override long SizeBytes => _length;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void ReadValue(ref AvroCursor cursor)
     {
         ReadOnlySpan<byte> value = text(ref cursor);
@@ -252,10 +260,24 @@ internal sealed class AvroListColumn(IArrowType type, AvroNullableColumn? keys, 
 /// <summary>Big-endian two's complement of any length to Arrow's 128 bits.</summary>
 internal static class AvroDecimal
 {
+    // 10^19 and above lie beyond 64 bits.
+    private static readonly long[] LongPowersOfTen = [.. Enumerable.Range(0, 19).Select(i => (long)BigInteger.Pow(10, i))];
     private static readonly Int128[] PowersOfTen = [.. Enumerable.Range(0, 39).Select(i => (Int128)BigInteger.Pow(10, i))];
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static Int128 Read(ref AvroCursor cursor, ReadOnlySpan<byte> bytes, int precision)
     {
+        if (bytes.Length <= sizeof(long))
+        {
+            long number = bytes.Length > 0 ? (sbyte)bytes[0] : 0;
+            for (int i = 1; i < bytes.Length; i++)
+            {
+                number = (number << 8) | bytes[i];
+            }
+
+            return precision >= LongPowersOfTen.Length || (number < LongPowersOfTen[precision] && number > -LongPowersOfTen[precision]) ? number : throw TooLarge(ref cursor, precision);
+        }
+
         Int128 value = bytes.Length > 0 && bytes[0] >= 0x80 ? -1 : 0;
         foreach (byte b in bytes)
         {

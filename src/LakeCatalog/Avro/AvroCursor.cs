@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace LakeHolo.LakeCatalog.Avro;
 
@@ -27,6 +28,7 @@ public ref struct AvroCursor
     public readonly int Remaining => _bytes.Length - Position;
 
     /// <summary>A zig-zag number of at most 64 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public long ReadLong()
     {
         ulong value = 0;
@@ -77,6 +79,7 @@ public ref struct AvroCursor
     public double ReadDouble() => BinaryPrimitives.ReadDoubleLittleEndian(Take(8));
 
     /// <summary>A length and that many bytes, not copied.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ReadOnlySpan<byte> ReadBytes()
     {
         long length = ReadLong();
@@ -84,6 +87,7 @@ public ref struct AvroCursor
     }
 
     /// <summary>A number of bytes, not copied.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public ReadOnlySpan<byte> Take(int count)
     {
         if ((uint)count > (uint)Remaining)
@@ -115,6 +119,7 @@ public ref struct AvroCursor
     }
 
     /// <summary>Index of a union's branch or an enum's symbol.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public int ReadIndex(int count)
     {
         long index = ReadLong();

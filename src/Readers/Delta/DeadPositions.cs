@@ -12,7 +12,7 @@ namespace LakeHolo.Readers.Delta;
 /// <summary>Positions of deletion vectors, in one table of the engine: each vector is decoded once and stays while there is room.</summary>
 internal sealed class DeadPositions(EngineDatabase engine)
 {
-    /// <summary>The table: <c>dv BIGINT, pos BIGINT</c>.</summary>
+    /// <summary>The table: <c>dv INTEGER, pos BIGINT</c>.</summary>
     public const string Table = "delta_reader.dead_positions";
 
     // 16 bytes a position before compression: about half a gigabyte.
@@ -20,14 +20,14 @@ internal sealed class DeadPositions(EngineDatabase engine)
 
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly Dictionary<(IObjectStore, string), Entry> _entries = [];
-    private long _nextNumber;
+    private int _nextNumber;
     private long _positions;
     private long _clock;
     private bool _created;
 
     /// <summary>Loads vectors and holds them in the table.</summary>
     /// <returns>Their numbers in the table, and what to dispose when they are no longer needed.</returns>
-    public async ValueTask<(IReadOnlyList<long> Numbers, IAsyncDisposable Lease)> OpenAsync(
+    public async ValueTask<(IReadOnlyList<int> Numbers, IAsyncDisposable Lease)> OpenAsync(
         DeltaSnapshot snapshot, IReadOnlyList<DeletionVectorDescriptor> vectors, CancellationToken cancellationToken)
     {
         TableRoot root = snapshot.Table.Root;
@@ -73,17 +73,15 @@ internal sealed class DeadPositions(EngineDatabase engine)
         if (!_created)
         {
             EngineDatabase.Execute(connection, "CREATE SCHEMA IF NOT EXISTS delta_reader");
-            EngineDatabase.Execute(connection, $"CREATE TABLE IF NOT EXISTS {Table} (dv BIGINT, pos BIGINT)");
+            EngineDatabase.Execute(connection, $"CREATE TABLE IF NOT EXISTS {Table} (dv INTEGER, pos BIGINT)");
             _created = true;
         }
 
         var entry = new Entry { Number = ++_nextNumber, Count = positions.Length };
-        using (DuckDBAppender appender = connection.CreateAppender("delta_reader", "dead_positions"))
+        using (var appender = new PairAppender(connection, "delta_reader", "dead_positions"))
         {
-            foreach (long position in positions)
-            {
-                appender.CreateRow().AppendValue(entry.Number).AppendValue(position).EndRow();
-            }
+            appender.Append(entry.Number, positions);
+            appender.Complete();
         }
 
         _positions += positions.Length;
@@ -113,7 +111,7 @@ internal sealed class DeadPositions(EngineDatabase engine)
 
     private sealed class Entry
     {
-        public required long Number { get; init; }
+        public required int Number { get; init; }
 
         public required long Count { get; init; }
 

@@ -103,7 +103,7 @@ public sealed class DeltaReader(EngineDatabase engine, IFileMaterializer files) 
             }
         }
 
-        (IReadOnlyList<long> numbers, IAsyncDisposable lease) = await _deadPositions.OpenAsync(delta, vectors, cancellationToken);
+        (IReadOnlyList<int> numbers, IAsyncDisposable lease) = await _deadPositions.OpenAsync(delta, vectors, cancellationToken);
         string map = string.Join(", ", numbers.Select((n, i) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"({i}, {n})")).DefaultIfEmpty("(-1, -1)"));
         return new TableScan(
             $"SELECT m.f AS {RowOrigin.Unit}, d.pos AS {RowOrigin.Position} FROM {DeadPositions.Table} d JOIN (VALUES {map}) m(f, dv) ON d.dv = m.dv",

@@ -90,7 +90,7 @@ internal sealed class FileScan(DeltaSnapshot snapshot, IReadOnlyList<DeltaField>
         var numbers = new Dictionary<DeletionVectorDescriptor, long>();
         if (vectors.Length > 0)
         {
-            (IReadOnlyList<long> loaded, IAsyncDisposable lease) = await deadPositions.OpenAsync(snapshot, vectors, cancellationToken);
+            (IReadOnlyList<int> loaded, IAsyncDisposable lease) = await deadPositions.OpenAsync(snapshot, vectors, cancellationToken);
             leases.Add(lease);
             for (int i = 0; i < vectors.Length; i++)
             {

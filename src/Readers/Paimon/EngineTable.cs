@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using DuckDB.NET.Data;
 using LakeHolo.Readers.Engine;
 
@@ -27,15 +28,13 @@ internal sealed class EngineTable(EngineDatabase engine, string name) : IDisposa
         EngineTable table = Reserve(engine, "dead");
         EngineDatabase.Execute(connection, $"CREATE TABLE {table.Name} (f INTEGER, pos BIGINT)");
         string[] parts = table.Name.Split('.');
-        using DuckDBAppender appender = connection.CreateAppender(parts[0], parts[1]);
+        using var appender = new PairAppender(connection, parts[0], parts[1]);
         foreach ((int file, List<long> list) in positions)
         {
-            foreach (long position in list)
-            {
-                appender.CreateRow().AppendValue(file).AppendValue(position).EndRow();
-            }
+            appender.Append(file, CollectionsMarshal.AsSpan(list));
         }
 
+        appender.Complete();
         return table;
     }
 

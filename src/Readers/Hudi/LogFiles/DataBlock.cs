@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Apache.Arrow;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Avro;
@@ -49,6 +50,7 @@ internal static class DataBlock
     public static IReadOnlySet<string> MicrosecondInstantsOf(LiveBlock live) => LogicalPaths.Of(SchemaOf(live), "timestamp-micros");
 
     // i32 content version (2 or 3), i32 records, then records x (i32 length, Avro datum)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void WriteAvro(LiveBlock live, ReadOnlySpan<byte> content, string targetPath, CancellationToken cancellationToken)
     {
         string path = live.Log.File.Path;

@@ -43,8 +43,8 @@ internal static class PositionMerge
     private static HashSet<int> Fill(DuckDBConnection connection, string dead, string rows, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes)
     {
         var slices = new HashSet<int>();
-        using DuckDBAppender superseded = SliceMerger.Appender(connection, dead);
-        using DuckDBAppender live = SliceMerger.Appender(connection, rows);
+        using PairAppender superseded = SliceMerger.Pairs(connection, dead);
+        using PairAppender live = SliceMerger.Pairs(connection, rows);
         IEnumerable<(int Slice, int Order, IReadOnlyList<long> Positions, bool AreDeletions)> all =
             [.. blocks.Select(b => (b.Slice, b.Order, b.Positions!, false)), .. deletes.Select(d => (d.Slice, d.Order, d.Positions!, true))];
         foreach (var slice in all.GroupBy(b => b.Slice))
@@ -59,10 +59,10 @@ internal static class PositionMerge
                         continue;
                     }
 
-                    superseded.CreateRow().AppendValue(slice.Key).AppendValue(positions[i]).EndRow();
+                    superseded.Append(slice.Key, positions[i]);
                     if (!areDeletions)
                     {
-                        live.CreateRow().AppendValue(slice.Key).AppendValue(DecodedBlock.FirstSequence(order) + i).EndRow();
+                        live.Append(slice.Key, DecodedBlock.FirstSequence(order) + i);
                     }
                 }
             }
@@ -73,6 +73,8 @@ internal static class PositionMerge
             }
         }
 
+        superseded.Complete();
+        live.Complete();
         return slices;
     }
 
