@@ -78,7 +78,8 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     private async ValueTask<TableScan> PlanBranchAsync(PaimonSnapshot paimon, ScanRequest request, CancellationToken cancellationToken)
     {
         IReadOnlyList<PaimonField> columns = SelectColumns(paimon, request.Columns);
-        ScanFilter? filter = ReadDefaults.Has(paimon) ? null : request.Filter;
+        // Conditions on arrays say nothing of the columns in the files.
+        ScanFilter? filter = ReadDefaults.Has(paimon) || request.View == PaimonViews.Binlog ? null : request.Filter;
         var pruning = new PaimonPruning(paimon, filter);
         List<PaimonDataFile> visible = PaimonViews.FilesOf(paimon, request);
         PaimonOrigins? origins = request.WithOrigin ? new PaimonOrigins(paimon) : null;
@@ -87,11 +88,12 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var leases = new List<IAsyncDisposable>();
         try
         {
-            bool withKinds = request.View == PaimonViews.AuditLog && paimon.PrimaryKey.Count > 0;
+            bool withKinds = PaimonViews.TellsKinds(request.View) && paimon.PrimaryKey.Count > 0;
             ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, columns, pruning, request.View, origins is null && !withKinds, leases, cancellationToken);
             var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins, withKinds) { Filter = filter };
             string sql = ReadDefaults.Guard(await builder.BuildAsync(pieces, leases, cancellationToken), paimon, columns);
-            sql = request.View == PaimonViews.AuditLog && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
+            sql = PaimonViews.TellsKinds(request.View) && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
+            sql = request.View == PaimonViews.Binlog ? PaimonViews.Arrays(sql, columns) : sql;
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,
@@ -293,7 +295,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var wanted = new HashSet<PaimonDataFile>(ReferenceEqualityComparer.Instance);
         var copies = new List<MergedCopy>();
         var copied = new List<PaimonDataFile>();
-        bool keepsDeletes = view == PaimonViews.AuditLog;
+        bool keepsDeletes = PaimonViews.TellsKinds(view);
         foreach (var bucket in files.GroupBy(f => (Partition: Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
         {
             // A bucket is merged as a whole, so that all queries share the result; what a query reads of it is pruned by its key afterwards.

@@ -50,10 +50,12 @@ internal sealed class PaimonCase : UnpackedCase
     /// <param name="setColumns">Columns of arrays whose order says nothing.</param>
     /// <param name="signlessZero">Whether −0.0 counts as 0.0.</param>
     /// <param name="ignored">Columns that are not compared.</param>
-    public string? Difference(string relation, string expectedFile, IReadOnlyCollection<string>? setColumns = null, bool signlessZero = false, IReadOnlyCollection<string>? ignored = null)
+    /// <param name="shape">Makes the rows that are compared of the file's.</param>
+    public string? Difference(string relation, string expectedFile, IReadOnlyCollection<string>? setColumns = null, bool signlessZero = false, IReadOnlyCollection<string>? ignored = null,
+        Func<string, string>? shape = null)
     {
         using DuckDBConnection connection = Engine.OpenConnection();
-        string expected = Expected(expectedFile);
+        string expected = shape is null ? Expected(expectedFile) : shape(Expected(expectedFile));
         List<(string Name, string Type)> left = Columns(connection, expected);
         List<(string Name, string Type)> right = Columns(connection, relation);
         if (!left.Select(c => c.Name).Order(StringComparer.Ordinal).SequenceEqual(right.Select(c => c.Name).Order(StringComparer.Ordinal)))
