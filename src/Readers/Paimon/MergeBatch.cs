@@ -13,6 +13,8 @@ namespace LakeHolo.Readers.Paimon;
 /// <remarks>The large run of a section is read only for its keys, and only rows whose key a newer run holds are looked at: the rest passes through.</remarks>
 internal sealed class MergeBatch : IMergeResult
 {
+    private const long MaxUncopiedKeys = 1L << 18;
+
     private readonly List<EngineTable> _tables = [];
     private readonly Dictionary<int, int> _bucketOfFile;
 
@@ -29,7 +31,7 @@ internal sealed class MergeBatch : IMergeResult
     /// <summary>Numbers of the buckets in <see cref="Merged"/>, by their identity.</summary>
     public IReadOnlyDictionary<string, int> Members { get; }
 
-    /// <summary>Table (g, k0, …) of keys that newer runs hold, once a run, where that alone decides: every row of the large runs with such a key is superseded, and
+    /// <summary>Table (g, k0, …, and others) of keys that newer runs hold, once a run, where that alone decides: every row of the large runs with such a key is superseded, and
     /// those runs were not even looked at. Null where positions tell.</summary>
     public EngineTable? Keys { get; private set; }
 
@@ -110,8 +112,13 @@ internal sealed class MergeBatch : IMergeResult
             EngineDatabase.Execute(connection, $"CREATE TABLE {touched.Name} AS {newKeys}");
             if (options.NewestWins && buckets.SelectMany(b => b.Sections).All(s => s.Base.Max(f => f.MaxSequenceNumber) < s.Newer.Min(f => f.MinSequenceNumber)))
             {
-                batch.Keys = batch.Keep(EngineTable.Reserve(engine, "keys"));
-                EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Keys.Name} AS SELECT g, {sql.KeyList} FROM {touched.Name}");
+                // Of few keys a copy costs more than the columns beside them.
+                batch.Keys = newer.Sum(f => f.RowCount) <= MaxUncopiedKeys ? touched : batch.Keep(EngineTable.Reserve(engine, "keys"));
+                if (batch.Keys != touched)
+                {
+                    EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Keys.Name} AS SELECT g, {sql.KeyList} FROM {touched.Name}");
+                }
+
                 batch.KeyedFiles.UnionWith(numbers.Where(n => !newer.Contains(n.Key)).Select(n => n.Value));
             }
             else
@@ -140,10 +147,9 @@ internal sealed class MergeBatch : IMergeResult
                 EngineDatabase.Execute(connection, $"INSERT INTO {batch.Dead!.Name} SELECT f, pos FROM {dv.Name}");
             }
 
-            batch.Drop(touched);
-            if (dv is not null)
+            foreach (EngineTable helper in new[] { touched, dv }.OfType<EngineTable>().Where(t => t != batch.Keys))
             {
-                batch.Drop(dv);
+                batch.Drop(helper);
             }
 
             return batch;

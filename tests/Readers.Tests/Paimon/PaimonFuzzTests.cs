@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using Apache.Arrow;
+using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Avro;
 using LakeHolo.LakeCatalog.Paimon;
@@ -7,6 +8,10 @@ using LakeHolo.LakeCatalog.Snapshots;
 using LakeHolo.LakeCatalog.Storage;
 using LakeHolo.Readers.DataFiles.Blob;
 using LakeHolo.Readers.DataFiles.Orc;
+using LakeHolo.Readers.DataFiles.Parquet;
+using LakeHolo.Readers.Delta;
+using LakeHolo.Readers.Engine;
+using LakeHolo.Readers.Hudi;
 using LakeHolo.Readers.Paimon;
 using LakeHolo.Readers.Paimon.Pruning.FileIndexes;
 using LakeHolo.Readers.Scanning;
@@ -83,6 +88,56 @@ public sealed class PaimonFuzzTests
             var vector = new PaimonDeletionVector("", 0, "data.parquet", "index/x", offset, random.Next(3) switch { 0 => length - 8, 1 => length, _ => 22 }, null);
             DeletionVectors.Decode(bytes.AsSpan(offset, length), vector, 1_000_000);
         });
+    }
+
+    /// <summary>What a footer says of variants, shredded and plain, and of lists, decides what the engine is asked to read; it may say anything.</summary>
+    [Fact]
+    public void Mutated_footers_of_variants_and_lists_are_refused_in_words()
+    {
+        var variant = new PaimonType { Kind = PaimonTypeKind.Variant, Text = "VARIANT" };
+        PaimonField[] fields =
+        [
+            new(0, "v", variant),
+            new(1, "l", new PaimonType { Kind = PaimonTypeKind.Array, Element = variant, Text = "ARRAY<VARIANT>" }),
+            new(2, "m", new PaimonType { Kind = PaimonTypeKind.Map, Element = new PaimonType { Kind = PaimonTypeKind.Int, Text = "INT" }, Value = variant, Text = "MAP<INT, VARIANT>" }),
+        ];
+        var schema = new PaimonSchema { Id = 0, Version = 3, Fields = fields, PartitionKeys = [], PrimaryKeys = [], Options = new Dictionary<string, string>() };
+        const string Plain = "{'metadata': ''::BLOB, 'value': ''::BLOB}";
+        const string Shredded = "{'metadata': ''::BLOB, 'value': ''::BLOB, 'typed_value': {'a': {'value': ''::BLOB, 'typed_value': 1.5::DECIMAL(9,2)}, "
+            + "'b': {'typed_value': [{'value': ''::BLOB, 'typed_value': now()}]}, 'c': {'value': ''::BLOB, 'typed_value': uuid()}}}";
+        byte[][] footers = [FooterOf($"SELECT {Plain} AS v, [{Shredded}] AS l, MAP {{1: {Shredded}}} AS m"), FooterOf($"SELECT {Shredded} AS v, [{Plain}] AS l, MAP {{1: {Plain}}} AS m")];
+        var columns = new EngineType("LIST", [("item", new EngineType("STRUCT", [("value", new EngineType("BLOB", []))]))]);
+        int read = 0;
+        Fuzz.Run(20_000, footers, bytes =>
+        {
+            ParquetNode file = ParquetFooter.Parse(bytes, "fuzz.parquet").Schema;
+            OneFieldItems.Restore([("v", columns), ("l", columns), ("m", columns)], file);
+            StoredVariants variants = StoredVariants.Of(file, schema, fields, "fuzz.parquet");
+            foreach (PaimonField field in fields)
+            {
+                Assert.NotEmpty(variants.FileTypeOf(field));
+            }
+
+            Assert.NotEmpty(variants.ToText("x", "v", 0));
+            read++;
+        });
+        Assert.InRange(read, 100, int.MaxValue);
+    }
+
+    private static byte[] FooterOf(string sql)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"lakeholo-fuzz-{Guid.NewGuid():N}.parquet");
+        try
+        {
+            using var engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [Path.GetTempPath()] });
+            using DuckDBConnection connection = engine.OpenConnection();
+            EngineDatabase.Execute(connection, $"COPY ({sql}) TO '{path}' (FORMAT parquet)");
+            return [.. LocalFooter.TryRead(path)!];
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     private static async Task ReadAsync(string suffix, byte[] bytes)
