@@ -1,5 +1,6 @@
 using System.Globalization;
 using Apache.Arrow;
+using Apache.Arrow.Types;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Storage;
@@ -11,7 +12,7 @@ namespace LakeHolo.Readers.Folders;
 /// <summary>CSV files, read by the engine: types are worked out once, and the rows kept as Parquet with these types.</summary>
 internal sealed class CsvFiles(EngineDatabase engine)
 {
-    internal const string DecoderVersion = "csv-2";
+    internal const string DecoderVersion = "csv-3";
 
     /// <summary>Digits that a decimal column has at least, so that a longer number of the same scale does not change its type.</summary>
     private const int UsualPrecision = 18;
@@ -78,26 +79,43 @@ internal sealed class CsvFiles(EngineDatabase engine)
         string copy = $"TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)";
         WithEscape(connection, [source], file.Key, escape =>
         {
-            string rows;
-            if (isConfigured)
+            try
             {
-                bool header = dialect.FirstLine.SequenceEqual(schema.FieldsList.Select(f => f.Name), StringComparer.OrdinalIgnoreCase);
-                rows = $"read_csv({SqlText.Literal(source)}, {dialect.Options(escape, header)}, auto_detect = false, columns = {{{Types(schema.FieldsList)}}})";
+                EngineDatabase.Execute(connection, $"COPY (SELECT * FROM {Rows(connection, source, dialect, escape, schema, isConfigured, SqlText.TypeOf)}) {copy}");
             }
-            else
+            catch (DuckDBException) when (schema.FieldsList.Any(f => f.DataType is not StringType))
             {
-                string texts = $"read_csv({SqlText.Literal(source)}, {dialect.Options(escape, header: true)}, all_varchar = true, sample_size = -1)";
-                string[] names = [.. Columns(connection, $"SELECT * FROM {texts}").Select(c => c.Name)];
-                rows = $"read_csv({SqlText.Literal(source)}, {dialect.Options(escape, header: true)}, types = {{{Types(schema.FieldsList.Where(f => names.Contains(f.Name)))}}}, sample_size = -1)";
+                // An empty text in quotes is no number and no date; in their columns it is as good as none.
+                string texts = Rows(connection, source, dialect, escape, schema, isConfigured, _ => "VARCHAR");
+                IEnumerable<string> columns = Columns(connection, $"SELECT * FROM {texts}").Select(c => ValueOf(c.Name, schema));
+                EngineDatabase.Execute(connection, $"COPY (SELECT {string.Join(", ", columns)} FROM {texts}) {copy}");
             }
 
-            EngineDatabase.Execute(connection, $"COPY (SELECT * FROM {rows}) {copy}");
             return true;
         });
     };
 
-    private static string Types(IEnumerable<Field> fields) =>
-        string.Join(", ", fields.Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(SqlText.TypeOf(f))}"));
+    /// <summary>The rows of a file, its columns of these types. Only nothing at all between two delimiters is NULL, and not an empty text in quotes (as Spark and PostgreSQL have it).</summary>
+    private static string Rows(DuckDBConnection connection, string source, CsvDialect dialect, char escape, Schema schema, bool isConfigured, Func<Field, string> typeOf)
+    {
+        string Options(bool header) => dialect.Options(escape, header) + ", allow_quoted_nulls = false";
+        string Types(IEnumerable<Field> fields) => string.Join(", ", fields.Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(typeOf(f))}"));
+        if (isConfigured)
+        {
+            bool header = dialect.FirstLine.SequenceEqual(schema.FieldsList.Select(f => f.Name), StringComparer.OrdinalIgnoreCase);
+            return $"read_csv({SqlText.Literal(source)}, {Options(header)}, auto_detect = false, columns = {{{Types(schema.FieldsList)}}})";
+        }
+
+        string texts = $"read_csv({SqlText.Literal(source)}, {Options(header: true)}, all_varchar = true, sample_size = -1)";
+        string[] names = [.. Columns(connection, $"SELECT * FROM {texts}").Select(c => c.Name)];
+        return $"read_csv({SqlText.Literal(source)}, {Options(header: true)}, types = {{{Types(schema.FieldsList.Where(f => names.Contains(f.Name)))}}}, sample_size = -1)";
+    }
+
+    private static string ValueOf(string column, Schema schema)
+    {
+        string name = SqlText.Identifier(column);
+        return schema.FieldsList.FirstOrDefault(f => f.Name == column) is { DataType: not StringType } field ? $"CAST(nullif({name}, '') AS {SqlText.TypeOf(field)}) AS {name}" : name;
+    }
 
     /// <summary>All files as one relation, by column name; files of one dialect are read together.</summary>
     private static string Union(IReadOnlyList<string> localPaths, char escape, string options) => string.Join(

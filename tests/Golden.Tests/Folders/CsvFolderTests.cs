@@ -23,6 +23,9 @@ public sealed class CsvFolderTests : OverOneFolder
     [InlineData("a|b\r\n1|x\r\n2|\"l1\r\nl2\"\r\n", "VALUES (1::BIGINT, 'x'), (2, 'l1\r\nl2')")]
     [InlineData("\uFEFFa,b\n001,x\n", "VALUES ('001', 'x')")]
     [InlineData("a,b\n2026-01-01,12.50\n,\n", "VALUES (DATE '2026-01-01', 12.50::DECIMAL(18, 2)), (NULL, NULL)")]
+    [InlineData("a,b\n1,\"\"\n2,\n,x\n", "VALUES (1::BIGINT, ''), (2, NULL), (NULL, 'x')")] // an empty text and none
+    [InlineData("a,b\n\"\",\"\"\n\"7\",\n", "VALUES (NULL::BIGINT, ''), (7, NULL)")] // an empty text is no number
+    [InlineData("a,b\n\"\",1.5\n2026-01-02,\"\"\n", "VALUES (NULL::DATE, 1.5::DECIMAL(18, 1)), (DATE '2026-01-02', NULL)")]
     public async Task Files_are_read_as_they_are_written(string text, string expected)
     {
         Write("1.csv", text);
