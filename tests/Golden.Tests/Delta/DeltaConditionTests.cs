@@ -49,17 +49,20 @@ public sealed class DeltaConditionTests
     [InlineData("big = '98765432109876543219'::DECIMAL(20,0)", "1")] // 98765432109876550000
     [InlineData("big <= '98765432109876543219'::DECIMAL(20,0) AND big > '98765432109876543218'::DECIMAL(20,0)", "1")]
     [InlineData("big IN (-7, '98765432109876543219'::DECIMAL(20,0), '12345678901234567891'::DECIMAL(20,0))", "0, 1")]
+    [InlineData("e = '0.12345678901234567890123456789012345678'::DECIMAL(38,38)", "0")] // all 38 digits behind the point
+    [InlineData("e > '0.12345678901234567890123456789012345678'::DECIMAL(38,38)", "1")]
+    [InlineData("e IN (0, '0.12345678901234567890123456789012345679'::DECIMAL(38,38))", "1")]
     public async Task Long_decimals_are_found_to_the_last_digit(string condition, string expected)
     {
         using var table = new HandMadeTable("facts");
         (string D, string Big, string Floating)[] files = [("0.123456789012345678901234567891", "12345678901234567891", "12345678901234567000"), ("0.123456789012345678901234567892", "98765432109876543219", "9.876543210987655e19")];
         string[] adds = [.. files.Select((file, i) =>
         {
-            long size = table.WriteFile($"{i}.parquet", $"SELECT {i}::BIGINT AS id, '{file.D}'::DECIMAL(38,30) AS d, '{file.Big}'::DECIMAL(20,0) AS big");
-            string bounds = $$"""{"id":{{i}},"d":{{file.D}},"big":{{file.Floating}}}""";
-            return HandMadeTable.Add($"{i}.parquet", size, $$$"""{"numRecords":1,"minValues":{{{bounds}}},"maxValues":{{{bounds}}},"nullCount":{"id":0,"d":0,"big":0}}""");
+            long size = table.WriteFile($"{i}.parquet", $"SELECT {i}::BIGINT AS id, '{file.D}'::DECIMAL(38,30) AS d, '{file.Big}'::DECIMAL(20,0) AS big, '0.1234567890123456789012345678901234567{8 + i}'::DECIMAL(38,38) AS e");
+            string bounds = $$"""{"id":{{i}},"d":{{file.D}},"big":{{file.Floating}},"e":0.1234567890123456789012345678901234567{{8 + i}}}""";
+            return HandMadeTable.Add($"{i}.parquet", size, $$$"""{"numRecords":1,"minValues":{{{bounds}}},"maxValues":{{{bounds}}},"nullCount":{"id":0,"d":0,"big":0,"e":0}}""");
         })];
-        table.Commit(0, [.. HandMadeTable.Create(["id long", "d decimal(38,30)", "big decimal(20,0)"]), .. adds]);
+        table.Commit(0, [.. HandMadeTable.Create(["id long", "d decimal(38,30)", "big decimal(20,0)", "e decimal(38,38)"]), .. adds]);
         await using OneTableLake lake = await OneTableLake.StartAsync(table);
         Assert.Equal(expected.Split(", ").Select(id => $"[{id}]"), await lake.RowsAsync($"SELECT id FROM facts WHERE {condition}"));
     }
