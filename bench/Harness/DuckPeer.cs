@@ -39,7 +39,7 @@ internal sealed class DuckPeer : IDisposable
         foreach (string table in Directory.GetDirectories(Path.Combine(location, schema)))
         {
             Execute(
-                $"CREATE VIEW {SqlText.Identifier(schema)}.{SqlText.Identifier(Path.GetFileName(table))} AS SELECT * FROM read_parquet({SqlText.Literal(table + "/**/*.parquet")})");
+                $"CREATE VIEW {SqlText.Identifier(schema)}.{SqlText.Identifier(Path.GetFileName(table))} AS SELECT * FROM read_parquet({SqlText.Literal(table + "/**/*.parquet")}, hive_partitioning = {(Directory.EnumerateDirectories(table).Any() ? "true" : "false")})");
         }
     }
 

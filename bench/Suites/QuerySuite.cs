@@ -8,11 +8,14 @@ namespace LakeHolo.Bench.Suites;
 /// <param name="make">Makes the data.</param>
 internal sealed class QuerySuite(string name, string set, Func<BenchContext, bool, Task<string>> make) : ISuite
 {
+    private const string PartitionedPeer = "duckdb_hive";
+
     private static readonly string[] Layouts = ["delta", "hive", "plain"];
 
     public string Name => name;
 
-    public string Measures => $"the queries of Queries/{set}.sql, warm, over Delta beside the better of DuckDB and ClickHouse on plain Parquet";
+    public string Measures =>
+        $"the queries of Queries/{set}.sql, warm, over Delta and plain folders beside the better of DuckDB and ClickHouse on the same files, over partition folders beside DuckDB on these";
 
     public async Task RunAsync(BenchContext bench)
     {
@@ -20,6 +23,9 @@ internal sealed class QuerySuite(string name, string set, Func<BenchContext, boo
         using var duck = new DuckPeer(bench);
         duck.ViewFolders(folder, "plain_" + set);
         duck.Execute("USE plain_" + set);
+        using DuckPeer partitioned = duck.Another();
+        partitioned.ViewFolders(folder, "hive_" + set);
+        partitioned.Execute("USE hive_" + set);
         using ClickHousePeer? house = await ClickHousePeer.TryStartAsync(bench);
         if (house is not null)
         {
@@ -38,6 +44,7 @@ internal sealed class QuerySuite(string name, string set, Func<BenchContext, boo
             }
 
             contenders.Add(("duckdb", BenchContext.Clock(() => duck.RunAsync(query.Sql))));
+            contenders.Add((PartitionedPeer, BenchContext.Clock(() => partitioned.RunAsync(query.Sql))));
             if (withHouse)
             {
                 contenders.Add(("clickhouse", () => house!.RunAsync(query.ClickHouseSql)));
@@ -57,19 +64,26 @@ internal sealed class QuerySuite(string name, string set, Func<BenchContext, boo
             });
             foreach (string layout in Layouts)
             {
-                ratios.Add(layout + " / duckdb", runs[layout].Median / duckdb);
-                ratios.Add(layout + " / better", runs[layout].Median / better);
-                ratios.Add(layout + " / duckdb, best runs", runs[layout].Best / runs["duckdb"].Best);
+                string peer = PeerOf(layout);
+                ratios.Add($"{layout} / {peer}", runs[layout].Median / runs[peer].Median);
+                ratios.Add($"{layout} / {peer}, best runs", runs[layout].Best / runs[peer].Best);
+                if (peer == "duckdb")
+                {
+                    ratios.Add(layout + " / better", runs[layout].Median / better);
+                }
             }
         }
 
         foreach (string layout in Layouts)
         {
-            ratios.Report(bench, layout + " / duckdb", 1.02);
+            ratios.Report(bench, $"{layout} / {PeerOf(layout)}", 1.02);
             ratios.Report(bench, layout + " / better", 1.05);
-            ratios.Report(bench, layout + " / duckdb, best runs", 1.02);
+            ratios.Report(bench, $"{layout} / {PeerOf(layout)}, best runs", 1.02);
         }
     }
+
+    /// <summary>Who reads the same files: in partition folders the rows lie in another order, and in more files.</summary>
+    private static string PeerOf(string layout) => layout == "hive" ? PartitionedPeer : "duckdb";
 
     /// <summary>Whether ClickHouse takes part: it can run the query and gives the same rows. All others have to.</summary>
     private async Task<bool> CompareAsync(BenchContext bench, BenchQuery query, BenchLake lake, DuckPeer duck, ClickHousePeer? house)
