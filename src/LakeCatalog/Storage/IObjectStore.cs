@@ -31,6 +31,22 @@ public interface IObjectStore : IAsyncDisposable
     ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>> ReadRangesAsync(
         string key, IReadOnlyList<ByteRange> ranges, string? ifMatch = null, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads the end of an object and what <see cref="HeadAsync"/> tells, both of one version; stores that can do so ask once.</summary>
+    /// <param name="key">The object.</param>
+    /// <param name="mostBytes">How much of its end; all of a shorter object.</param>
+    /// <param name="cancellationToken">Observed inside requests.</param>
+    /// <returns>Null if it is not there.</returns>
+    async ValueTask<ObjectEnd?> ReadEndAsync(string key, int mostBytes, CancellationToken cancellationToken = default)
+    {
+        if (await HeadAsync(key, cancellationToken) is not { } entry)
+        {
+            return null;
+        }
+
+        long length = Math.Min(mostBytes, entry.SizeBytes);
+        return new ObjectEnd(entry, (await ReadRangesAsync(key, [new ByteRange(entry.SizeBytes - length, length)], entry.ETag, cancellationToken))[0]);
+    }
+
     /// <summary>Writes a whole object; visible whole or not at all.</summary>
     /// <returns>False if <paramref name="condition"/> did not hold and nothing was written.</returns>
     ValueTask<bool> PutAsync(string key, ReadOnlyMemory<byte> content, PutCondition condition, CancellationToken cancellationToken = default);
@@ -59,6 +75,11 @@ public readonly record struct ObjectEntry(string Key, long SizeBytes, DateTimeOf
         }
     }
 }
+
+/// <summary>An object's last bytes.</summary>
+/// <param name="Entry">The object.</param>
+/// <param name="Bytes">Its last bytes.</param>
+public readonly record struct ObjectEnd(ObjectEntry Entry, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>A byte range of an object.</summary>
 public readonly record struct ByteRange(long Offset, long Length);

@@ -135,6 +135,24 @@ public sealed class S3ObjectStore : IObjectStore
     }
 
     /// <inheritdoc/>
+    public async ValueTask<ObjectEnd?> ReadEndAsync(string key, int mostBytes, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(mostBytes, 1);
+        try
+        {
+            return await SendAsync(key, t => GetEndAsync(key, mostBytes, t), cancellationToken);
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound)
+        {
+            return null;
+        }
+        catch (LakeException e) when (e.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.RequestedRangeNotSatisfiable })
+        {
+            return await HeadAsync(key, cancellationToken) is { } empty ? new ObjectEnd(empty, default) : null; // an empty object has no last byte
+        }
+    }
+
+    /// <inheritdoc/>
     /// <remarks>When a repeated conditional PUT finds the key taken, the object is read back: equal bytes mean that the first try had arrived. So the content
     /// has to hold something that no other writer's has.</remarks>
     public async ValueTask<bool> PutAsync(
@@ -227,6 +245,37 @@ public sealed class S3ObjectStore : IObjectStore
             ?? stretches[part.Stretch]!;
         await ReceiveAsync(response, target.AsMemory(part.Start, part.Length), attempt);
         return Unquoted(response.ETag);
+    }
+
+    private async Task<ObjectEnd> GetEndAsync(string key, int mostBytes, S3Try attempt)
+    {
+        var request = new GetObjectRequest
+        {
+            BucketName = _bucket,
+            Key = CheckedKey(key),
+            ByteRange = new Amazon.S3.Model.ByteRange(string.Create(CultureInfo.InvariantCulture, $"bytes=-{mostBytes}")),
+        };
+        using GetObjectResponse response = await _client.GetObjectAsync(request, attempt.Token);
+        long length = response.ContentLength;
+        // A short object may be answered whole, as if no range had been asked for.
+        long size = response.HttpStatusCode == HttpStatusCode.PartialContent ? SizeOf(response.ContentRange, length) : length;
+        if (length != Math.Min(mostBytes, size))
+        {
+            throw LakeException.StorageUnavailable(
+                $"The last {mostBytes} bytes were answered with {length}, {response.ContentRange ?? "the whole object"}", PathOf(key), isTransient: false);
+        }
+
+        byte[] end = GC.AllocateUninitializedArray<byte>((int)length);
+        await ReceiveAsync(response, end, attempt);
+        return new ObjectEnd(new ObjectEntry(key, size, TimeOf(response.LastModified), Unquoted(response.ETag)), end);
+    }
+
+    // The size in "bytes 990-999/1000", whose end has a length; -1 for anything else.
+    private static long SizeOf(string? contentRange, long length)
+    {
+        ReadOnlySpan<char> tail = contentRange.AsSpan(contentRange is null ? 0 : contentRange.LastIndexOf('/') + 1);
+        return long.TryParse(tail, NumberStyles.None, CultureInfo.InvariantCulture, out long size)
+            && contentRange == string.Create(CultureInfo.InvariantCulture, $"bytes {size - length}-{size - 1}/{size}") ? size : -1;
     }
 
     // "bytes 10-19/1000", or '*' for the size where the store does not tell.

@@ -22,6 +22,7 @@ internal sealed class CacheIndex : IDisposable
     private readonly FileStream _partLock;
     private readonly string _filesFolder;
     private readonly string _temporaryFolder;
+    private readonly HashSet<string> _keptCopies = new(StringComparer.Ordinal);
     private long _sizeBytes;
 
     public CacheIndex(string directory, long budgetBytes, TimeProvider time)
@@ -54,6 +55,9 @@ internal sealed class CacheIndex : IDisposable
             }
         }
     }
+
+    /// <summary>Whether an earlier process kept parts of any version of the file.</summary>
+    public bool IsKept(CacheableFile file) => _keptCopies.Count > 0 && _keptCopies.Contains(CacheNames.ForRangesOfAny(file));
 
     /// <summary>A path for a file in the making, on the same file system as the final ones.</summary>
     public string NewTemporaryPath() => Path.Combine(_temporaryFolder, Guid.NewGuid().ToString("N"));
@@ -237,6 +241,10 @@ internal sealed class CacheIndex : IDisposable
             _entries.Add(entry.Name, entry);
             _byUse.AddLast(entry.Node);
             _sizeBytes += entry.SizeBytes;
+            if (file.Name.StartsWith(CacheNames.SparsePrefix, StringComparison.Ordinal))
+            {
+                _keptCopies.Add(CacheNames.AnyVersionOf(file.Name));
+            }
         }
     }
 

@@ -16,8 +16,17 @@ internal static class CacheNames
 
     private const int MaxReadableLength = 60;
 
+    private const int FileDigestBytes = 8;
+
     /// <summary>The name of the local copy of a file.</summary>
-    public static string ForRanges(CacheableFile file, ObjectEntry version) => SparsePrefix + For(file, version, "ranges", string.Empty);
+    public static string ForRanges(CacheableFile file, ObjectEntry version) => ForRangesOfAny(file) + For(file, version, "ranges", string.Empty);
+
+    /// <summary>What the names of local copies of all versions of a file begin with, and hardly any other's.</summary>
+    public static string ForRangesOfAny(CacheableFile file) =>
+        string.Concat(SparsePrefix, Convert.ToHexStringLower(Digest(file.Store.Root.OriginalString, file.Key).AsSpan(0, FileDigestBytes)), "-");
+
+    /// <summary>The part of a local copy's name that <see cref="ForRangesOfAny"/> gives.</summary>
+    public static string AnyVersionOf(string rangesName) => rangesName[..Math.Min(rangesName.Length, SparsePrefix.Length + (2 * FileDigestBytes) + 1)];
 
     /// <summary>The name of a view of some row groups of a file.</summary>
     public static string ForView(CacheableFile file, ObjectEntry version, string rowGroups) => ViewPrefix + For(file, version, "view " + rowGroups, string.Empty);
@@ -30,10 +39,11 @@ internal static class CacheNames
     // compression by the extension.
     private static string For(CacheableFile file, ObjectEntry version, string kind, string extension)
     {
-        string[] parts = [file.Store.Root.OriginalString, file.Key, version.SizeBytes.ToString(CultureInfo.InvariantCulture), version.ETag, kind];
-        byte[] digest = SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', parts)));
+        byte[] digest = Digest(file.Store.Root.OriginalString, file.Key, version.SizeBytes.ToString(CultureInfo.InvariantCulture), version.ETag, kind);
         return Convert.ToHexStringLower(digest.AsSpan(0, 20)) + "-" + Readable(version.Name) + extension;
     }
+
+    private static byte[] Digest(params IEnumerable<string> parts) => SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', parts)));
 
     private static string Readable(string name)
     {

@@ -28,7 +28,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         time ??= TimeProvider.System;
         _index = new CacheIndex(options.Directory, options.BudgetBytes, time) { Evicted = CountEvicted };
         _fetcher = new RangeFetcher(options.FetchBufferBytes);
-        _versions = new FileVersions(_fetcher, options.RevalidateAfter, time);
+        _versions = new FileVersions(_fetcher, options, _index.IsKept, time);
         _decodes = new SemaphoreSlim(options.MaxConcurrentDecodes > 0 ? options.MaxConcurrentDecodes : Environment.ProcessorCount);
     }
 
@@ -169,11 +169,12 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             return new Opened(LocalNames.Of(path, file.ETag), null);
         }
 
-        ObjectEntry version = await _versions.OfAsync(file, cancellationToken);
+        (ObjectEntry version, ReadOnlyMemory<byte> end) = await _versions.WithEndAsync(file, cancellationToken);
         (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
         try
         {
             SparseFile copy = CopyOf(entry, version);
+            bool isNew = await copy.TakeEndAsync(file, version.ETag, end);
             if (columns is not null && await copy.ChooseAsync(file, version.ETag, columns, cancellationToken) is { } choice)
             {
                 return await OpenViewAsync(file, version, entry, copy, choice, columns, cancellationToken);
@@ -184,7 +185,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
                 bool hit = await copy.EnsureAsync(file, version.ETag, columns, cancellationToken);
                 if (!withoutData)
                 {
-                    CountOpened(hit);
+                    CountOpened(hit && !isNew);
                 }
             }
 
@@ -210,12 +211,14 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             return default;
         }
 
-        ObjectEntry version = await _versions.OfAsync(file, cancellationToken);
+        (ObjectEntry version, ReadOnlyMemory<byte> end) = await _versions.WithEndAsync(file, cancellationToken);
         (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
         EarlyFetch? begun = null;
         try
         {
-            begun = await CopyOf(entry, version).TryBeginAsync(file, version.ETag, columns, cancellationToken);
+            SparseFile copy = CopyOf(entry, version);
+            await copy.TakeEndAsync(file, version.ETag, end);
+            begun = await copy.TryBeginAsync(file, version.ETag, columns, cancellationToken);
         }
         finally
         {

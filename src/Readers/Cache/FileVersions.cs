@@ -6,7 +6,11 @@ using LakeHolo.Readers.Cache.Sparse;
 namespace LakeHolo.Readers.Cache;
 
 /// <summary>Which version of a file is the current one: its size and tag, asked for now and then.</summary>
-internal sealed class FileVersions(RangeFetcher fetcher, TimeSpan revalidateAfter, TimeProvider time)
+/// <param name="fetcher">Asks.</param>
+/// <param name="options">How long a tag is trusted.</param>
+/// <param name="isKept">Whether parts of the file may have been kept by an earlier process.</param>
+/// <param name="time">The clock.</param>
+internal sealed class FileVersions(RangeFetcher fetcher, DiskCacheOptions options, Func<CacheableFile, bool> isKept, TimeProvider time)
 {
     private const int MaxKnown = 200_000;
 
@@ -16,9 +20,33 @@ internal sealed class FileVersions(RangeFetcher fetcher, TimeSpan revalidateAfte
     /// <exception cref="LakeException">NotFound; FormatInvalid when its size is not the one that metadata tells.</exception>
     public async ValueTask<ObjectEntry> OfAsync(CacheableFile file, CancellationToken cancellationToken)
     {
-        ObjectEntry version = file is { ETag: not null, SizeBytes: >= 0 }
-            ? new ObjectEntry(file.Key, file.SizeBytes, default, file.ETag)
-            : await AskAsync(file, cancellationToken);
+        ObjectEntry version = TryGet(file) ?? Learn(file, await fetcher.HeadAsync(file, cancellationToken));
+        Check(file, version);
+        return version;
+    }
+
+    /// <summary>The version of a Parquet file whose footer will be read next; of one that was never seen the end comes with it.</summary>
+    /// <returns>The version and the file's last bytes; none where the version was known, or where parts of the file may be there already.</returns>
+    /// <exception cref="LakeException">As of <see cref="OfAsync"/>.</exception>
+    public async ValueTask<ObjectEnd> WithEndAsync(CacheableFile file, CancellationToken cancellationToken)
+    {
+        if (TryGet(file) is not null || _known.ContainsKey(NameOf(file)) || isKept(file))
+        {
+            return new ObjectEnd(await OfAsync(file, cancellationToken), default);
+        }
+
+        // Of a small file all is wanted at once.
+        int mostBytes = file.SizeBytes > 0 && file.SizeBytes <= options.WholeFileBytes ? (int)file.SizeBytes : fetcher.FooterGuess;
+        ObjectEnd end = await fetcher.EndAsync(file, mostBytes, cancellationToken);
+        Check(file, Learn(file, end.Entry));
+        return end;
+    }
+
+    /// <summary>Whoever asks next asks the store.</summary>
+    public void Forget(CacheableFile file) => _known.TryRemove(NameOf(file), out _);
+
+    private void Check(CacheableFile file, ObjectEntry version)
+    {
         if (file.SizeBytes >= 0 && version.SizeBytes != file.SizeBytes)
         {
             Forget(file);
@@ -26,31 +54,24 @@ internal sealed class FileVersions(RangeFetcher fetcher, TimeSpan revalidateAfte
                 $"The file has {version.SizeBytes} bytes, the table's metadata says {file.SizeBytes}: it changed under its name",
                 file.Store.Root.OriginalString + file.Key);
         }
-
-        return version;
     }
 
-    /// <summary>Whoever asks next asks the store.</summary>
-    public void Forget(CacheableFile file) => _known.TryRemove(NameOf(file), out _);
+    // What metadata tells, or the store did not long ago.
+    private ObjectEntry? TryGet(CacheableFile file) =>
+        file is { ETag: not null, SizeBytes: >= 0 } ? new ObjectEntry(file.Key, file.SizeBytes, default, file.ETag)
+        : _known.TryGetValue(NameOf(file), out (ObjectEntry Version, DateTimeOffset At) known) && time.GetUtcNow() - known.At < options.RevalidateAfter ? known.Version
+        : null;
 
-    private async ValueTask<ObjectEntry> AskAsync(CacheableFile file, CancellationToken cancellationToken)
+    private ObjectEntry Learn(CacheableFile file, ObjectEntry version)
     {
-        bool isRemote = file.Store.TryGetLocalPath(file.Key) is null;
-        DateTimeOffset now = time.GetUtcNow();
-        if (isRemote && _known.TryGetValue(NameOf(file), out (ObjectEntry Version, DateTimeOffset At) known) && now - known.At < revalidateAfter)
-        {
-            return known.Version;
-        }
-
-        ObjectEntry version = await fetcher.HeadAsync(file, cancellationToken);
-        if (isRemote)
+        if (file.Store.TryGetLocalPath(file.Key) is null)
         {
             if (_known.Count >= MaxKnown)
             {
                 _known.Clear();
             }
 
-            _known[NameOf(file)] = (version, now);
+            _known[NameOf(file)] = (version, time.GetUtcNow());
         }
 
         return version;

@@ -43,6 +43,12 @@ internal sealed class CountingStore(IObjectStore inner, bool isRemote = false) :
         return inner.ReadRangesAsync(key, ranges, ifMatch, cancellationToken);
     }
 
+    public ValueTask<ObjectEnd?> ReadEndAsync(string key, int mostBytes, CancellationToken cancellationToken = default)
+    {
+        _requests.Enqueue(key);
+        return inner.ReadEndAsync(key, mostBytes, cancellationToken);
+    }
+
     public ValueTask<bool> PutAsync(string key, ReadOnlyMemory<byte> content, PutCondition condition, CancellationToken cancellationToken = default)
     {
         _requests.Enqueue(key);

@@ -81,6 +81,26 @@ public abstract class ObjectStoreContract
         }
     }
 
+    [Theory]
+    [InlineData(1000, 100)]
+    [InlineData(1000, 1000)]
+    [InlineData(1000, 70_000)]
+    [InlineData(300_000, 65_536)]
+    [InlineData(1, 1)]
+    [InlineData(0, 100)]
+    public async Task The_end_of_an_object_comes_with_what_its_head_tells(int size, int mostBytes)
+    {
+        (IObjectStore store, Func<string, byte[], Task> write) = await OpenAsync();
+        byte[] content = Bytes(size);
+        await write("d/o", content);
+
+        ObjectEnd? end = await store.ReadEndAsync("d/o", mostBytes);
+
+        Assert.Equal(await store.HeadAsync("d/o"), end?.Entry);
+        Assert.Equal(content[Math.Max(0, size - mostBytes)..], end?.Bytes.ToArray());
+        Assert.Null(await store.ReadEndAsync("d/other", mostBytes));
+    }
+
     [Fact]
     public async Task A_rewritten_object_is_noticed_by_its_tag()
     {

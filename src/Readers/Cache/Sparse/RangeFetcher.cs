@@ -41,7 +41,23 @@ internal sealed class RangeFetcher(long bufferBytes) : IDisposable
         }
 
         return await file.Store.HeadAsync(file.Key, cancellationToken)
-            ?? throw LakeException.NotFound("The file does not exist", file.Store.Root.OriginalString + file.Key);
+            ?? throw Missing(file);
+    }
+
+    /// <summary>The file as it is now, and its end.</summary>
+    public async ValueTask<ObjectEnd> EndAsync(CacheableFile file, int mostBytes, CancellationToken cancellationToken)
+    {
+        await _buffers.WaitAsync(cancellationToken);
+        try
+        {
+            ObjectEnd? end = await file.Store.ReadEndAsync(file.Key, mostBytes, cancellationToken);
+            Count(end?.Bytes.Length ?? 0);
+            return end ?? throw Missing(file);
+        }
+        finally
+        {
+            _buffers.Release();
+        }
     }
 
     /// <summary>Fetches one range and hands its bytes over while they are in memory.</summary>
@@ -62,6 +78,8 @@ internal sealed class RangeFetcher(long bufferBytes) : IDisposable
     }
 
     public void Dispose() => _buffers.Dispose();
+
+    private static LakeException Missing(CacheableFile file) => LakeException.NotFound("The file does not exist", file.Store.Root.OriginalString + file.Key);
 
     private void Count(long bytes)
     {

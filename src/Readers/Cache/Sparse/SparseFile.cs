@@ -26,6 +26,7 @@ internal sealed partial class SparseFile : IDisposable
     private volatile bool _hasFooter;
     private volatile ParquetLayout? _layout;
     private volatile bool _isWhole;
+    private long _uncounted; // of the end that came with the version
 
     public SparseFile(CacheIndex index, CacheEntry entry, RangeFetcher fetcher, long sizeBytes, DiskCacheOptions options)
     {
@@ -72,10 +73,39 @@ internal sealed partial class SparseFile : IDisposable
             cancellationToken);
     }
 
+    /// <summary>Keeps the end of the file, which came with its version. Waits for nobody: who is at the file fetches it too.</summary>
+    /// <returns>Whether it was new.</returns>
+    public async ValueTask<bool> TakeEndAsync(CacheableFile source, string etag, ReadOnlyMemory<byte> bytes)
+    {
+        if (bytes.IsEmpty || !await _gate.WaitAsync(0, CancellationToken.None))
+        {
+            return false;
+        }
+
+        return await WithHeldFileAsync(source, etag, async fetch =>
+        {
+            ByteRange end = End(bytes.Length);
+            if (Ranges.Missing([end], _segments) is not [var missing] || missing != end)
+            {
+                return false;
+            }
+
+            await fetch.KeepAsync(end, take => take(bytes).AsTask());
+            _uncounted += end.Length;
+            SegmentMap.Write(MapPath, _index.NewTemporaryPath(), _sizeBytes, _segments);
+            return true;
+        });
+    }
+
     // One at a time for each file.
     private async Task<T> WithFileAsync<T>(CacheableFile source, string etag, Func<Fetch, Task<T>> act, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken);
+        return await WithHeldFileAsync(source, etag, act);
+    }
+
+    private async Task<T> WithHeldFileAsync<T>(CacheableFile source, string etag, Func<Fetch, Task<T>> act)
+    {
         try
         {
             using SafeFileHandle handle = OpenLocal();
@@ -217,7 +247,10 @@ internal sealed partial class SparseFile : IDisposable
     {
         await VerifyAsync(handle, wanted, cancellationToken);
         List<ByteRange> missing = Ranges.Missing(wanted, _segments);
-        StorageUse.Current?.CountCached(Math.Max(0, wanted.Sum(r => r.Length) - missing.Sum(r => r.Length)));
+        long there = Math.Max(0, wanted.Sum(r => r.Length) - missing.Sum(r => r.Length));
+        long isNew = Math.Min(there, _uncounted); // was fetched for this
+        _uncounted -= isNew;
+        StorageUse.Current?.CountCached(there - isNew);
         return Ranges.Requests(missing, RangeFetcher.MaxRequestBytes);
     }
 
@@ -274,13 +307,17 @@ internal sealed partial class SparseFile : IDisposable
 
         public SafeFileHandle Handle { get; } = handle;
 
-        public async ValueTask RunAsync(ByteRange range, CancellationToken cancellationToken)
+        public ValueTask RunAsync(ByteRange range, CancellationToken cancellationToken) =>
+            KeepAsync(range, take => owner._fetcher.FetchAsync(Source, etag, range, take, cancellationToken));
+
+        /// <summary>Writes a range whose bytes are handed over by a source.</summary>
+        public async ValueTask KeepAsync(ByteRange range, Func<Func<ReadOnlyMemory<byte>, ValueTask>, Task> source)
         {
             owner._index.Grow(owner._entry, range.Length);
             bool stored = false;
             try
             {
-                await owner._fetcher.FetchAsync(Source, etag, range, WriteAsync, cancellationToken);
+                await source(WriteAsync);
                 stored = true;
             }
             finally
