@@ -150,6 +150,9 @@ public sealed partial class LakeEngine : IQueryService, IDisposable
         _planning.Dispose();
     }
 
+    /// <summary>Whether what plans statements answers, as <see cref="EngineDatabase.IsUsable"/>.</summary>
+    public bool IsUsable() => _planning.IsUsable();
+
     /// <summary>Binds every filter and mask to the tables that are there.</summary>
     /// <exception cref="LakeException">QueryInvalid, with all faults by the names of their settings.</exception>
     public void CheckAccess() => _access.Check(_planning, _catalog);

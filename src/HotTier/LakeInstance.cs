@@ -16,6 +16,8 @@ namespace LakeHolo.HotTier;
 /// <summary>One LakeHolo: catalog, readers, engine and hot tier put together, with the background sync that keeps them current.</summary>
 public sealed class LakeInstance : IAsyncDisposable
 {
+    private static readonly TimeSpan LookAtEngineEvery = TimeSpan.FromSeconds(1);
+
     private readonly LakeOptions _options;
     private readonly EngineDatabase _database;
     private readonly DiskCache _cache;
@@ -26,6 +28,7 @@ public sealed class LakeInstance : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _loops = [];
+    private readonly TaskCompletionSource _engineLost = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private LakeInstance(LakeOptions options, ILoggerFactory loggers, TimeProvider time)
     {
@@ -61,11 +64,18 @@ public sealed class LakeInstance : IAsyncDisposable
     /// <summary>The copies.</summary>
     internal HotStore Store => _store;
 
+    /// <summary>The engine.</summary>
+    internal EngineDatabase Database => _database;
+
     /// <summary>SQL in, Arrow out.</summary>
     public LakeEngine Engine { get; }
 
     /// <summary>The tables.</summary>
     public CatalogService Catalog { get; }
+
+    /// <summary>Ends when the engine refuses every statement, which it does after an error inside itself. Then only another instance over the same folders helps; looked at once
+    /// syncs have begun.</summary>
+    public Task EngineLost => _engineLost.Task;
 
     /// <summary>Whether another process has the hot copies and the cache of a data folder; two may not share them.</summary>
     public static bool IsInUse(string dataDirectory) => HotStore.IsInUse(HotFolder(dataDirectory));
@@ -103,6 +113,7 @@ public sealed class LakeInstance : IAsyncDisposable
     public void StartSync()
     {
         _loops.Add(Task.Run(() => PatrolAsync(_stop.Token)));
+        _loops.Add(Task.Run(() => LookAtEngineAsync(_stop.Token)));
         foreach (LakeSource source in _options.Sources)
         {
             _loops.Add(Task.Run(() => SyncLoopAsync(source, _stop.Token)));
@@ -171,6 +182,27 @@ public sealed class LakeInstance : IAsyncDisposable
         try
         {
             await new HotPatrol(_tier, _store, Catalog, _options.HotVerifyBytes, _time, _logger).RunAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopping.
+        }
+    }
+
+    private async Task LookAtEngineAsync(CancellationToken cancellationToken)
+    {
+        using var clock = new PeriodicTimer(LookAtEngineEvery, _time);
+        try
+        {
+            while (await clock.WaitForNextTickAsync(cancellationToken))
+            {
+                if (!_database.IsUsable() || !Engine.IsUsable())
+                {
+                    Log.EngineLost(_logger);
+                    _engineLost.SetResult();
+                    return;
+                }
+            }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

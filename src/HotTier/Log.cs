@@ -28,6 +28,9 @@ internal static partial class Log
     [LoggerMessage(4009, LogLevel.Warning, "Hot copy of {Table} was not verified: {Error}")]
     public static partial void VerifyFailed(ILogger logger, string table, string error);
 
+    [LoggerMessage(4010, LogLevel.Critical, "The engine failed inside and refuses every statement: the instance has to be opened anew")]
+    public static partial void EngineLost(ILogger logger);
+
     [LoggerMessage(4008, LogLevel.Warning, "Denied to {User} at {Client}: {Reason}, for {Statement}")]
     public static partial void AccessDenied(ILogger logger, string user, string client, string reason, string statement);
 

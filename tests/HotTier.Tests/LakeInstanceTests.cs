@@ -105,6 +105,40 @@ public sealed class LakeInstanceTests : IDisposable
     }
 
     [Fact]
+    public async Task An_engine_that_failed_inside_is_noticed_and_the_next_instance_answers()
+    {
+        await using var lake = new SmallLake();
+        await lake.StartAsync();
+        lake.Write("dwd/t/a.parquet", "SELECT range AS x FROM range(1000)");
+        await lake.RowsAsync("SYNC");
+        await lake.RowsAsync("PROMOTE dwd.t");
+        lake.Instance.StartSync();
+
+        // Plans of such joins cannot run twice (DuckDB 1.5.6).
+        using (DuckDBConnection connection = lake.Instance.Database.OpenConnection())
+        {
+            EngineDatabase.Execute(connection, "CREATE TEMP TABLE a AS SELECT range AS t, range % 10 AS k FROM range(30000)");
+            EngineDatabase.Execute(connection, "PREPARE twice AS SELECT x.t, y.t FROM a x ASOF JOIN a y ON x.k = y.k AND x.t >= y.t");
+            EngineDatabase.Execute(connection, "EXECUTE twice");
+            Assert.False(lake.Instance.EngineLost.IsCompleted);
+            DuckDBException inside = Assert.Throws<DuckDBException>(() => EngineDatabase.Execute(connection, "EXECUTE twice"));
+            Assert.StartsWith("INTERNAL Error", inside.Message, StringComparison.Ordinal);
+        }
+
+        await lake.Instance.EngineLost.WaitAsync(TimeSpan.FromSeconds(30));
+        foreach (string sql in (string[])["SELECT sum(x) FROM dwd.t", "SELECT x + 1 FROM dwd.t ORDER BY x LIMIT 1"])
+        {
+            LakeException e = await Assert.ThrowsAsync<LakeException>(() => lake.RowsAsync(sql));
+            Assert.Equal((LakeErrorKind.StorageUnavailable, true), (e.Kind, e.IsTransient));
+            Assert.DoesNotContain(".so", e.Message, StringComparison.Ordinal);
+        }
+
+        await lake.StartAsync();
+        Assert.Equal(["1000|999"], await lake.RowsAsync("SELECT count(*), max(x) FROM dwd.t"));
+        Assert.Equal(["ready"], await lake.RowsAsync("SELECT state FROM lakeholo.hot_tables"));
+    }
+
+    [Fact]
     public async Task What_a_killed_process_spilled_is_deleted_at_the_next_start()
     {
         Directory.CreateDirectory(Spill);

@@ -28,6 +28,9 @@ internal sealed class PlanningEngine : IDisposable
     private readonly ConcurrentDictionary<string, Lazy<bool>> _tables = new(StringComparer.Ordinal);
     private readonly ConditionalWeakTable<Schema, string> _names = [];
 
+    /// <summary>Whether it answers, as <see cref="EngineDatabase.IsUsable"/>.</summary>
+    public bool IsUsable() => _database.IsUsable();
+
     /// <summary>Runs something on a connection of this engine.</summary>
     public T With<T>(Func<DuckDBConnection, T> use)
     {

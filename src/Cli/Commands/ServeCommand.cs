@@ -73,6 +73,17 @@ internal static class ServeCommand
 
         using ILoggerFactory loggers = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information)
             .AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning));
+        Task stopped = StoppedAsync(cancellationToken);
+        while (!await ServeAsync(configuration, loggers, stopped, cancellationToken))
+        {
+            Console.WriteLine("The engine failed: connections are closed, and everything is opened anew");
+        }
+    }
+
+    /// <summary>Serves until it is told to stop, or until the engine is lost.</summary>
+    /// <returns>Whether it was told to stop.</returns>
+    private static async Task<bool> ServeAsync(LakeConfiguration configuration, ILoggerFactory loggers, Task stopped, CancellationToken cancellationToken)
+    {
         await using LakeInstance instance = await Globals.OpenAsync(configuration.ToLakeOptions(), loggers, cancellationToken);
         var options = new FlightServerOptions
         {
@@ -98,7 +109,7 @@ internal static class ServeCommand
         }
 
         Console.WriteLine($"Serving Flight SQL on {configuration.Listen}; stop with Ctrl-C");
-        await StoppedAsync(cancellationToken);
+        return await Task.WhenAny(stopped, instance.EngineLost) == stopped;
     }
 
     private static async Task StoppedAsync(CancellationToken cancellationToken)

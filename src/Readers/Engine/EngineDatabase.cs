@@ -77,6 +77,25 @@ public sealed class EngineDatabase : IDisposable
         return command.ExecuteScalar() as string ?? "nothing";
     }
 
+    /// <summary>Whether it answers. After an error inside itself it refuses every statement: then only a new one helps.</summary>
+    public bool IsUsable()
+    {
+        try
+        {
+            using DuckDBConnection connection = OpenConnection();
+            Execute(connection, "SELECT 1");
+            return true;
+        }
+        catch (DuckDBException e) when (IsFailureInside(e))
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Whether an error is one inside the engine (a check of its own failed), or a statement's that was refused because of an earlier one.</summary>
+    public static bool IsFailureInside(Exception error) =>
+        error.Message.StartsWith("INTERNAL Error", StringComparison.Ordinal) || error.Message.Contains("because of a previous fatal error", StringComparison.Ordinal);
+
     /// <summary>Opens a connection; the caller disposes it. One thread at a time.</summary>
     public DuckDBConnection OpenConnection()
     {
