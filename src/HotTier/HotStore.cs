@@ -126,6 +126,23 @@ internal sealed partial class HotStore : IDisposable
         }
     }
 
+    /// <summary>Takes a copy out of service that the engine refuses to read because a checkpoint of its file failed, for want of room, say. Its rows are safe: a restart finds them.</summary>
+    public void QuarantineIfRefused(HotCopy copy)
+    {
+        using DuckDBConnection connection = Engine.OpenConnection();
+        try
+        {
+            EngineDatabase.Execute(connection, $"SELECT 1 FROM {copy.Database.Rows} LIMIT 0");
+        }
+        catch (DuckDBException e) when (e.Message.Contains("because checkpointing failed", StringComparison.Ordinal))
+        {
+            lock (_gate)
+            {
+                copy.Quarantine();
+            }
+        }
+    }
+
     /// <summary>Drops a build that will not be published.</summary>
     public void Discard(HotBuild build) => Discard(build.Copy);
 

@@ -250,9 +250,19 @@ internal sealed partial class HotTierController(HotStore store, CatalogService c
                 return Outcome(table, "unchanged", current, started);
             }
 
-            string? why = snapshot is QuerySnapshot query
-                ? await FollowAsync(table, current, query, cancellationToken)
-                : await FollowAsync(table, current, snapshot, cancellationToken);
+            string? why;
+            try
+            {
+                why = snapshot is QuerySnapshot query
+                    ? await FollowAsync(table, current, query, cancellationToken)
+                    : await FollowAsync(table, current, snapshot, cancellationToken);
+            }
+            catch (LakeException)
+            {
+                store.QuarantineIfRefused(current);
+                throw;
+            }
+
             if (why is null)
             {
                 current.KnownNewestAt = askedAt;

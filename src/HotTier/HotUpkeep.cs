@@ -47,8 +47,9 @@ internal sealed class HotUpkeep(HotStore store, HotLimits limits, ILogger logger
         }
         catch (Exception e) when (e is DuckDBException or LakeException or IOException)
         {
-            // The copy itself is right; a reader may only have been in the way.
+            // A reader may only have been in the way.
             Log.UpkeepFailed(logger, copy.Record.FullName, e.Message);
+            store.QuarantineIfRefused(copy);
             return copy;
         }
     }

@@ -54,6 +54,26 @@ public sealed class FullDiskTests : OverOneTable
         await AnswersAsync(Sums, fresh, "hot");
     }
 
+    [Fact]
+    public async Task A_copy_whose_checkpoint_finds_no_room_goes_out_of_service_and_is_built_anew_once_there_is_room()
+    {
+        NeedsMount();
+        await Lake.StartAsync();
+        await Lake.RowsAsync("PROMOTE TABLE dwd.t");
+        Fill(leave: 1 << 20);
+        Lake.Write("dwd/t/2.parquet", "SELECT (hash(i) // 4096)::BIGINT AS x FROM range(50000) t(i)");
+        string[] fresh = (await Lake.AnswerAsync(Sums)).Rows;
+
+        await Lake.RowsAsync("REFRESH TABLE dwd.t"); // its log of changes finds room
+
+        await AnswersAsync(Sums, fresh, "lake");
+        Assert.Equal(["quarantined"], await Lake.RowsAsync("SELECT state FROM lakeholo.hot_tables"));
+        File.Delete(Ballast);
+        await Lake.RowsAsync("REFRESH TABLE dwd.t");
+        await AnswersAsync(Sums, fresh, "hot");
+        Assert.Contains("|verified|", (await Lake.RowsAsync("VERIFY TABLE dwd.t"))[0], StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData(" ORDER BY x")]
@@ -89,7 +109,14 @@ public sealed class FullDiskTests : OverOneTable
 
     private void NeedsMount() => Assert.SkipUnless(_isMounted, "A small file system of its own cannot be mounted here (needs Linux and the right to mount)");
 
-    private void Fill()
+    private void Fill(int leave = 0)
+    {
+        WriteWhatFits();
+        using FileStream file = File.OpenWrite(Ballast);
+        file.SetLength(file.Length - leave);
+    }
+
+    private void WriteWhatFits()
     {
         using FileStream file = File.Create(Ballast);
         byte[] block = new byte[4096];
