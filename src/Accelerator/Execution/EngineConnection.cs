@@ -29,26 +29,12 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
     /// <summary>Whether a text is among them.</summary>
     internal bool Keeps(string sql) => _prepared.ContainsKey(sql);
 
-    /// <summary>Whether values can be bound here as they would be by a command.</summary>
-    public static bool CanBind(IReadOnlyList<object?> values)
-    {
-        foreach (object? value in values)
-        {
-            if (value is not (null or bool or short or int or long or float or double or string))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
     /// <summary>Stops what runs, from any thread.</summary>
     public void Interrupt() => NativeMethods.Startup.DuckDBInterrupt(connection.NativeConnection);
 
     /// <summary>Runs a statement, prepared by its text when it comes for the first time.</summary>
     /// <param name="sql">The text.</param>
-    /// <param name="values">Values of its markers, that <see cref="CanBind"/> accepts.</param>
+    /// <param name="values">Values of its markers, that <see cref="BoundValues.AreBindable"/> accepts.</param>
     /// <param name="schema">Columns of its rows, known from an execution with values of the same types.</param>
     /// <param name="version">Another one with every change of the rows that it reads.</param>
     /// <exception cref="EngineException">The engine's message.</exception>
@@ -57,7 +43,7 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
 
     /// <summary>Runs a statement that is not kept.</summary>
     /// <param name="sql">The text.</param>
-    /// <param name="values">Values of its markers, that <see cref="CanBind"/> accepts.</param>
+    /// <param name="values">Values of its markers, that <see cref="BoundValues.AreBindable"/> accepts.</param>
     /// <exception cref="EngineException">The engine's message.</exception>
     public PreparedRows Execute(string sql, IReadOnlyList<object?> values)
     {
@@ -66,7 +52,7 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
             (sql, values) = (late, FileScans.LateValues);
         }
 
-        DuckDBPreparedStatement statement = PrepareNew(sql);
+        DuckDBPreparedStatement statement = PrepareNew(connection, sql);
         try
         {
             return Execute(statement, values, null, isKept: false);
@@ -96,17 +82,32 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
         connection.Dispose();
     }
 
-    private PreparedRows Execute(DuckDBPreparedStatement statement, IReadOnlyList<object?> values, Schema? schema, bool isKept)
+    /// <summary>The rows of a statement whose columns are texts, such as an EXPLAIN.</summary>
+    /// <param name="connection">Where it runs.</param>
+    /// <param name="sql">The text.</param>
+    /// <param name="values">Values of its markers, that <see cref="BoundValues.AreBindable"/> accepts.</param>
+    /// <exception cref="EngineException">The engine's message.</exception>
+    public static List<string?[]> Texts(DuckDBConnection connection, string sql, IReadOnlyList<object?> values)
     {
-        for (int i = 0; i < values.Count; i++)
+        using DuckDBPreparedStatement statement = PrepareNew(connection, sql);
+        DuckDBResult result = Run(statement, values);
+        using DuckDBArrowOptions options = NativeMethods.Arrow.DuckDBResultGetArrowOptions(ref result);
+        using var rows = new PreparedRows(result, options, EngineSchema.Of(ref result, options), null);
+        var texts = new List<string?[]>();
+        while (rows.Next() is { } batch)
         {
-            if (Bind(statement, i + 1, values[i]) != DuckDBState.Success)
+            using (batch)
             {
-                throw new EngineException(NativeMethods.PreparedStatements.DuckDBPrepareError(statement) ?? "the value cannot be bound");
+                texts.AddRange(Enumerable.Range(0, batch.Length).Select(row => Enumerable.Range(0, batch.ColumnCount).Select(c => ((StringArray)batch.Column(c)).GetString(row)).ToArray()));
             }
         }
 
-        DuckDBResult result = PendingExecution.Run(statement);
+        return texts;
+    }
+
+    private PreparedRows Execute(DuckDBPreparedStatement statement, IReadOnlyList<object?> values, Schema? schema, bool isKept)
+    {
+        DuckDBResult result = Run(statement, values);
         try
         {
             _options ??= NativeMethods.Arrow.DuckDBResultGetArrowOptions(ref result);
@@ -119,18 +120,18 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
         }
     }
 
-    private static DuckDBState Bind(DuckDBPreparedStatement statement, long index, object? value) => value switch
+    private static DuckDBResult Run(DuckDBPreparedStatement statement, IReadOnlyList<object?> values)
     {
-        null => NativeMethods.PreparedStatements.DuckDBBindNull(statement, index),
-        bool v => NativeMethods.PreparedStatements.DuckDBBindBoolean(statement, index, v),
-        short v => NativeMethods.PreparedStatements.DuckDBBindInt16(statement, index, v),
-        int v => NativeMethods.PreparedStatements.DuckDBBindInt32(statement, index, v),
-        long v => NativeMethods.PreparedStatements.DuckDBBindInt64(statement, index, v),
-        float v => NativeMethods.PreparedStatements.DuckDBBindFloat(statement, index, v),
-        double v => NativeMethods.PreparedStatements.DuckDBBindDouble(statement, index, v),
-        string v => NativeMethods.PreparedStatements.DuckDBBindVarchar(statement, index, v),
-        _ => throw new ArgumentException($"Values of type {value.GetType()} are not bound here"),
-    };
+        for (int i = 0; i < values.Count; i++)
+        {
+            if (BoundValues.Bind(statement, i + 1, values[i]) != DuckDBState.Success)
+            {
+                throw new EngineException(NativeMethods.PreparedStatements.DuckDBPrepareError(statement) ?? "the value cannot be bound");
+            }
+        }
+
+        return PendingExecution.Run(statement);
+    }
 
     private DuckDBPreparedStatement Prepare(string sql, string version, Action? isKept)
     {
@@ -141,7 +142,7 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
             return known.Statement;
         }
 
-        DuckDBPreparedStatement statement = PrepareNew(sql);
+        DuckDBPreparedStatement statement = PrepareNew(connection, sql);
         known?.Statement.Dispose();
         if (known is null && _prepared.Count >= MaxPrepared)
         {
@@ -154,7 +155,7 @@ internal sealed class EngineConnection(DuckDBConnection connection) : IDisposabl
         return statement;
     }
 
-    private DuckDBPreparedStatement PrepareNew(string sql)
+    private static DuckDBPreparedStatement PrepareNew(DuckDBConnection connection, string sql)
     {
         DuckDBState state = NativeMethods.PreparedStatements.DuckDBPrepare(connection.NativeConnection, sql, out DuckDBPreparedStatement statement);
         if (state != DuckDBState.Success)

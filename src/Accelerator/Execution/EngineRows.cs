@@ -45,7 +45,7 @@ internal struct BatchGroup(long begun)
 /// most often these are all.</summary>
 /// <param name="connection">Where it runs.</param>
 /// <param name="sql">The text.</param>
-/// <param name="parameters">Values of its markers, that <see cref="EngineConnection.CanBind"/> accepts.</param>
+/// <param name="parameters">Values of its markers, that <see cref="BoundValues.AreBindable"/> accepts.</param>
 /// <param name="known">What is known of it, if it is to be kept.</param>
 /// <param name="version">Of one that is to be kept: another one with every change of the rows that it reads.</param>
 internal sealed class StatementRows(EngineConnection connection, string sql, IReadOnlyList<object?> parameters, RepeatedStatement? known, string version) : IEngineRows

@@ -71,14 +71,14 @@ internal static class ParameterValues
             LargeBinaryArray a => a.GetBytes(row).ToArray(),
             Date32Array a => DateOnly.FromDayNumber(DateOnly.FromDateTime(DateTime.UnixEpoch).DayNumber + a.GetValue(row)!.Value),
             Date64Array a => a.GetDateOnly(row),
-            TimestampArray a => Timestamp(a, row),
-            Time32Array or Time64Array => Time(array, row),
+            TimestampArray a => Timestamp(a, row, index),
+            Time32Array or Time64Array => Time(array, row, index),
             DictionaryArray a => Value(a.Dictionary, DictionaryIndex(a.Indices, row), index),
             _ => throw LakeException.QueryInvalid($"Parameter {index + 1} has the type {array.Data.DataType.Name}, which cannot be bound"),
         };
     }
 
-    private static object Timestamp(TimestampArray array, int row)
+    private static object Timestamp(TimestampArray array, int row, int index)
     {
         var type = (TimestampType)array.Data.DataType;
         long value = array.Values[row];
@@ -87,18 +87,21 @@ internal static class ParameterValues
             TimeUnit.Second => checked(value * TimeSpan.TicksPerSecond),
             TimeUnit.Millisecond => checked(value * TimeSpan.TicksPerMillisecond),
             TimeUnit.Microsecond => checked(value * TimeSpan.TicksPerMicrosecond),
-            _ => (value / 100) - (value % 100 < 0 ? 1 : 0),
+            _ => OfNanoseconds(value, index),
         };
         DateTime time = DateTime.UnixEpoch.AddTicks(ticks);
         return type.Timezone is null ? DateTime.SpecifyKind(time, DateTimeKind.Unspecified) : new DateTimeOffset(time, TimeSpan.Zero);
     }
 
-    private static TimeOnly Time(IArrowArray array, int row) => array switch
+    private static TimeOnly Time(IArrowArray array, int row, int index) => array switch
     {
         Time32Array a => new TimeOnly(a.GetValue(row)!.Value * (((Time32Type)a.Data.DataType).Unit == TimeUnit.Second ? TimeSpan.TicksPerSecond : TimeSpan.TicksPerMillisecond)),
-        Time64Array a => new TimeOnly(((Time64Type)a.Data.DataType).Unit == TimeUnit.Microsecond ? a.GetValue(row)!.Value * TimeSpan.TicksPerMicrosecond : a.GetValue(row)!.Value / 100),
+        Time64Array a => new TimeOnly(((Time64Type)a.Data.DataType).Unit == TimeUnit.Microsecond ? a.GetValue(row)!.Value * TimeSpan.TicksPerMicrosecond : OfNanoseconds(a.GetValue(row)!.Value, index)),
         _ => throw new ArgumentException("Not an array of times"),
     };
+
+    private static long OfNanoseconds(long value, int index) => value % 1000 == 0 ? value / 100
+        : throw LakeException.QueryInvalid($"Parameter {index + 1} is finer than a microsecond, which cannot be bound; give it as a text, and CAST(? AS TIMESTAMP_NS) in the statement");
 
     private static int DictionaryIndex(IArrowArray indices, int row) => indices switch
     {

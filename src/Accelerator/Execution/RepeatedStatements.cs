@@ -41,7 +41,7 @@ internal sealed class RepeatedStatements
     private readonly ConcurrentDictionary<string, RepeatedStatement> _known = new(StringComparer.Ordinal);
 
     /// <summary>The key of a statement; null for one that is not kept.</summary>
-    public static string? KeyOf(string sql, IReadOnlyList<object?> values) => sql.Length > MaxLength || !EngineConnection.CanBind(values)
+    public static string? KeyOf(string sql, IReadOnlyList<object?> values) => sql.Length > MaxLength || !BoundValues.ArePlain(values)
         ? null
         : values.Count == 0 ? sql
         : string.Create(sql.Length + values.Count, (sql, values), static (span, state) =>

@@ -202,7 +202,7 @@ internal sealed class StatementExecutor : IDisposable
         statement.Connection = connection;
         string? key = plan.Version is not null && prefix.Length == 0 ? RepeatedStatements.KeyOf(plan.Sql, parameters) : null;
         RepeatedStatement? known = key is null ? null : _repeated.Find(key);
-        IEngineRows rows = prefix.Length == 0 && EngineConnection.CanBind(parameters)
+        IEngineRows rows = prefix.Length == 0 && BoundValues.AreBindable(parameters)
             ? new StatementRows(connection, plan.Sql, parameters, known is not null && (parameters.Count > 0 || known.IsWorthItsPlan) ? known : null, plan.Version ?? string.Empty)
             : new CommandRows(connection, prefix + plan.Sql, parameters);
         try

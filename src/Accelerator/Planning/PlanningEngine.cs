@@ -7,6 +7,7 @@ using System.Text.Json.Nodes;
 using Apache.Arrow;
 using Apache.Arrow.Types;
 using DuckDB.NET.Data;
+using LakeHolo.Accelerator.Execution;
 using LakeHolo.LakeCatalog;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Scanning;
@@ -70,22 +71,7 @@ internal sealed class PlanningEngine : IDisposable
     /// <exception cref="LakeException">QueryInvalid with the engine's message.</exception>
     public static IReadOnlyList<(string Name, string Type)> Describe(DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
     {
-        using DuckDBCommand command = Bindable(connection, "DESCRIBE " + sql, parameters);
-        try
-        {
-            using DuckDBDataReader reader = command.ExecuteReader();
-            var columns = new List<(string, string)>();
-            while (reader.Read())
-            {
-                columns.Add((reader.GetString(0), reader.GetString(1)));
-            }
-
-            return columns;
-        }
-        catch (DuckDBException e)
-        {
-            throw LakeException.QueryInvalid(UserMessage(e), e);
-        }
+        return [.. Texts(connection, "DESCRIBE " + sql, parameters).Select(r => (r[0]!, r[1]!))];
     }
 
     /// <summary>The Arrow schema that the engine gives for result columns.</summary>
@@ -137,12 +123,10 @@ internal sealed class PlanningEngine : IDisposable
     public static IReadOnlyDictionary<string, ScanNeeds> Needs(
         DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
     {
-        using DuckDBCommand command = Bindable(connection, "EXPLAIN (FORMAT JSON) " + sql, parameters);
-        using DuckDBDataReader reader = Read(command);
         var needs = new Dictionary<string, ScanNeeds>(StringComparer.Ordinal);
-        while (reader.Read())
+        foreach (string?[] row in Texts(connection, "EXPLAIN (FORMAT JSON) " + sql, parameters))
         {
-            Collect(JsonNode.Parse(reader.GetString(1), null, new System.Text.Json.JsonDocumentOptions { MaxDepth = 2000 }), null, null, needs);
+            Collect(JsonNode.Parse(row[1]!, null, new System.Text.Json.JsonDocumentOptions { MaxDepth = 2000 }), null, null, needs);
         }
 
         return needs;
@@ -160,35 +144,38 @@ internal sealed class PlanningEngine : IDisposable
 
     private static string ColumnsOf(Schema schema) => string.Join(", ", schema.FieldsList.Select(f => $"{SqlText.Identifier(f.Name)} {SqlText.TypeOf(f)}"));
 
-    private static DuckDBDataReader Read(DuckDBCommand command)
+    /// <summary>The first two columns of a DESCRIBE or an EXPLAIN.</summary>
+    /// <exception cref="LakeException">QueryInvalid: the engine's message without the excerpt of a text that the user did not write, also for a parameter that does not fit its place.</exception>
+    private static List<string?[]> Texts(DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
     {
         try
         {
-            return command.ExecuteReader();
+            if (parameters.Count > 0 && BoundValues.AreBindable(parameters))
+            {
+                return EngineConnection.Texts(connection, sql, parameters);
+            }
+
+            using DuckDBCommand command = connection.CreateCommand();
+            command.CommandText = sql;
+            foreach (object? value in parameters)
+            {
+                command.Parameters.Add(new DuckDBParameter(value ?? DBNull.Value));
+            }
+
+            using DuckDBDataReader reader = command.ExecuteReader();
+            var rows = new List<string?[]>();
+            while (reader.Read())
+            {
+                rows.Add([reader.GetString(0), reader.GetString(1)]);
+            }
+
+            return rows;
         }
-        catch (DuckDBException e)
+        catch (Exception e) when (e is DuckDBException or EngineException)
         {
-            throw LakeException.QueryInvalid(UserMessage(e), e); // a parameter that does not fit its place
+            int excerpt = e.Message.IndexOf("\n\nLINE ", StringComparison.Ordinal);
+            throw LakeException.QueryInvalid(excerpt < 0 ? e.Message : e.Message[..excerpt], e);
         }
-    }
-
-    /// <summary>The engine's message without the excerpt of a text that the user did not write.</summary>
-    private static string UserMessage(DuckDBException e)
-    {
-        int excerpt = e.Message.IndexOf("\n\nLINE ", StringComparison.Ordinal);
-        return excerpt < 0 ? e.Message : e.Message[..excerpt];
-    }
-
-    private static DuckDBCommand Bindable(DuckDBConnection connection, string sql, IReadOnlyList<object?> parameters)
-    {
-        DuckDBCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        foreach (object? value in parameters)
-        {
-            command.Parameters.Add(new DuckDBParameter(value ?? DBNull.Value));
-        }
-
-        return command;
     }
 
     // filterAbove and topAbove: what a FILTER right above a scan asks for, and the first sort key of a TOP_N on the way down to it.

@@ -39,7 +39,14 @@ public sealed class HabitsTests : IAsyncLifetime
             ("select date '2024-01-03' - date '2024-01-01', timestamp '2024-01-31' + interval '1 month'", "2|2024-02-29 00:00:00"),
             ("select split_part('a,b', ',', 2), position('b' in 'abc'), substring('abc' from 2 for 1), trim(both ' ' from ' a ')", "b|2|b|a"),
             ("values (1, 'a')", "1|a"),
-            ("select customer::varchar(3), cast(customer as char(3)) from dwd.orders where order_id = 3", "customer 3|customer 3"), // PostgreSQL cuts; README.md says so.
+
+            // Texts are cut; blanks of a CHAR are written and do not count.
+            ("select customer::varchar(3), cast(customer as char(3)), customer::char(12), upper(customer)::pg_catalog.bpchar x from dwd.orders where order_id = 3", "cus|cus|customer 3  |CUSTOMER 3"),
+            ("select 'abc'::varchar(2), varchar(2) 'abc', 'äöü'::character varying(2), cast('abc' as character varying(1)), 12345::varchar(3), (1 + 1)::text::varchar(5), null::varchar(3)", "ab|ab|äö|a|123|2|∅"),
+            ("select 'x'::bpchar, 'abc'::char, bpchar 'y', 'ab'::character(3), 'abc'::char(2)::text, 'x'::bpchar = 'x', upper('a'::bpchar) || 'b'", "x|a|y|ab |ab|t|Ab"),
+            ("select count(*) from dwd.orders where order_id < 7 and customer = 'customer 3'::bpchar and customer = any(array['customer 3']::varchar[])", "1"),
+            ("select order_id from dwd.orders where order_id < 7 and customer::varchar(10) = 'customer 3' and left(customer::varchar(10), 1) = 'c'", "3"),
+            ("select char from (select 'a' as char) t", "a"),
 
             // Patterns are searched for, a dot is a line's end too.
             ("select 'abc' ~ 'b', 'abc' ~* 'B', 'abc' !~ 'b', 'abc' !~* 'X', E'a\nb' ~ 'a.b'", "t|t|f|t|t"),
@@ -76,6 +83,8 @@ public sealed class HabitsTests : IAsyncLifetime
         {
             "select to_char(12.5, '999.99')", "select 'a' ~ any(array['a'])", "select 'a' ~ '(?x)a'", "select 'a' ~ '\\mb'", "select 'a' similar to 'b' escape 'c'", "select 'a' similar to (select 'b')",
             "select 'a' ~ 'b' + 1", "select '1e-50'::numeric", "select row(1, 'a')", "explain (format json) select 1", "select '\\001'::bytea",
+            "select 'ab'::char(3) || 'c'", "select 1 from dwd.orders where customer::char(20) = 'x'", "select 'x '::bpchar = 'x'", "select distinct customer::bpchar from dwd.orders", "select array['a']::char(3)[]",
+            "select case when true then 'a' end::varchar(3)", "select x from (select customer::char(20) as x from dwd.orders) t",
         })
         {
             Assert.Equal("0A000", (await wire.QueryAsync(refused))[0].Field('C'));

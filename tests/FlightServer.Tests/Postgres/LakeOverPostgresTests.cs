@@ -11,6 +11,10 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     private const int Int8Oid = 20;
     private const int DateOid = 1082;
     private const int NumericOid = 1700;
+    private const int NumericArrayOid = 1231;
+    private const int DoubleOid = 701;
+    private const int FloatOid = 700;
+    private const int TimestampOid = 1114;
 
     private PgShop _shop = null!;
 
@@ -64,6 +68,12 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     [InlineData("2.5E3", "2500.0000000000")]
     [InlineData("1e-30", null)]
     [InlineData("1.0000000000000000000000000000000001", null)]
+    [InlineData("1e-20", null)]
+    [InlineData("1.00000000005", null)]
+    [InlineData("1.50000000000", "1.5000000000")]
+    [InlineData("-9999999999999999999999999999", "-9999999999999999999999999999.0000000000")]
+    [InlineData("12345678901234567890123456789", null)]
+    [InlineData("12345678901234567890123456789012345678", null)]
     public async Task A_numeric_parameter_is_exact_or_refused(string text, string? expected)
     {
         using PgWire wire = await _shop.LoginAsync();
@@ -76,6 +86,82 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
         {
             Assert.Equal(expected, Row(rows));
         }
+    }
+
+    [Theory]
+    [InlineData("order_id = $1", NumericOid, "5.5", "0")] // a library's binding makes six of it for a column of whole numbers
+    [InlineData("order_id = $1", NumericOid, "5.4", "0")]
+    [InlineData("order_id = $1", NumericOid, "5.0", "1")]
+    [InlineData("order_id < $1", NumericOid, "5.5", "6")]
+    [InlineData("amount = $1", NumericOid, "6.254", "0")]
+    [InlineData("amount = $1", 0, "6.2500000001", "0")]
+    [InlineData("amount > $1", 0, "1e-20", "99")]
+    [InlineData("amount < $1", 0, "1e-30", "22003")]
+    [InlineData("amount < $1", NumericOid, "12345678901234567890123456789012345678", "22003")]
+    [InlineData("order_id = $1", 0, "5.5", "22P02")]
+    [InlineData("amount = ANY($1)", NumericArrayOid, "{6.25,7.5}", "2")]
+    [InlineData("amount = ANY($1)", NumericArrayOid, "{6.25,6.2500000000001}", "22003")]
+    [InlineData("order_id = ANY($1)", NumericArrayOid, "{5.000000000001}", "22003")]
+    [InlineData("$1::numeric > 0 AND order_id = 1", 0, "1e-15", "1")]
+    [InlineData("$1::numeric > 0", 0, "1e-16", "22003")]
+    [InlineData("CAST($1 AS numeric) > 0", TextOid, "1e-16", "22003")]
+    [InlineData("($1)::pg_catalog.numeric > 0", NumericOid, "1e-16", "22003")]
+    [InlineData("$1::numeric(9,2) = 0.13 AND order_id = 1", NumericOid, "0.125", "1")] // who gives digits has it rounded
+    [InlineData("$1 > 0", DoubleOid, "1e400", "22003")]
+    [InlineData("$1 > 0", DoubleOid, "1e-400", "22003")]
+    [InlineData("$1 > 0", FloatOid, "1e39", "22003")]
+    [InlineData("$1 > 0 AND order_id = 1", DoubleOid, "Infinity", "1")]
+    [InlineData("order_id = 3 AND order_date >= $1", TimestampOid, "2024-01-04 12:00:00", "0")]
+    [InlineData("order_id = 3 AND order_date >= $1", TimestampOid, "2024-01-04 00:00:00", "1")]
+    public async Task A_parameter_keeps_its_value_or_is_refused_whatever_it_is_compared_with(string condition, int type, string value, string expected)
+    {
+        using PgWire wire = await _shop.LoginAsync();
+        wire.Parse($"SELECT count(*) FROM dwd.orders WHERE {condition}", "", type);
+        PgMessage answer = (await wire.Bind([Encoding.UTF8.GetBytes(value)]).Execute().Sync().RoundTripAsync()).First(m => m.Type is 'D' or 'E');
+        Assert.Equal(expected, answer.Type == 'D' ? answer.Row : answer.Field('C'));
+    }
+
+    [Fact]
+    public async Task Files_are_left_out_by_the_value_of_a_parameter_as_it_is()
+    {
+        _shop.Shop.Write("dwd", "products", "SELECT 100 + range::INTEGER AS product_id, 'q' AS name FROM range(5)", "more");
+        using PgWire wire = await _shop.LoginAsync();
+        foreach (int type in (int[])[DoubleOid, NumericOid])
+        {
+            wire.Parse("SELECT count(*) FROM dwd.products WHERE product_id > $1", "", type);
+            Assert.Equal("1", Row(await wire.Bind(["103.5"u8.ToArray()]).Execute().Sync().RoundTripAsync()));
+        }
+    }
+
+    [Theory]
+    [InlineData("EXECUTE n(1e-20)")]
+    [InlineData("EXECUTE n('0.12345678901')")]
+    public async Task Constants_of_EXECUTE_are_not_rounded_either(string execute)
+    {
+        using PgWire wire = await _shop.LoginAsync();
+        await wire.QueryAsync("PREPARE n(numeric) AS SELECT $1 AS x");
+        Assert.Equal("22003", (await wire.QueryAsync(execute)).First(m => m.Type is 'D' or 'E').Field('C'));
+        Assert.Equal("0.1234567890", await wire.TextAsync("EXECUTE n(0.123456789)"));
+    }
+
+    [Fact]
+    public async Task Bpchar_is_a_type_of_parameters_columns_and_the_catalog()
+    {
+        const int BpCharOid = 1042;
+        using PgWire wire = await _shop.LoginAsync();
+        foreach (short format in (short[])[0, 1])
+        {
+            wire.Parse("SELECT order_id, customer::char(12) AS c, 'ab'::bpchar(3), cast($1 as char(2)) FROM dwd.orders WHERE customer = $1 AND order_id < 7", "", BpCharOid).Describe('S');
+            List<PgMessage> answers = await wire.Bind(["customer 5"u8.ToArray()], formats: [format], results: [0, format, format, format]).Execute().Sync().RoundTripAsync();
+            Assert.Equal("5|customer 5  |ab |cu", Row(answers));
+            Assert.Equal([(20, -1), (BpCharOid, 16), (BpCharOid, 7), (BpCharOid, 6)], answers.First(m => m.Type == 'T').Columns().Select(c => (c.Oid, c.Modifier)));
+            Assert.Equal(["order_id", "c", "bpchar", "bpchar"], answers.First(m => m.Type == 'T').Columns().Select(c => c.Name));
+            wire.Parse("SELECT 1 FROM dwd.orders WHERE customer = $1", "", BpCharOid);
+            Assert.Equal("0A000", (await wire.Bind(["customer 5 "u8.ToArray()], formats: [format]).Execute().Sync().RoundTripAsync()).First(m => m.Type is 'D' or 'E').Field('C'));
+        }
+
+        Assert.Equal("bpchar|-1|S|1014|bpcharin", await wire.TextAsync("SELECT typname, typlen, typcategory, typarray, typinput FROM pg_type WHERE oid = 1042"));
+        Assert.Equal("character(3)|character|character|1042|character[]", await wire.TextAsync("SELECT format_type(1042, 7), format_type(1042, -1), 'bpchar'::regtype, 'character'::regtype::oid, format_type(1014, -1)"));
     }
 
     [Fact]

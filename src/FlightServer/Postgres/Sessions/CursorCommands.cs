@@ -214,7 +214,13 @@ internal static class CursorCommands
         }
 
         tokens.End();
-        return values.Count == inner.Parameters.Count ? new BoundStatement(inner, values) { Columns = inner.Columns } : throw Wrong(named.Name, inner);
+        if (values.Count != inner.Parameters.Count)
+        {
+            throw Wrong(named.Name, inner);
+        }
+
+        inner.CheckDigits(values);
+        return new BoundStatement(inner, values) { Columns = inner.Columns };
     }
 
     private static PgError Wrong(string name, PgStatement statement) =>

@@ -86,6 +86,7 @@ internal sealed partial class PgConnection
             values[i] = body.Value() is { } bytes ? ParameterReader.Read(types[i], Format(parameterFormats, i, count) == 1, bytes.Span) : null;
         }
 
+        named.Statement?.CheckDigits(values);
         short[] resultFormats = Formats(ref body);
         body.End();
         if (named.Statement is { } statement)

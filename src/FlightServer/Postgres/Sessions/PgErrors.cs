@@ -119,7 +119,7 @@ internal static partial class PgErrors
             return "22012";
         }
 
-        if (Has("Out of Range Error") || Has("overflow") || Has("out of range"))
+        if (Has("Out of Range Error") || Has("overflow") || Has("out of range") || (Has("Could not cast value") && Has(" to DECIMAL(")))
         {
             return "22003";
         }

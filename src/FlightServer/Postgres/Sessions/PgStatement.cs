@@ -8,8 +8,13 @@ namespace LakeHolo.FlightServer.Postgres.Sessions;
 /// <summary>A parsed statement: what it takes and gives is known, nothing has run.</summary>
 internal abstract class PgStatement
 {
+    private static readonly Dictionary<int, int> NoScales = [];
+
     /// <summary>Types of its parameters.</summary>
     public IReadOnlyList<PgType> Parameters { get; init; } = [];
+
+    /// <summary>Of parameters that are cast to numeric without digits, by place from 0: the decimals that are kept.</summary>
+    public IReadOnlyDictionary<int, int> Scales { get; init; } = NoScales;
 
     /// <summary>Columns of its rows; null if it has none.</summary>
     public IReadOnlyList<PgColumn>? Columns { get; init; }
@@ -25,6 +30,16 @@ internal abstract class PgStatement
 
     /// <summary>Runs in a failed transaction too.</summary>
     public bool EndsTransaction { get; init; }
+
+    /// <summary>Refuses numbers that would be rounded.</summary>
+    /// <exception cref="Wire.PgError">22003.</exception>
+    public void CheckDigits(IReadOnlyList<object?> values)
+    {
+        foreach ((int place, int scale) in Scales)
+        {
+            ParameterReader.CheckDigits(values[place], scale);
+        }
+    }
 
     /// <summary>The tag of CommandComplete.</summary>
     public abstract string Tag(long rows);

@@ -40,7 +40,12 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
     {
         Locking.Refuse(statement);
         SqlStatement rewritten = Habits.Rewrite(statement, session);
-        (IPreparedQuery query, IReadOnlyList<PgType> parameters) = await ParametersAsync(session, rewritten, declared, cancellationToken);
+        (IPreparedQuery query, IReadOnlyList<PgType> parameters, Dictionary<int, int> scales) = await ParametersAsync(session, rewritten, declared, cancellationToken);
+        foreach (int number in Numerics.Parameters(statement.Tokens))
+        {
+            scales[number - 1] = Numerics.WideScale;
+        }
+
         string verb = statement.Tokens[0].Value;
         if (verb == "explain")
         {
@@ -48,18 +53,18 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
         }
 
         IReadOnlyList<PgColumn> columns = ResultNames.Apply(statement, EngineTypes.Columns(query.ResultSchema, query.ColumnTypes));
-        return new LakeStatement(query, query.IsUpdate ? verb.ToUpperInvariant() : "SELECT") { Columns = columns, Parameters = parameters };
+        return new LakeStatement(query, query.IsUpdate ? verb.ToUpperInvariant() : "SELECT") { Columns = columns, Parameters = parameters, Scales = scales };
     }
 
     /// <summary>Finds the parameters' types: the client's, else the engine's inference, else text. Where the statement's text does not say the type to the
     /// engine, a cast is put around the marker.</summary>
-    private async ValueTask<(IPreparedQuery Query, IReadOnlyList<PgType> Types)> ParametersAsync(
+    private async ValueTask<(IPreparedQuery Query, IReadOnlyList<PgType> Types, Dictionary<int, int> Scales)> ParametersAsync(
         PgSession session, SqlStatement statement, IReadOnlyList<PgType?> declared, CancellationToken cancellationToken)
     {
         int count = statement.Tokens.Where(t => t.Kind == TokenKind.Parameter).Select(Markers.Number).DefaultIfEmpty(0).Max();
         if (count == 0)
         {
-            return (await service.PrepareAsync(session.Query, statement.Text, cancellationToken), []);
+            return (await service.PrepareAsync(session.Query, statement.Text, cancellationToken), [], []);
         }
 
         var casts = new string?[count];
@@ -72,6 +77,7 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
         IReadOnlyList<string> inferred = query.ParameterTypes;
         IReadOnlyList<PgType?> elements = await ElementsAsync(session, statement, declared, inferred, casts, cancellationToken);
         var types = new PgType[count];
+        var scales = new Dictionary<int, int>();
         bool changed = false;
         for (int i = 0; i < count; i++)
         {
@@ -81,9 +87,13 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
             string? cast = ParameterReader.NeedsCast(types[i]) ?? (engine.Length == 0 ? ParameterReader.EngineName(types[i]) : null);
             changed |= cast != casts[i];
             casts[i] = cast;
+            if (cast is not null && types[i] == PgType.Numeric)
+            {
+                scales[i] = ParameterReader.CastScale;
+            }
         }
 
-        return (changed ? await service.PrepareAsync(session.Query, Markers.Cast(statement, casts), cancellationToken) : query, types);
+        return (changed ? await service.PrepareAsync(session.Query, Markers.Cast(statement, casts), cancellationToken) : query, types, scales);
     }
 
     /// <summary>For <c>x = ANY($n)</c> without a declared type: the type of x, which the engine tells for <c>x = $n</c>.</summary>

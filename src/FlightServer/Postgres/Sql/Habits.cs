@@ -21,9 +21,10 @@ internal static class Habits
         var text = new StringBuilder();
         int copied = 0;
         IReadOnlyList<Token> tokens = statement.Tokens;
+        bool namesCharacters = tokens.Any(CharacterCasts.IsTypeName);
         for (int i = 0; i < tokens.Count; i++)
         {
-            if (Replacement(statement, i, session) is var (end, replacement))
+            if (Replacement(statement, i, session, namesCharacters) is var (end, replacement))
             {
                 text.Append(statement.Text, copied, tokens[i].Start - copied).Append(replacement);
                 copied = tokens[end - 1].End;
@@ -41,11 +42,17 @@ internal static class Habits
     }
 
     /// <summary>The text in the place of the tokens from one place to another (exclusive); null to keep them.</summary>
-    private static (int End, string Text)? Replacement(SqlStatement statement, int at, PgSession session)
+    private static (int End, string Text)? Replacement(SqlStatement statement, int at, PgSession session, bool namesCharacters)
     {
         IReadOnlyList<Token> tokens = statement.Tokens;
         bool Is(int i, string word) => i < tokens.Count && tokens[i].Is(word);
         Token token = tokens[at];
+
+        string Inside(string inner) => SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner;
+        if (namesCharacters && CharacterCasts.Replacement(statement, at, Inside) is { } characters)
+        {
+            return characters;
+        }
 
         // pg_catalog.x: functions and types are found without it.
         if (token.Is("pg_catalog") && Is(at + 1, ".") && at + 2 < tokens.Count)
@@ -71,7 +78,6 @@ internal static class Habits
             return (at + 1, number);
         }
 
-        string Inside(string inner) => SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner;
         if (Patterns.Replacement(statement, at, Inside) is { } pattern)
         {
             return pattern;

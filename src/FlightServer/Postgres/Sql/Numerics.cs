@@ -9,6 +9,9 @@ internal static class Numerics
 {
     private const int MaxDigits = 38;
 
+    /// <summary>Decimals of what is cast to numeric without digits and is no constant.</summary>
+    public const int WideScale = 15;
+
     private const string Wide = "DECIMAL(38, 15)";
 
     /// <summary>The type in the place of a type's name; null if it is no such cast, or has digits.</summary>
@@ -52,5 +55,29 @@ internal static class Numerics
         return decimals <= MaxDigits
             ? $"DECIMAL({MaxDigits}, {decimals})"
             : throw PgError.Unsupported($"a numeric of more than {MaxDigits} digits is not supported", "Numbers have 38 digits at most.");
+    }
+
+    /// <summary>The parameters that are cast to numeric without digits.</summary>
+    public static IEnumerable<int> Parameters(IReadOnlyList<Token> tokens)
+    {
+        for (int at = 2; at < tokens.Count; at++)
+        {
+            if (Replacement(tokens, at) != Wide)
+            {
+                continue;
+            }
+
+            int word = tokens[at - 1].Is(".") ? at - 3 : at - 1;
+            int operand = word - 1;
+            while (operand > 0 && tokens[operand].Is(")"))
+            {
+                operand--;
+            }
+
+            if (operand >= 0 && tokens[operand].Kind == TokenKind.Parameter && (tokens[word].Is("::") || (operand > 1 && tokens[operand - 1].Is("(") && tokens[operand - 2].Is("cast"))))
+            {
+                yield return Markers.Number(tokens[operand]);
+            }
+        }
     }
 }

@@ -69,8 +69,11 @@ internal static class Patterns
         token.Kind is TokenKind.Text or TokenKind.Number or TokenKind.Parameter or TokenKind.QuotedName || token.Is(")") || token.Is("]")
         || (token.Kind == TokenKind.Word && !BeforeOperands.Contains(token.Value));
 
-    /// <summary>After the operand that begins at a token, with its casts; −1 for what is no such operand.</summary>
-    private static int OperandEnd(IReadOnlyList<Token> tokens, int start)
+    /// <summary>After the operand that begins at a token; −1 for what is no such operand.</summary>
+    /// <param name="tokens">The statement.</param>
+    /// <param name="start">A constant, a parameter, a column, a call or a parenthesis.</param>
+    /// <param name="withCasts">Whether casts behind it belong to it.</param>
+    public static int OperandEnd(IReadOnlyList<Token> tokens, int start, bool withCasts = true)
     {
         if (start >= tokens.Count)
         {
@@ -97,16 +100,23 @@ internal static class Patterns
             return -1;
         }
 
-        while (at > 0 && at + 1 < tokens.Count && tokens[at].Is("::"))
+        while (withCasts && at > 0 && at + 1 < tokens.Count && tokens[at].Is("::"))
         {
-            at += tokens[at + 1].Is("pg_catalog") && at + 3 < tokens.Count ? 4 : 2;
-            at = at < tokens.Count && tokens[at].Is("(") ? Close(tokens, at) : at;
+            at = CastEnd(tokens, at);
         }
 
         return at;
     }
 
-    private static int Close(IReadOnlyList<Token> tokens, int open)
+    /// <summary>After the type of the cast <c>::</c> at a token.</summary>
+    public static int CastEnd(IReadOnlyList<Token> tokens, int at)
+    {
+        at += at + 3 < tokens.Count && tokens[at + 1].Is("pg_catalog") ? 4 : 2;
+        return at < tokens.Count && tokens[at].Is("(") ? Close(tokens, at) : at;
+    }
+
+    /// <summary>After the parenthesis that closes the one at a token; −1 where there is none.</summary>
+    public static int Close(IReadOnlyList<Token> tokens, int open)
     {
         int depth = 0;
         for (int i = open; i < tokens.Count; i++)

@@ -2,12 +2,18 @@ using LakeHolo.FlightServer.Postgres.Types;
 
 namespace LakeHolo.FlightServer.Postgres.Sql;
 
-/// <summary>Names of result columns as PostgreSQL gives them where the text names none: a function's name, a cast's inner name, <c>?column?</c>.</summary>
+/// <summary>Names of result columns as PostgreSQL gives them where the text names none (a function's name, a cast's inner name, <c>?column?</c>), and the types of casts to CHAR, BPCHAR and VARCHAR.</summary>
 internal static class ResultNames
 {
     public static IReadOnlyList<PgColumn> Apply(SqlStatement statement, IReadOnlyList<PgColumn> columns)
     {
         IReadOnlyList<SelectItem?> items = SelectItems.Align(statement, columns.Count);
-        return [.. columns.Select((c, i) => items[i] is { HasAlias: false } item && !item.Name.Equals(c.Name, StringComparison.OrdinalIgnoreCase) ? c with { Name = item.Name } : c)];
+        return [.. columns.Select((c, i) => Of(items[i], c))];
+    }
+
+    private static PgColumn Of(SelectItem? item, PgColumn column)
+    {
+        PgColumn named = item is { HasAlias: false } && !item.Name.Equals(column.Name, StringComparison.OrdinalIgnoreCase) ? column with { Name = item.Name } : column;
+        return item?.Characters is { } type && column.Type == PgType.Text ? named with { Type = type.Type, TypeModifier = type.Modifier } : named;
     }
 }

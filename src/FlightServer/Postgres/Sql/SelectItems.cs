@@ -10,6 +10,9 @@ internal sealed record SelectItem(string Name, bool HasAlias, string? Column, st
 {
     /// <summary>It is nothing but a number.</summary>
     public bool IsNumber { get; init; }
+
+    /// <summary>It is a cast to a character type.</summary>
+    public CharacterType? Characters { get; init; }
 }
 
 /// <summary>The outermost select list of a statement, from its tokens.</summary>
@@ -185,8 +188,11 @@ internal static class SelectItems
             (alias, end) = (null, tokens.Count);
         }
 
-        (string name, string? column, string? function, string? cast) = Kind(tokens.GetRange(0, end));
-        return new SelectItem(alias ?? name, alias is not null, column, function, cast) { IsNumber = end == 1 && tokens[0].Kind == TokenKind.Number };
+        List<Token> expression = tokens.GetRange(0, end);
+        (string name, string? column, string? function, string? cast) = Kind(expression);
+        CharacterType? characters = cast is null ? null : CharacterCasts.TypeOf(expression);
+        name = characters is { } type && name == TypeName(cast!) ? type.Type.Name : name;
+        return new SelectItem(alias ?? name, alias is not null, column, function, cast) { IsNumber = end == 1 && tokens[0].Kind == TokenKind.Number, Characters = characters };
     }
 
     private static bool IsTypeTail(string word) => word is "precision" or "varying" or "zone" or "time" or "without" or "with";
@@ -223,14 +229,14 @@ internal static class SelectItems
             }
         }
 
-        if (tokens[0].Is("(") && tokens.Count > 2 && tokens[1].Is("select") && Closes(tokens, 0) && tokens[^1].Is(")"))
+        if (tokens[0].Is("(") && tokens.Count > 2 && (tokens[1].Is("select") || tokens[1].Is("with")) && Closes(tokens, 0) && tokens[^1].Is(")"))
         {
             return Read(tokens.GetRange(1, tokens.Count - 2)).FirstOrDefault() is { } inner ? (inner.Name, inner.Column, inner.Function, inner.Cast) : ("?column?", null, null, null);
         }
 
         if (tokens[0].Is("("))
         {
-            return tokens[^1].Is(")") && tokens.Count > 2 && !tokens[1].Is("select") ? Kind(tokens.GetRange(1, tokens.Count - 2)) with { Column = null } : ("?column?", null, null, null);
+            return tokens[^1].Is(")") && tokens.Count > 2 && Closes(tokens, 0) ? Kind(tokens.GetRange(1, tokens.Count - 2)) : ("?column?", null, null, null);
         }
 
         if (tokens.Count == 1 && tokens[0].Kind == TokenKind.Word && tokens[0].Value is "true" or "false")

@@ -23,7 +23,7 @@ internal static class ArrayText
         while (at < body.Length)
         {
             (string? value, at) = Element(body, at, text);
-            Append(list, value is null ? null : ParameterReader.Text(element, value));
+            Append(list, element, value is null ? null : ParameterReader.Text(element, value));
         }
 
         return list.Append(']').ToString();
@@ -67,15 +67,20 @@ internal static class ArrayText
                 throw wrong;
             }
 
-            Append(list, length < 0 ? null : ParameterReader.Read(sent, binary: true, rest[..length]));
+            Append(list, element, length < 0 ? null : ParameterReader.Read(sent, binary: true, rest[..length]));
             rest = length < 0 ? rest : rest[length..];
         }
 
         return list.Append(']').ToString();
     }
 
-    private static void Append(StringBuilder list, object? value)
+    private static void Append(StringBuilder list, PgType element, object? value)
     {
+        if (element == PgType.Numeric)
+        {
+            ParameterReader.CheckDigits(value, ParameterReader.CastScale);
+        }
+
         if (list.Length > 1)
         {
             list.Append(", ");

@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Numerics;
 using System.Text;
 using LakeHolo.Accelerator.Execution;
 using LakeHolo.FlightServer.Postgres.Wire;
+using LakeHolo.Readers.Scanning;
 
 namespace LakeHolo.FlightServer.Postgres.Types;
 
@@ -10,12 +12,37 @@ namespace LakeHolo.FlightServer.Postgres.Types;
 /// casts (<see cref="NeedsCast"/>).</summary>
 internal static class ParameterReader
 {
+    /// <summary>Decimals of a numeric parameter where the statement's text does not tell the engine its type.</summary>
+    public const int CastScale = 10;
+
+    private const int MaxDigits = 38;
+
+    /// <summary>Refuses a number that a cast to <c>DECIMAL(38, scale)</c> would round.</summary>
+    /// <exception cref="PgError">22003: it has more digits before or behind the point.</exception>
+    public static void CheckDigits(object? value, int scale)
+    {
+        string? text = value switch { long or decimal or BigInteger => ((IFormattable)value).ToString(null, CultureInfo.InvariantCulture), string given => given.Trim(), _ => null };
+        if (text is not null && ScanDecimal.TryParse(text, out ScanDecimal number)
+            && (number.AtScale(scale) is not { } digits || BigInteger.Abs(digits) >= BigInteger.Pow(10, MaxDigits)))
+        {
+            throw new PgError("22003", $"value \"{text}\" has more than {scale} decimals or more than {MaxDigits - scale} digits before them, which a numeric parameter keeps here")
+            {
+                Hint = "Give the digits in the statement: CAST($1 AS numeric(38, 20)).",
+            };
+        }
+    }
+
     /// <summary>The engine's type that a parameter has to be cast to in the statement's text, or null.</summary>
     public static string? NeedsCast(PgType type) => type.Element is { } element ? EngineName(element) + "[]" : type == PgType.Interval ? "INTERVAL" : null;
 
     /// <summary>Reads a value.</summary>
     /// <exception cref="PgError">22P02, 22P03, 22007: the bytes are no such value.</exception>
     public static object? Read(PgType type, bool binary, ReadOnlySpan<byte> bytes) => binary ? Binary(type, bytes) : Text(type, MessageBody.Text(bytes));
+
+    /// <exception cref="PgError">0A000: blanks at the end of a BPCHAR, which do not count in comparisons and the like; the engine has no such type.</exception>
+    private static string Characters(PgType type, string text) => type == PgType.BpChar && text.EndsWith(' ')
+        ? throw new PgError("0A000", "a parameter of type bpchar with blanks at its end is not supported") { Hint = "Send it as text or varchar, in which blanks count, or without them." }
+        : text;
 
     public static object? Text(PgType type, string text)
     {
@@ -33,8 +60,8 @@ internal static class ParameterReader
                 21 => short.Parse(trimmed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
                 23 => int.Parse(trimmed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
                 20 or 26 or 24 or 2205 or 2206 => long.Parse(trimmed, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture),
-                700 => (float)Double(trimmed),
-                701 => Double(trimmed),
+                700 => Finite(trimmed, (float)Double(trimmed)),
+                701 => Finite(trimmed, Double(trimmed)),
                 1700 => Numeric(trimmed),
                 17 => Bytes(text),
                 1082 => Date(trimmed),
@@ -42,7 +69,7 @@ internal static class ParameterReader
                 1114 => Timestamp(trimmed, zoned: false),
                 1184 => Timestamp(trimmed, zoned: true),
                 2950 => Guid.Parse(trimmed),
-                _ => text,
+                _ => Characters(type, text),
             };
         }
         catch (OverflowException e)
@@ -64,7 +91,7 @@ internal static class ParameterReader
         20 or 26 or 24 or 2205 or 2206 => "BIGINT",
         700 => "FLOAT",
         701 => "DOUBLE",
-        1700 => "DECIMAL(38,10)",
+        1700 => $"DECIMAL(38,{CastScale})",
         17 => "BLOB",
         1082 => "DATE",
         1083 => "TIME",
@@ -107,7 +134,7 @@ internal static class ParameterReader
                 $"{BinaryPrimitives.ReadInt32BigEndian(bytes[12..])} months {BinaryPrimitives.ReadInt32BigEndian(bytes[8..])} days {BinaryPrimitives.ReadInt64BigEndian(bytes)} microseconds"),
             2950 => new Guid(bytes, bigEndian: true),
             3802 => MessageBody.Text(bytes.Length > 0 && bytes[0] == 1 ? bytes[1..] : throw new PgError("22P03", "unsupported jsonb version number")),
-            _ => MessageBody.Text(bytes),
+            _ => Characters(type, MessageBody.Text(bytes)),
         };
     }
 
@@ -125,6 +152,14 @@ internal static class ParameterReader
         "nan" => double.NaN,
         _ => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture),
     };
+
+    /// <summary>The runtime makes an infinity of what is too large, and a zero of what is too small.</summary>
+    private static T Finite<T>(string text, T value)
+        where T : IFloatingPoint<T>
+    {
+        bool isNumber = ScanDecimal.TryParse(text, out ScanDecimal number);
+        return char.IsAsciiLetter(text[^1]) || (!T.IsInfinity(value) && !(T.IsZero(value) && (!isNumber || !number.Unscaled.IsZero))) ? value : throw new OverflowException();
+    }
 
     private static object Numeric(string text)
     {
