@@ -14,6 +14,7 @@ internal static class PaimonFeatures
     [
         "scan.primary-branch", "scan.snapshot-id", "scan.tag-name", "scan.timestamp-millis", "scan.timestamp", "scan.version", "scan.watermark",
         "scan.file-creation-time-millis", "scan.creation-time-millis", "scan.bucket", "scan.partitions", "incremental-between", "incremental-between-timestamp", "incremental-to-auto-tag",
+        "log.scan.timestamp-millis",
     ];
 
     private static readonly string[] MergeEngines = ["deduplicate", "partial-update", "aggregation", "first-row"];
@@ -47,9 +48,11 @@ internal static class PaimonFeatures
             }
         }
 
-        if (schema.Option("scan.mode") is string mode && mode.Trim().ToLowerInvariant() is not ("default" or "latest-full" or "full" or "latest"))
+        // The option's older name serves where the newer one is not set.
+        string modeOption = schema.Option("scan.mode") is null ? "log.scan" : "scan.mode";
+        if (schema.Option(modeOption) is string mode && mode.Trim().ToLowerInvariant() is not ("default" or "latest-full" or "full" or "latest"))
         {
-            throw LakeException.FeatureUnsupported($"The Paimon option scan.mode={mode} is not supported (default, latest-full, full, latest are)", location);
+            throw LakeException.FeatureUnsupported($"The Paimon option {modeOption}={mode} is not supported (default, latest-full, full, latest are)", location);
         }
 
         if (schema.Option("batch-scan-mode") is string batch && !batch.Trim().Equals("none", StringComparison.OrdinalIgnoreCase))

@@ -86,12 +86,13 @@ public sealed class PaimonSnapshot : Snapshot
     public bool HasDeletionVectorsEnabled => TableSchema.Flag("deletion-vectors.enabled");
 
     /// <summary>Whether rows of level 0 are invisible until a compaction has taken them up.</summary>
-    public bool SkipsLevelZero => PrimaryKey.Count > 0
-        && (TableSchema.Flag("pk-clustering-override") || MergeEngine == "first-row"
-            || (HasDeletionVectorsEnabled && !TableSchema.Flag("deletion-vectors.merge-on-read")));
+    public bool SkipsLevelZero => PassesOverLevelZero(TableSchema);
 
     /// <summary>Whether a batch read looks at the file at all.</summary>
-    public bool IsVisible(PaimonDataFile file) => PrimaryKey.Count == 0 || (file.Bucket >= 0 && !(SkipsLevelZero && file.Level == 0));
+    public bool IsVisible(PaimonDataFile file) => IsVisible(TableSchema, file);
+
+    /// <summary>Whether a batch read of a table looks at a file at all.</summary>
+    internal static bool IsVisible(PaimonSchema schema, PaimonDataFile file) => schema.PrimaryKeys.Count == 0 || (file.Bucket >= 0 && !(file.Level == 0 && PassesOverLevelZero(schema)));
 
     /// <summary>Whether rows of several files may have to be merged by key.</summary>
     public bool MergesByKey => PrimaryKey.Count > 0 && (!SkipsLevelZero || Files.Any(f => IsVisible(f) && f.DeleteRowCount != 0));
@@ -109,6 +110,10 @@ public sealed class PaimonSnapshot : Snapshot
 
     /// <summary>The same columns over some of the files.</summary>
     internal PaimonSnapshot OfPartitions(Func<PaimonDataFile, bool> isWanted) => With([.. Files.Where(isWanted)], DeletionVectors);
+
+    private static bool PassesOverLevelZero(PaimonSchema schema) => schema.PrimaryKeys.Count > 0
+        && (schema.Flag("pk-clustering-override") || PaimonFeatures.MergeEngine(schema) == "first-row"
+            || (schema.Flag("deletion-vectors.enabled") && !schema.Flag("deletion-vectors.merge-on-read")));
 
     private PaimonSnapshot With(IReadOnlyList<PaimonDataFile> files, IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector> vectors) => new()
     {

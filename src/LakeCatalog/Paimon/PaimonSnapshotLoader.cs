@@ -5,7 +5,11 @@ using LakeHolo.LakeCatalog.Snapshots;
 namespace LakeHolo.LakeCatalog.Paimon;
 
 /// <summary>From a commit to a snapshot: live files, schemas, deletion vectors.</summary>
-internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder, string branch)
+/// <param name="table">The table.</param>
+/// <param name="folder">Its folder, or that of the branch.</param>
+/// <param name="branch">The branch that is read.</param>
+/// <param name="isFallback">It only gives partitions that another branch has not: a fallback branch of its own says nothing (FileStoreTableFactory.java).</param>
+internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder, string branch, bool isFallback = false)
 {
     /// <summary>Loads the snapshot of a commit; manifests that <paramref name="known"/> has read are not read again.</summary>
     /// <param name="commit">The commit, or null for a table without any.</param>
@@ -37,6 +41,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
                 throw LakeException.FeatureUnsupported("A table without a primary key whose rows were written as changes (write-mode=change-log) is not supported", keyed.Path);
             }
 
+            CheckRows(schema, files);
             if (commit.IndexManifest is string index)
             {
                 vectors = known?.Commit?.IndexManifest == index ? known.DeletionVectors : await reader.ReadDeletionVectorsAsync(index, cancellationToken);
@@ -45,7 +50,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
         }
 
         PaimonSnapshot? fallback = null;
-        if (schema.Option(PaimonFeatures.FallbackBranch) is string name && branch == PaimonFolder.Main && name != branch)
+        if (!isFallback && schema.Option(PaimonFeatures.FallbackBranch) is string name && !string.IsNullOrWhiteSpace(name) && name != branch)
         {
             fallback = travelling
                 ? throw LakeException.FeatureUnsupported($"Time travel in a table with the option {PaimonFeatures.FallbackBranch}={name} is not supported", table.Root.Location)
@@ -85,6 +90,32 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
         }
     }
 
+    // Paimon puts columns of one row together only where the option says so: without it such a row would come back several times, each time with some of its columns.
+    private static void CheckRows(PaimonSchema schema, IReadOnlyList<PaimonDataFile> files)
+    {
+        const string Option = "data-evolution.enabled";
+        if (schema.PrimaryKeys.Count > 0 || schema.Flag(Option) || !files.Any(IsPart))
+        {
+            return;
+        }
+
+        foreach (var bucket in files.Where(f => f.FirstRowId is not null).GroupBy(f => (Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
+        {
+            PaimonDataFile? before = null;
+            foreach (PaimonDataFile file in bucket.OrderBy(f => f.FirstRowId))
+            {
+                if (before is not null && file.FirstRowId < before.FirstRowId + before.RowCount && (IsPart(before) || IsPart(file)))
+                {
+                    throw LakeException.FeatureUnsupported($"A table whose files hold columns of the same rows (_WRITE_COLS), but which does not have the option {Option}=true, is not supported", file.Path);
+                }
+
+                before = before is null || file.FirstRowId + file.RowCount > before.FirstRowId + before.RowCount ? file : before;
+            }
+        }
+    }
+
+    private static bool IsPart(PaimonDataFile file) => file is { FirstRowId: not null, WriteColumns: not null };
+
     // Partitions that this branch has come from it, whatever rows a query wants; all others from the fallback branch.
     private async ValueTask<PaimonSnapshot> LoadFallbackAsync(
         string name, PaimonSchema schema, IReadOnlyList<PaimonDataFile> files, PaimonSnapshot? known, CancellationToken cancellationToken)
@@ -92,14 +123,14 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
         var other = new PaimonFolder(table.Root, name);
         long? id = await other.FindLatestAsync(cancellationToken);
         PaimonCommit? commit = id is null ? null : await other.TryReadCommitAsync(id.Value, cancellationToken);
-        PaimonSnapshot all = await new PaimonSnapshotLoader(table, other, name).LoadAsync(commit, travelling: false, known?.Branch == name ? known : null, cancellationToken);
+        PaimonSnapshot all = await new PaimonSnapshotLoader(table, other, name, isFallback: true).LoadAsync(commit, travelling: false, known?.Branch == name ? known : null, cancellationToken);
         if (!all.TableSchema.PartitionKeys.SequenceEqual(schema.PartitionKeys) || all.TableSchema.Fields.Count != schema.Fields.Count
             || !all.TableSchema.Fields.Zip(schema.Fields).All(f => f.First.Name == f.Second.Name && f.First.Type.Kind == f.Second.Type.Kind))
         {
             throw LakeException.FeatureUnsupported($"The branch of {PaimonFeatures.FallbackBranch}={name} has other columns than the table", table.Root.Location);
         }
 
-        HashSet<string> own = [.. files.Select(f => Convert.ToBase64String(f.PartitionBytes)).Distinct()];
+        HashSet<string> own = [.. files.Where(f => PaimonSnapshot.IsVisible(schema, f)).Select(f => Convert.ToBase64String(f.PartitionBytes)).Distinct()];
         return all.OfPartitions(f => !own.Contains(Convert.ToBase64String(f.PartitionBytes)));
     }
 

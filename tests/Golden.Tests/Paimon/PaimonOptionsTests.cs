@@ -80,6 +80,43 @@ public class PaimonOptionsTests
         Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (refused.Kind, refused.Message.Contains("deletion-vectors.enabled", StringComparison.Ordinal)));
     }
 
+    [Fact]
+    public async Task Files_of_columns_of_the_same_rows_are_refused_where_the_option_would_not_have_them_put_together()
+    {
+        await using PaimonCase golden = PaimonCase.Open("append_data_evolution");
+        Assert.True((await golden.LoadAsync(SnapshotSelector.Latest)).FileCount > 0);
+        SetOption(golden, "data-evolution.enabled", "false");
+        LakeException refused = await Assert.ThrowsAsync<LakeException>(() => golden.LoadAsync(SnapshotSelector.Latest));
+        Assert.Equal((LakeErrorKind.FeatureUnsupported, true), (refused.Kind, refused.Message.Contains("data-evolution.enabled", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("old")]
+    [InlineData("  ")]
+    public async Task A_branch_has_a_fallback_branch_of_its_own(string fallback)
+    {
+        await using PaimonCase golden = PaimonCase.Open("fallback_branch");
+        SetOption(golden, "scan.fallback-branch", fallback);
+        foreach (string folder in (string[])["schema", "snapshot"])
+        {
+            Directory.CreateDirectory(golden.Path($"table/branch/branch-next/{folder}"));
+            foreach (string file in Directory.EnumerateFiles(golden.Path("table/" + folder)))
+            {
+                File.Copy(file, golden.Path($"table/branch/branch-next/{folder}/{Path.GetFileName(file)}"));
+            }
+        }
+
+        PaimonSnapshot next = await golden.LoadAsync(SnapshotSelector.Latest, table: golden.TableAt("", "t$branch_next"));
+        await using TableScan scan = await golden.Reader.PlanAsync(next, ScanRequest.All);
+        Assert.Equal(fallback == "old" ? null : "less", golden.Difference(scan.Sql, "expected/latest.parquet") is null ? null : "less");
+
+        // A fallback branch has none itself.
+        SetOption(golden, "scan.fallback-branch", "next");
+        PaimonSnapshot main = await golden.LoadAsync(SnapshotSelector.Latest);
+        Assert.Equal((2, 0), (main.Files.Count, main.Fallback!.Files.Count));
+        Assert.Null(main.Fallback.Fallback);
+    }
+
     [Theory]
     [InlineData("incremental-between-scan-mode", "diff")]
     [InlineData("incremental-between-tag-to-snapshot", "true")]

@@ -153,6 +153,27 @@ public sealed class ManifestRulesTests : IAsyncDisposable
         Assert.Contains("two deletion vectors", (await Assert.ThrowsAsync<LakeException>(() => LoadAsync())).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0, "z")]
+    [InlineData(5, "")]
+    public async Task A_partition_of_which_a_read_sees_no_file_comes_from_the_fallback_branch(int level, string expected)
+    {
+        foreach (string name in (string[])["schema", "snapshot"])
+        {
+            Directory.CreateDirectory(Path.Combine(_folder, "branch/branch-b", name));
+        }
+
+        Commit(1, [], [Entry(0, "z", 5)]);
+        System.IO.File.Move(Path.Combine(_folder, "snapshot/snapshot-1"), Path.Combine(_folder, "branch/branch-b/snapshot/snapshot-1"));
+        System.IO.File.Copy(Path.Combine(_folder, "schema/schema-0"), Path.Combine(_folder, "branch/branch-b/schema/schema-0"));
+        Commit(2, [], [Entry(0, "a", level)]);
+        Text("schema/schema-0", """
+            {"version":3,"id":0,"fields":[{"id":0,"name":"k","type":"INT NOT NULL"}],"partitionKeys":[],"primaryKeys":["k"],
+            "options":{"merge-engine":"first-row","scan.fallback-branch":"b"}}
+            """);
+        Assert.Equal(expected, string.Join(' ', (await LoadAsync()).Fallback!.Files.Select(f => f.Name)));
+    }
+
     private static string Record(string fields) => $"{{\"type\":\"record\",\"name\":\"record\",\"fields\":[{fields}]}}";
 
     private static byte[] Entry(int kind, string name, int level, bool isOld = false, int version = 2) =>

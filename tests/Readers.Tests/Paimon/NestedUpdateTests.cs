@@ -3,7 +3,7 @@ using LakeHolo.Readers.Paimon.MergeEngines;
 
 namespace LakeHolo.Readers.Tests.Paimon;
 
-/// <summary>The aggregate function nested_update, as Paimon 1.4.2 computes it.</summary>
+/// <summary>The aggregate functions nested_update and nested_partial_update, as Paimon 1.4.2 computes them.</summary>
 public sealed class NestedUpdateTests : OverAppendTables
 {
     private static readonly PaimonType Int = new() { Kind = PaimonTypeKind.Int, Text = "INT" };
@@ -31,6 +31,20 @@ public sealed class NestedUpdateTests : OverAppendTables
     [InlineData("", "NULL", "11", "NULL")]
     [InlineData("nested-key=k", "11 12 - 21 31", "29 -", "12 31")]
     public void Rows_are_retracted(string option, string acc, string input, string expected) => Assert.Equal(expected, Evaluate(option, (f, a, x) => f.Retract(a, x)!, acc, input));
+
+    [Theory]
+    [InlineData("nested_update", "nested-sequence-field=v")]
+    [InlineData("nested_update", "nested-key-null-strategy=error")]
+    [InlineData("nested_partial_update", "nested-key-null-strategy=ignore")]
+    public void Options_that_1_4_does_not_know_are_refused(string name, string option)
+    {
+        foreach (string options in (string[])["fields.c.nested-key=k", $"fields.c.nested-key=k;fields.c.{option}"])
+        {
+            PaimonSnapshot snapshot = Table([new(0, "c", Rows)], options, []);
+            string? sql = new AggregateFunction(snapshot.TableSchema.Fields[0], name, new MergeOptions(snapshot)).Add("a", "x", "true");
+            Assert.Equal(options.Contains(';', StringComparison.Ordinal), sql is null);
+        }
+    }
 
     private string Evaluate(string option, Func<AggregateFunction, string, string, string> sql, string acc, string input)
     {

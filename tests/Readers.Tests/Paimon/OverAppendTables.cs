@@ -18,7 +18,7 @@ public abstract class OverAppendTables : OverOneFolder
         Fields = fields,
         PartitionKeys = [],
         PrimaryKeys = [],
-        Options = option is null ? new Dictionary<string, string>() : new() { [option.Split('=')[0]] = option.Contains('=', StringComparison.Ordinal) ? option.Split('=')[1] : "true" },
+        Options = (option ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries).ToDictionary(o => o.Split('=')[0], o => o.Contains('=', StringComparison.Ordinal) ? o.Split('=')[1] : "true"),
     };
 
     internal PaimonDataFile File(string name, string sql)

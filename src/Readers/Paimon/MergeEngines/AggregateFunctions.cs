@@ -38,7 +38,7 @@ internal sealed record AggregateFunction(PaimonField Column, string Name, MergeO
         "merge_map" when Column.Type.Kind == PaimonTypeKind.Map => Skip(acc, x, $"map_concat({acc}, {x})"),
         "merge_map_with_keytime" when Column.Type.Kind == PaimonTypeKind.Map && Column.Type.Value!.Fields.Count > 0 => Skip(acc, x, MergeByTime(acc, x)),
         "nested_update" when IsRowArray && !HasNewNestedOptions => NestedUpdate(acc, x),
-        "nested_partial_update" when IsRowArray && NestedKey.Count > 0 => Skip(acc, x, NestedPartialUpdate(acc, x)),
+        "nested_partial_update" when IsRowArray && NestedKey.Count > 0 && !HasNewNestedOptions => Skip(acc, x, NestedPartialUpdate(acc, x)),
         _ => null,
     };
 
