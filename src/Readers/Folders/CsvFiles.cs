@@ -12,7 +12,7 @@ namespace LakeHolo.Readers.Folders;
 /// <summary>CSV files, read by the engine: types are worked out once, and the rows kept as Parquet with these types.</summary>
 internal sealed class CsvFiles(EngineDatabase engine)
 {
-    internal const string DecoderVersion = "csv-3";
+    internal const string DecoderVersion = "csv-4";
 
     /// <summary>Digits that a decimal column has at least, so that a longer number of the same scale does not change its type.</summary>
     private const int UsualPrecision = 18;
@@ -77,6 +77,13 @@ internal sealed class CsvFiles(EngineDatabase engine)
         CsvDialect dialect = CsvDialect.Of(source);
         using DuckDBConnection connection = engine.OpenConnection();
         string copy = $"TO {SqlText.Literal(targetPath)} (FORMAT parquet, COMPRESSION snappy)";
+        bool hasHeader = !isConfigured || NamesColumns(dialect, schema);
+        string? FaultOf(char escape, bool onlyCut)
+        {
+            string texts = Rows(connection, source, dialect, escape, schema, isConfigured, _ => "VARCHAR");
+            return CsvFaults.First(connection, texts, [.. Columns(connection, $"SELECT * FROM {texts}").Select(c => c.Name)], schema, hasHeader, onlyCut);
+        }
+
         WithEscape(connection, [source], file.Key, escape =>
         {
             try
@@ -91,8 +98,9 @@ internal sealed class CsvFiles(EngineDatabase engine)
                 EngineDatabase.Execute(connection, $"COPY (SELECT {string.Join(", ", columns)} FROM {texts}) {copy}");
             }
 
-            return true;
-        });
+            // Other columns have the types that hold all their values.
+            return isConfigured && FaultOf(escape, onlyCut: true) is string fault ? throw LakeException.FormatInvalid(fault, file.Key) : true;
+        }, escape => FaultOf(escape, onlyCut: false));
     };
 
     /// <summary>The rows of a file, its columns of these types. Only nothing at all between two delimiters is NULL, and not an empty text in quotes (as Spark and PostgreSQL have it).</summary>
@@ -102,14 +110,15 @@ internal sealed class CsvFiles(EngineDatabase engine)
         string Types(IEnumerable<Field> fields) => string.Join(", ", fields.Select(f => $"{SqlText.Literal(f.Name)}: {SqlText.Literal(typeOf(f))}"));
         if (isConfigured)
         {
-            bool header = dialect.FirstLine.SequenceEqual(schema.FieldsList.Select(f => f.Name), StringComparer.OrdinalIgnoreCase);
-            return $"read_csv({SqlText.Literal(source)}, {Options(header)}, auto_detect = false, columns = {{{Types(schema.FieldsList)}}})";
+            return $"read_csv({SqlText.Literal(source)}, {Options(NamesColumns(dialect, schema))}, auto_detect = false, columns = {{{Types(schema.FieldsList)}}})";
         }
 
         string texts = $"read_csv({SqlText.Literal(source)}, {Options(header: true)}, all_varchar = true, sample_size = -1)";
         string[] names = [.. Columns(connection, $"SELECT * FROM {texts}").Select(c => c.Name)];
         return $"read_csv({SqlText.Literal(source)}, {Options(header: true)}, types = {{{Types(schema.FieldsList.Where(f => names.Contains(f.Name)))}}}, sample_size = -1)";
     }
+
+    private static bool NamesColumns(CsvDialect dialect, Schema schema) => dialect.FirstLine.SequenceEqual(schema.FieldsList.Select(f => f.Name), StringComparer.OrdinalIgnoreCase);
 
     private static string ValueOf(string column, Schema schema)
     {
@@ -123,7 +132,12 @@ internal sealed class CsvFiles(EngineDatabase engine)
         localPaths.GroupBy(p => CsvDialect.Of(p).Options(escape, header: true)).Select(g => $"SELECT * FROM read_csv({SqlText.LiteralList([.. g])}, {g.Key}, union_by_name = true, {options})"));
 
     /// <summary>Tries the ways of escaping a quote.</summary>
-    private static T WithEscape<T>(DuckDBConnection connection, IReadOnlyList<string> localPaths, string path, Func<char, T> read)
+    /// <param name="connection">The engine.</param>
+    /// <param name="localPaths">The files.</param>
+    /// <param name="path">What errors name.</param>
+    /// <param name="read">Reads them.</param>
+    /// <param name="faultOf">Finds a value that is none of its column, where their lines have the right fields; null for no types.</param>
+    private static T WithEscape<T>(DuckDBConnection connection, IReadOnlyList<string> localPaths, string path, Func<char, T> read, Func<char, string?>? faultOf = null)
     {
         DuckDBException? first = null;
         foreach (char escape in Escapes)
@@ -138,7 +152,20 @@ internal sealed class CsvFiles(EngineDatabase engine)
             }
         }
 
-        throw LakeException.FormatInvalid($"The file is no CSV with a header: {Fault(connection, localPaths) ?? first!.Message}", path, first);
+        string? fields = Fault(connection, localPaths);
+        throw LakeException.FormatInvalid((fields is null ? Values(faultOf) : null) ?? $"The file is no CSV with a header: {fields ?? first!.Message}", path, first);
+    }
+
+    private static string? Values(Func<char, string?>? faultOf)
+    {
+        try
+        {
+            return faultOf?.Invoke(Escapes[0]);
+        }
+        catch (DuckDBException)
+        {
+            return null; // It is the fields that are wrong.
+        }
     }
 
     /// <summary>The first line that has more or fewer fields than the header, in the engine's words.</summary>

@@ -88,6 +88,27 @@ public sealed class CsvFolderTests : OverOneFolder
         await AssertRowsAsync("SELECT * FROM (VALUES (1::INTEGER, 'x'), (2, 'y')) t(id, name)", "id INT, name STRING");
     }
 
+    [Fact]
+    public async Task Numbers_of_configured_columns_may_be_written_in_other_ways()
+    {
+        Write("1.csv", "id,p,d\n1.0,1.500,2026-01-01\n 2e1 ,-0,2026-01-02 00:00:00\n\"\",,\n");
+        await AssertRowsAsync("SELECT * FROM (VALUES (1::INTEGER, 1.50::DECIMAL(9, 2), DATE '2026-01-01'), (20, 0, DATE '2026-01-02'), (NULL, NULL, NULL)) t(id, p, d)", "id INT, p DECIMAL(9,2), d DATE");
+    }
+
+    [Theory]
+    [InlineData("id,p,d\n1,1,\n1.5,2,\n", "Line 3, column 'id': '1.5' is no INTEGER")]
+    [InlineData("1,1,\n1e-3,2,\n", "Line 2, column 'id': '1e-3' is no INTEGER")]
+    [InlineData("1,1,\n1,1.005,\n", "Line 2, column 'p': '1.005' is no DECIMAL(9,2)")]
+    [InlineData("1,1,2026-01-01\n1,1,2026-01-01 10:00:00\n", "Line 2, column 'd': '2026-01-01 10:00:00' is no DATE")]
+    [InlineData("id,p,d\n1,1,2026-01-01\n\"\",1,2026-13-01\n", "Line 3, column 'd': '2026-13-01' is no DATE")]
+    [InlineData("1,2,\"2026-01-01\n\"\nx,1,\n", "Line 3, column 'id': 'x' is no INTEGER")]
+    public async Task A_value_that_its_configured_column_would_change_or_cannot_hold_is_an_error_with_its_line(string text, string message)
+    {
+        Write("1.csv", text);
+        LakeException e = await Assert.ThrowsAsync<LakeException>(() => AssertRowsAsync("SELECT 1 AS id", "id INT, p DECIMAL(9,2), d DATE"));
+        Assert.Equal((LakeErrorKind.FormatInvalid, message, true), (e.Kind, e.Message.Split(" [")[0], e.Path!.EndsWith("1.csv", StringComparison.Ordinal)));
+    }
+
     private void Write(string name, string text) => File.WriteAllText(Folder.File("lake/ods/t/" + name), text, new UTF8Encoding(false));
 
     private async Task AssertRowsAsync(string expected, string? columns = null)
