@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
+using LakeHolo.LakeCatalog.Hudi.FileSlices;
 using LakeHolo.LakeCatalog.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi;
 using LakeHolo.Readers.Hudi.Merging;
@@ -93,6 +94,41 @@ public sealed class DeletionTests : IDisposable
                 new Dictionary<int, ReadableFile> { [0] = file });
             return _table.Texts($"SELECT CAST(count(*) AS VARCHAR) FROM {merged.DeadTable}");
         }
+    }
+
+    // Of each key-only deletion its ordering value (- for none), of a row its value behind =.
+    [Theory]
+    [InlineData("NONE", "", "9")]
+    [InlineData("NONE", "- 3", "")]
+    [InlineData("NONE", "3 - 4", "")]
+    [InlineData("NONE", "- 3 =10", "10")]
+    [InlineData("NONE", "- =10 3", "10")]
+    [InlineData("NONE", "- =10 11", "")]
+    [InlineData("NONE", "=10 - 3 =4 - 5", "")]
+    [InlineData("NONE", "- 11 =10", "10")]
+    [InlineData("NONE", "3", "9")]
+    [InlineData("IGNORE_DEFAULTS", "- 3", "")]
+    [InlineData("IGNORE_DEFAULTS", "- 3 =10", "10")]
+    [InlineData("IGNORE_DEFAULTS", "- =10 3", "10")]
+    public void A_key_that_was_deleted_without_an_ordering_value_is_not_deleted_once_more(string fill, string log, string expected)
+    {
+        HudiSnapshot snapshot = _table.Snapshot(
+            $"hoodie.table.version=9\nhoodie.record.merge.mode=EVENT_TIME_ORDERING\nhoodie.table.ordering.fields=o\nhoodie.table.partial.update.mode={fill}\n"
+            + "hoodie.populate.meta.fields=false\nhoodie.table.recordkey.fields=id\nhoodie.table.keygenerator.type=NON_PARTITION\n",
+            """{"type":"record","name":"r","fields":[{"name":"id","type":"string"},{"name":"o","type":"long"}]}""");
+        string[] steps = log.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        DecodedBlock[] blocks = [.. steps.Select((s, i) => (Text: s, Order: i)).Where(s => s.Text[0] == '=').Select(s => new DecodedBlock(_table.Write($"SELECT 'k' AS id, {s.Text[1..]}::BIGINT AS o"), 0, s.Order, null))];
+        DecodedDeletes[] deletes = [.. steps.Select((s, i) => (Text: s, Order: i)).Where(s => s.Text[0] != '=').Select(s => new DecodedDeletes(0, s.Order, [new DeletedKey("k", s.Text == "-" ? null : [s.Text])]))];
+        ReadableFile file = _table.Write("SELECT 'k' AS id, 9::BIGINT AS o");
+        using MergedSlices merged = new SliceMerger(_table.Engine, snapshot, MergeRules.Of(snapshot)).Merge(
+            new Dictionary<string, int> { ["s"] = 0 }, blocks, deletes, new Dictionary<int, ReadableFile> { [0] = file });
+        var slices = new Dictionary<int, FileSlice> { [0] = new FileSlice { Partition = "", FileId = "s", BaseInstant = "1" } };
+        string[] parts =
+        [
+            $"SELECT o FROM {SliceScan.From([file])} r WHERE NOT EXISTS (SELECT 1 FROM {merged.DeadTable} d WHERE d.pos = r.file_row_number)",
+            .. merged.AreFolded ? [$"SELECT o FROM {merged.RowsTable}"] : new MergedScan(snapshot, null!, [snapshot.Schema.GetFieldByName("o")]).Blocks(merged.RowsTable, blocks, slices),
+        ];
+        Assert.Equal(expected, string.Join(' ', _table.Texts($"SELECT CAST(o AS VARCHAR) FROM ({string.Join(" UNION ALL ", parts)})")));
     }
 
     [Theory]

@@ -144,7 +144,12 @@ public sealed class LogMergingProperties : IDisposable
         var log = new Dictionary<string, Record>();
         foreach (Record record in blocks.SelectMany(b => b).Select(r => r with { Order = rules.OrderOf(r) }))
         {
-            log[record.Key] = log.TryGetValue(record.Key, out Record? older) ? Merge(older, record, rules) : record;
+            bool isKnown = log.TryGetValue(record.Key, out Record? older);
+            // A key that was deleted without an ordering value cannot be deleted once more.
+            if (!isKnown || !record.IsKeyOnly || rules.Mode == "COMMIT_TIME_ORDERING" || !rules.BeatsAll(older!))
+            {
+                log[record.Key] = isKnown ? Merge(older!, record, rules) : record;
+            }
         }
 
         foreach (Record row in rows.Select(r => r with { Order = rules.OrderOf(r) }))

@@ -41,6 +41,7 @@ internal sealed class LogTable(HudiSnapshot snapshot, MergeRules rules, RecordSq
             string missing = string.Join(" OR ", Key.Names.Select(n => n + " IS NULL"));
             if (SliceMerger.Count(connection, $"SELECT count(*) FILTER ({missing}) FROM {Name}") == 0 && (expected < 0 || SliceMerger.Count(connection, $"SELECT count(*) FROM {Name}") == expected))
             {
+                DropRepeated(connection, deletes);
                 return;
             }
 
@@ -49,6 +50,26 @@ internal sealed class LogTable(HudiSnapshot snapshot, MergeRules rules, RecordSq
 
         Key = RecordKey.Text(snapshot);
         LoadLog(connection, blocks, deletes);
+        DropRepeated(connection, deletes);
+    }
+
+    // A key that was deleted without an ordering value cannot be deleted once more: a later deletion with one would lose to rows that the first one beat (Hudi's event-time merging passes over it).
+    private void DropRepeated(DuckDBConnection connection, IReadOnlyList<DecodedDeletes> deletes)
+    {
+        if (records.IsCommitTime || !deletes.Any(d => d.Keys.Any(k => k.Ordering is not null)))
+        {
+            return;
+        }
+
+        const string Seq = RecordSql.Sequence, IsReset = RecordSql.IsReset, G = RecordSql.Slice;
+        string ordered = $"SELECT l.{G}, {Key.List("l.")} FROM {Name} l SEMI JOIN {Name}_del d ON d.g = l.{G} AND d.seq = l.{Seq} WHERE NOT l.{IsReset}";
+        EngineDatabase.Execute(
+            connection,
+            $"DELETE FROM {Name} WHERE ({G}, {Seq}) IN (SELECT ({G}, {Seq}) FROM (SELECT {G}, {Seq}, {IsReset}, is_key, max({Seq}) FILTER ({IsReset}) OVER earlier AS reset_at, "
+            + $"arg_max({RecordSql.IsDelete}, {Seq}) FILTER ({IsReset}) OVER earlier AS was_deleted, max({Seq}) FILTER (NOT is_key) OVER earlier AS row_at "
+            + $"FROM (SELECT l.*, d.seq IS NOT NULL AS is_key FROM {Name} l SEMI JOIN ({ordered}) o ON o.{G} = l.{G} AND {Key.Equal("o", "l")} LEFT JOIN {Name}_del d ON d.g = l.{G} AND d.seq = l.{Seq}) "
+            + $"WINDOW earlier AS (PARTITION BY {G}, {Key.List()} ORDER BY {Seq} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) "
+            + $"WHERE is_key AND NOT {IsReset} AND was_deleted AND coalesce(row_at <= reset_at, true))");
     }
 
     private void LoadLog(DuckDBConnection connection, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes)
