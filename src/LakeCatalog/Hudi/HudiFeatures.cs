@@ -21,7 +21,7 @@ internal static class HudiFeatures
 
         Allow(properties, "hoodie.table.format", location, "native");
         Allow(properties, "hoodie.table.type", location, "COPY_ON_WRITE", "MERGE_ON_READ");
-        Allow(properties, "hoodie.table.log.file.format", location, "HOODIE_LOG");
+        Allow(properties, properties.Text("hoodie.table.log.file.format") is null ? "hoodie.table.rt.file.format" : "hoodie.table.log.file.format", location, "HOODIE_LOG");
         Allow(properties, "hoodie.table.storage.layout", location, "default");
         Allow(properties, "hoodie.meta.fields.mode", location, "ALL", "NONE", "COMMIT_TIME_ONLY", "FILE_NAME_ONLY", "COMMIT_TIME_AND_FILE_NAME");
         Allow(properties, "hoodie.table.partial.update.mode", location, "NONE", "IGNORE_DEFAULTS", "FILL_UNAVAILABLE", "KEEP_VALUES");

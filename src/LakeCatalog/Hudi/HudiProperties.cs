@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Hashing;
 using System.Text;
 
 namespace LakeHolo.LakeCatalog.Hudi;
@@ -15,6 +16,10 @@ public sealed class HudiProperties
     private readonly Dictionary<string, string> _values;
 
     private HudiProperties(Dictionary<string, string> values) => _values = values;
+
+    /// <summary>Whether the file is as it was written: its last property is a checksum of the database's and the table's names. Null if it has none.</summary>
+    public bool? IsWhole => Text("hoodie.table.checksum") is not { } checksum ? null
+        : checksum == Crc32.HashToUInt32(Encoding.UTF8.GetBytes($"{_values.GetValueOrDefault("hoodie.database.name")}.{_values.GetValueOrDefault("hoodie.table.name")}")).ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Every property as stored.</summary>
     public IReadOnlyDictionary<string, string> Values => _values;

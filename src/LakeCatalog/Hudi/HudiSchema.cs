@@ -184,7 +184,7 @@ internal static class HudiSchema
             ("int", "time-millis") or ("long", "time-micros") => new Time64Type(TimeUnit.Microsecond),
             ("long", "timestamp-millis" or "timestamp-micros") => UtcMicros,
             ("long", "local-timestamp-millis" or "local-timestamp-micros") => new TimestampType(TimeUnit.Microsecond, (string?)null),
-            ("long", "timestamp-nanos" or "local-timestamp-nanos") => throw new InvalidOperationException($"the logical type {logical} is not known"),
+            ("long", "timestamp-nanos" or "local-timestamp-nanos") => throw new NotSupportedException($"columns of the type {logical}"),
             ("fixed", _) => BinaryType.Default,
             _ => Primitive(type),
         };

@@ -131,16 +131,26 @@ internal sealed class HudiSnapshotLoader(LakeTable table, TimeProvider? time = n
 
     private async ValueTask<HudiProperties> ReadPropertiesAsync(CancellationToken cancellationToken)
     {
-        // Writers replace the file by: backup, delete, write, delete backup.
+        // Writers replace the file by: backup, delete, write, delete backup. One that is cut off has no checksum, its last property, or another one.
+        HudiProperties? old = null;
+        bool isBroken = false;
         foreach (string name in (string[])[PropertiesFile, PropertiesFile + ".backup", PropertiesFile])
         {
             if (await _root.Store.HeadAsync(_root.Key(name), cancellationToken) is { SizeBytes: > 0 })
             {
-                return HudiProperties.Parse(await _root.Store.ReadAsync(_root.Key(name), maxSizeBytes: 1 << 24, cancellationToken));
+                HudiProperties read = HudiProperties.Parse(await _root.Store.ReadAsync(_root.Key(name), maxSizeBytes: 1 << 24, cancellationToken));
+                if (read.IsWhole == true)
+                {
+                    return read;
+                }
+
+                isBroken |= read.IsWhole == false;
+                old ??= read.IsWhole is null ? read : null;
             }
         }
 
-        throw LakeException.NotFound("No .hoodie/hoodie.properties: not a Hudi table", _root.Location);
+        return isBroken ? throw LakeException.FormatInvalid("Hudi: .hoodie/hoodie.properties is not whole, its checksum is another table's", _root.Location)
+            : old ?? throw LakeException.NotFound("No .hoodie/hoodie.properties: not a Hudi table", _root.Location);
     }
 
     // The newest history of a completed commit holds every version up to then.

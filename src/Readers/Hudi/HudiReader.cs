@@ -22,7 +22,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
 {
     private readonly SliceFiles _files = new(engine, files);
     private readonly MergeResults<MergedSlices> _merges = new();
-    private readonly MergedCopies _copies = new(engine, files, "hudi-merged-6\u0001");
+    private readonly MergedCopies _copies = new(engine, files, "hudi-merged-7\u0001");
     private readonly FooterPruning _footers = new(engine);
     private SliceMerges? _merging;
 

@@ -29,6 +29,7 @@ public sealed class HudiRefusalTests : IDisposable
     [InlineData("hoodie.table.version=9\nhoodie.timeline.layout.version=1", "hoodie.timeline.layout.version 1 with hoodie.table.version 9")]
     [InlineData("hoodie.table.version=9\nhoodie.table.format=iceberg", "hoodie.table.format iceberg")]
     [InlineData("hoodie.table.version=9\nhoodie.table.log.file.format=OTHER", "hoodie.table.log.file.format OTHER")]
+    [InlineData("hoodie.table.version=6\nhoodie.table.rt.file.format=OTHER", "hoodie.table.rt.file.format OTHER")]
     [InlineData("hoodie.table.version=9\nhoodie.table.storage.layout=lsm_tree", "hoodie.table.storage.layout lsm_tree")]
     [InlineData("hoodie.table.version=9\nhoodie.meta.fields.mode=SOME", "hoodie.meta.fields.mode SOME")]
     [InlineData("hoodie.table.version=9\nhoodie.record.merge.mode=OTHER", "hoodie.record.merge.mode OTHER")]

@@ -282,7 +282,7 @@ public sealed class LogMergingProperties : IDisposable
     {
         public bool IsDelete(Record record) => record.IsKeyOnly || (HasMarker && record.Op == "d");
 
-        public bool BeatsAll(Record record) => IsDelete(record) && (HasTwoFields ? record.Ord is null || record.Ord2 is null : record.Ord is null or 0);
+        public bool BeatsAll(Record record) => IsDelete(record) && (HasTwoFields ? record.IsKeyOnly && (record.Ord is null || record.Ord2 is null) : record.Ord is null or 0);
 
         public (int, int) OrderOf(Record record) => (record.Ord ?? 0, HasTwoFields ? record.Ord2 ?? 0 : 0);
     }

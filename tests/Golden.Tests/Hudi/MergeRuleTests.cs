@@ -11,6 +11,7 @@ public sealed class MergeRuleTests : IDisposable
     private const string EventTime = "eeb8d96f-b1e4-49fd-bbf8-28ac514178e5";
     private const string CommitTime = "ce9acb64-bde0-424c-9b91-f6ebba25356d";
     private const string PayloadBased = "00000000-0000-0000-0000-000000000000";
+    private const string Unavailable = "hoodie.record.merge.property.hoodie.write.partial.update.unavailable.value=__debezium_unavailable_value\n";
     private const string Schema = """
         {"type":"record","name":"r","fields":[{"name":"id","type":"string"},{"name":"ord","type":["null","int"]},{"name":"_event_lsn","type":["null","long"]},
         {"name":"_event_seq","type":["null","string"]},{"name":"v","type":["null","string"]},{"name":"b","type":["null","bytes"]},{"name":"flag","type":"boolean","default":false},
@@ -49,7 +50,8 @@ public sealed class MergeRuleTests : IDisposable
     [InlineData(8, "hoodie.record.merge.mode=CUSTOM\n" + Payloads + "debezium.PostgresDebeziumAvroPayload", "_event_lsn Unavailable deletes _change_operation_type=d")]
     [InlineData(6, Payloads + "debezium.MySqlDebeziumAvroPayload", "_event_seq deletes _change_operation_type=d")]
     [InlineData(9, "hoodie.record.merge.mode=COMMIT_TIME_ORDERING\nhoodie.table.partial.update.mode=IGNORE_DEFAULTS", "Defaults")]
-    [InlineData(9, "hoodie.record.merge.mode=EVENT_TIME_ORDERING\nhoodie.table.partial.update.mode=FILL_UNAVAILABLE", "ord Unavailable")]
+    [InlineData(9, "hoodie.record.merge.mode=EVENT_TIME_ORDERING\nhoodie.table.partial.update.mode=FILL_UNAVAILABLE", "ord")]
+    [InlineData(9, "hoodie.record.merge.mode=EVENT_TIME_ORDERING\nhoodie.table.partial.update.mode=FILL_UNAVAILABLE\n" + Unavailable, "ord Unavailable")]
     [InlineData(9, "hoodie.record.merge.mode=EVENT_TIME_ORDERING\nhoodie.table.partial.update.mode=KEEP_VALUES", "ord Absent")]
     [InlineData(9, "hoodie.record.merge.mode=COMMIT_TIME_ORDERING\nhoodie.record.merge.property.hoodie.payload.delete.field=Op\nhoodie.record.merge.property.hoodie.payload.delete.marker=X", "deletes Op=X")]
     [InlineData(9, "hoodie.record.merge.mode=COMMIT_TIME_ORDERING\nhoodie.record.merge.property.hoodie.payload.delete.field=Op", "")]
@@ -85,11 +87,12 @@ public sealed class MergeRuleTests : IDisposable
         => Assert.Equal([expected], Merged("hoodie.table.partial.update.mode=IGNORE_DEFAULTS\n", column, Row(column, older), Row(column, newer)));
 
     [Theory]
-    [InlineData("v", "'old'", "'__debezium_unavailable_value'", "", "old")]
+    [InlineData("v", "'old'", "'__debezium_unavailable_value'", Unavailable, "old")]
+    [InlineData("v", "'old'", "'__debezium_unavailable_value'", "", "__debezium_unavailable_value")] // no text is told
     [InlineData("v", "'old'", "'?'", "hoodie.record.merge.property.hoodie.write.partial.update.unavailable.value=?\n", "old")]
-    [InlineData("v", "'old'", "NULL", "", "NULL")]
-    [InlineData("b", "'old'::BLOB", "'__debezium_unavailable_value'::BLOB", "", "old")]
-    [InlineData("small", "7", "5", "", "5")]
+    [InlineData("v", "'old'", "NULL", Unavailable, "NULL")]
+    [InlineData("b", "'old'::BLOB", "'__debezium_unavailable_value'::BLOB", Unavailable, "old")]
+    [InlineData("small", "7", "5", Unavailable, "5")]
     public void Values_that_are_not_known_are_filled(string column, string older, string newer, string more, string expected)
         => Assert.Equal([expected], Merged("hoodie.table.partial.update.mode=FILL_UNAVAILABLE\n" + more, column, Row(column, older), Row(column, newer)));
 

@@ -145,6 +145,7 @@ public sealed class SchemaEvolutionTests : IDisposable
     [Theory]
     [InlineData("""{"type":"record","name":"v","logicalType":"variant","fields":[{"name":"value","type":"bytes"},{"name":"metadata","type":"bytes"}]}""", "variant")]
     [InlineData("""{"type":"fixed","name":"v","size":8,"logicalType":"vector"}""", "vector")]
+    [InlineData("""{"type":"long","logicalType":"timestamp-nanos"}""", "timestamp-nanos")]
     [InlineData("""{"type":"record","name":"v","logicalType":"blob","fields":[{"name":"data","type":"bytes"}]}""", "blob")]
     public void Columns_of_newer_types_are_refused_by_name(string type, string name)
     {

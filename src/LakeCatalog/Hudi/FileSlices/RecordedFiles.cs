@@ -5,7 +5,7 @@ namespace LakeHolo.LakeCatalog.Hudi.FileSlices;
 /// <summary>Compares what commits say they wrote with what lies in storage: a slice that lost a file would quietly read as an older one.</summary>
 internal static class RecordedFiles
 {
-    /// <exception cref="LakeException">NotFound if the base file of a live slice, or one of its log files, is gone.</exception>
+    /// <exception cref="LakeException">NotFound if the base file of a live slice, or one of its log files, is gone; FormatInvalid if a log file is shorter than its writer says.</exception>
     public static void Check(
         IReadOnlyDictionary<string, CommitMetadata> commits,
         TimelineView view,
@@ -54,8 +54,14 @@ internal static class RecordedFiles
 
                 (string, string) group = (write.Partition, file.FileId);
                 FileSlice? slice = live.GetValueOrDefault(group);
-                if (groups.GetValueOrDefault(group)?.Any(f => f.Path == write.Path) == true)
+                if (groups.GetValueOrDefault(group)?.FirstOrDefault(f => f.Path == write.Path) is { } stored)
                 {
+                    // Blocks behind the end would be missed without a word. (An append to a file of version 6 records its own length.)
+                    if (file.IsLog && stored.SizeBytes < write.SizeBytes && slice?.Logs.Contains(stored) == true)
+                    {
+                        throw LakeException.FormatInvalid($"Hudi: corrupt log block of a completed commit ({instant}): it wrote {write.SizeBytes} bytes to a log file that has {stored.SizeBytes}", location + "/" + write.Path);
+                    }
+
                     continue;
                 }
 

@@ -93,7 +93,8 @@ public static class LogFileParser
     public static IReadOnlyList<LogBlock> Parse(ReadOnlySpan<byte> file, string path)
     {
         var blocks = new List<LogBlock>();
-        if (file.Length > 0 && !file.StartsWith(Magic))
+        // The first append may have been torn within the magic.
+        if (file.Length > 0 && !file.StartsWith(Magic[..Math.Min(file.Length, MagicLength)]))
         {
             throw LakeException.FormatInvalid("Hudi: a log file does not begin with #HUDI#", path);
         }
@@ -105,7 +106,7 @@ public static class LogFileParser
             if (end < 0)
             {
                 blocks.Add(new LogBlock { Type = LogBlockType.Corrupt, Offset = position });
-                int next = file[(position + MagicLength)..].IndexOf(Magic);
+                int next = file[Math.Min(file.Length, position + MagicLength)..].IndexOf(Magic);
                 position = next < 0 ? file.Length : position + MagicLength + next;
                 continue;
             }

@@ -76,13 +76,10 @@ internal sealed record MergeRules
         rules = properties.Text("hoodie.table.partial.update.mode")?.ToUpperInvariant() switch
         {
             "IGNORE_DEFAULTS" => rules with { Fill = FillMode.Defaults, FillsFromBaseOnly = false },
-            "FILL_UNAVAILABLE" => rules with
-            {
-                Fill = FillMode.Unavailable,
-                FillsFromBaseOnly = false,
-                UnavailableValue = MergeProperty(properties, "hoodie.write.partial.update.unavailable.value")
-                    ?? MergeProperty(properties, "partial.update.unavailable.value") ?? Unavailable,
-            },
+            // Without the text there is nothing to fill.
+            "FILL_UNAVAILABLE" => (MergeProperty(properties, "hoodie.write.partial.update.unavailable.value") ?? MergeProperty(properties, "partial.update.unavailable.value")) is { } text
+                ? rules with { Fill = FillMode.Unavailable, FillsFromBaseOnly = false, UnavailableValue = text }
+                : rules with { Fill = FillMode.None },
             "KEEP_VALUES" => rules with { Fill = FillMode.Absent },
             _ => rules,
         };

@@ -38,9 +38,14 @@ internal sealed class RecordSql(HudiSnapshot snapshot, MergeRules rules)
     {
         string delete = DeleteCondition(column, hasColumn);
         string anyNull = string.Join(" OR ", _ordering.Where(f => !IsIntegerLike(f.DataType)).Select(f => $"{column(f)} IS NULL").DefaultIfEmpty("false"));
-        // The 32-bit zero (a null is one) on a deletion means "no ordering value".
-        string isDefault = _ordering is [{ DataType: Int32Type }] ? $"coalesce({column(_ordering[0])}, 0) = 0"
-            : string.Join(" OR ", _ordering.Select(f => $"{column(f)} IS NULL").DefaultIfEmpty("true"));
+        // The 32-bit zero (a null is one) on a deletion means "no ordering value". Several zeros together are a value (Hudi's OrderingValues).
+        string isDefault = _ordering switch
+        {
+            [] => "true",
+            [{ DataType: Int32Type } only] => $"coalesce({column(only)}, 0) = 0",
+            [var only] => $"{column(only)} IS NULL",
+            _ => "false",
+        };
         return string.Concat(key.Select((k, i) => $"{k} AS {Key}{SliceScan.Text(i)}, ")) + $"{Ordering(column)} AS {Order}, coalesce({delete}, false) AS {IsDelete}, "
             + $"({anyNull}) OR (coalesce({delete}, false) AND ({isDefault})) AS {IsReset}";
     }
