@@ -74,7 +74,7 @@ internal sealed class FloorProcess : IDisposable
         listener.Start();
         Console.WriteLine($"{new Uri(app.Urls.First()).Port} {((IPEndPoint)listener.LocalEndpoint).Port}");
         _ = Task.Run(() => SendAsync(listener, message));
-        await Console.In.ReadToEndAsync();
+        await InputEnd.WaitAsync();
     }
 
     /// <summary>Has bytes sent through HTTP/2, and drops them.</summary>

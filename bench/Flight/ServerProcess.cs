@@ -81,7 +81,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         await using LakeInstance instance = await LakeInstance.StartAsync(options, NullLoggerFactory.Instance, TimeProvider.System);
         await using FlightHost host = await FlightHost.StartAsync(instance.Engine, new FlightServerOptions { Listen = new Uri("grpc://127.0.0.1:0") }, NullLoggerFactory.Instance);
         Console.WriteLine(host.Address);
-        await Console.In.ReadToEndAsync();
+        await InputEnd.WaitAsync();
     }
 
     public async ValueTask DisposeAsync()

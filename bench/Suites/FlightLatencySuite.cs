@@ -102,6 +102,7 @@ internal sealed class FlightLatencySuite : ISuite
             ["engine's median"] = Percentile(load.Times.Select(t => t.Engine), 0.5),
             ["engine's p99"] = Percentile(load.Times.Select(t => t.Engine), 0.99),
             ["cores of the server"] = load.Cores,
+            ["cores of the clients"] = load.ClientCores,
         },
     });
 
@@ -110,6 +111,8 @@ internal sealed class FlightLatencySuite : ISuite
     {
         var times = new ConcurrentBag<(long Id, double Ms)>();
         TimeSpan cpu = server.ProcessorTime;
+        using var own = Process.GetCurrentProcess();
+        TimeSpan clientsCpu = own.TotalProcessorTime;
         long start = Stopwatch.GetTimestamp();
         await TurnsAsync(clients.Length, span, rate, async number =>
         {
@@ -120,27 +123,30 @@ internal sealed class FlightLatencySuite : ISuite
         });
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         double cores = (server.ProcessorTime - cpu).TotalSeconds / seconds;
+        own.Refresh();
+        double clientCores = (own.TotalProcessorTime - clientsCpu).TotalSeconds / seconds;
         Dictionary<long, double> engine = await EngineTimesAsync(server);
-        return new Load(times.Count / seconds, cores, [.. times.Where(t => engine.ContainsKey(t.Id)).Select(t => (t.Ms, engine[t.Id]))]);
+        return new Load(times.Count / seconds, cores, clientCores, [.. times.Where(t => engine.ContainsKey(t.Id)).Select(t => (t.Ms, engine[t.Id]))]);
     }
 
-    private static Task TurnsAsync(int clients, TimeSpan span, double? rate, Func<int, Task> ask)
+    private static async Task TurnsAsync(int clients, TimeSpan span, double? rate, Func<int, Task> ask)
     {
+        SemaphoreSlim[] turns = [.. Enumerable.Range(0, clients).Select(_ => new SemaphoreSlim(0))];
         long start = Stopwatch.GetTimestamp();
-        return Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(async () =>
+        Task pace = rate is { } perSecond ? Task.Factory.StartNew(() => Pace.Run(turns, perSecond, span), TaskCreationOptions.LongRunning) : Task.CompletedTask;
+        Task[] asking = [.. turns.Select((turn, number) => Task.Run(async () =>
         {
-            for (int turn = 0; Stopwatch.GetElapsedTime(start) < span; turn++)
+            while (Stopwatch.GetElapsedTime(start) < span)
             {
-                if (rate is { } perSecond)
+                // How late a turn begins is the clients' own affair here: the server is asked what it adds, not what a queue before it does.
+                if (rate is null || await turn.WaitAsync(TimeSpan.FromMilliseconds(100)))
                 {
-                    // How late a turn begins is the clients' own affair here: the server is asked what it adds, not what a queue before it does.
-                    TimeSpan due = TimeSpan.FromSeconds(((turn * clients) + number) / perSecond) - Stopwatch.GetElapsedTime(start);
-                    await Task.Delay(due > TimeSpan.Zero ? due : TimeSpan.Zero);
+                    await ask(number);
                 }
-
-                await ask(number);
             }
-        })));
+        }))];
+        await pace;
+        await Task.WhenAll(asking);
     }
 
     /// <summary>The number of the statement; none where it had not begun when FlightInfo was sent.</summary>
@@ -175,8 +181,9 @@ internal sealed class FlightLatencySuite : ISuite
 
     /// <param name="PerSecond">Queries a second.</param>
     /// <param name="Cores">Cores that the server used.</param>
+    /// <param name="ClientCores">Cores that the clients used, of the same machine.</param>
     /// <param name="Times">Milliseconds of each query that the log still knew: the client's, and those within the engine.</param>
-    private sealed record Load(double PerSecond, double Cores, IReadOnlyList<(double Client, double Engine)> Times)
+    private sealed record Load(double PerSecond, double Cores, double ClientCores, IReadOnlyList<(double Client, double Engine)> Times)
     {
         public double Added(double share) => Percentile(Times.Select(t => t.Client - t.Engine), share);
     }
