@@ -140,6 +140,23 @@ public sealed class HudiHistoryTests
     }
 
     [Theory]
+    [InlineData("")]
+    [InlineData("{\"files\":[{\"fileName\":")]
+    [InlineData("{}")]
+    [InlineData("{\"files\":[{}]}")]
+    [InlineData("{\"files\":[{\"fileName\":null}]}")]
+    [InlineData("{\"files\":[7]}")]
+    public async Task A_manifest_of_the_archived_timeline_that_is_cut_off_is_an_error_in_words(string manifest)
+    {
+        await using HudiCase golden = HudiCase.Open("mor_archived_deltacommits_v8");
+        string folder = golden.Path("table/.hoodie/timeline/history/");
+        File.WriteAllText(Directory.GetFiles(folder, "manifest_*").Max(StringComparer.Ordinal)!, manifest);
+        LakeException error = await Assert.ThrowsAsync<LakeException>(async () =>
+            await TimelineHistory.ReadCompletionsAsync(golden.Table.Root, ".hoodie/timeline/history/", new HashSet<string> { "1" }, TestContext.Current.CancellationToken));
+        Assert.Equal(LakeErrorKind.FormatInvalid, error.Kind);
+    }
+
+    [Theory]
     [InlineData("cow_archived_timeline_v8")]
     [InlineData("mor_archived_deltacommits_v8")]
     [InlineData("cow_archived_timeline_v6")]

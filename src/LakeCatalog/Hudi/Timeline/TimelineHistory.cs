@@ -111,8 +111,16 @@ internal static class TimelineHistory
 
     private static async ValueTask<IReadOnlyList<string>> ReadManifestAsync(TableRoot root, string key, CancellationToken cancellationToken)
     {
-        using JsonDocument manifest = JsonDocument.Parse(await root.Store.ReadAsync(key, cancellationToken: cancellationToken));
-        return [.. manifest.RootElement.GetProperty("files").EnumerateArray().Select(f => f.GetProperty("fileName").GetString()!)];
+        byte[] json = await root.Store.ReadAsync(key, cancellationToken: cancellationToken);
+        try
+        {
+            using JsonDocument manifest = JsonDocument.Parse(json);
+            return [.. manifest.RootElement.GetProperty("files").EnumerateArray().Select(f => f.GetProperty("fileName").GetString() ?? throw new InvalidOperationException("a file without a name"))];
+        }
+        catch (Exception error) when (error is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            throw LakeException.FormatInvalid("Hudi: a manifest of the timeline history is malformed: " + error.Message, key, error);
+        }
     }
 
     private static List<Row> Read(byte[] file, bool withMetadata, string name)
