@@ -27,7 +27,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         _options = options;
         time ??= TimeProvider.System;
         _index = new CacheIndex(options.Directory, options.BudgetBytes, time) { Evicted = CountEvicted };
-        _fetcher = new RangeFetcher(options.FetchBufferBytes);
+        _fetcher = new RangeFetcher(options.FetchBufferBytes, options.LeastEndBytes);
         _versions = new FileVersions(_fetcher, options, _index.IsKept, time);
         _decodes = new SemaphoreSlim(options.MaxConcurrentDecodes > 0 ? options.MaxConcurrentDecodes : Environment.ProcessorCount);
     }

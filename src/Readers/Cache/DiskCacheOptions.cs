@@ -21,6 +21,9 @@ public sealed record DiskCacheOptions
     /// <summary>Of smaller files everything is fetched at once: a second request would take longer than the rest of the bytes.</summary>
     public long WholeFileBytes { get; init; } = 256 << 10;
 
+    /// <summary>For tests: how much of a file's end is asked for at first, at least.</summary>
+    internal int LeastEndBytes { get; init; } = 64 << 10;
+
     /// <summary>For tests: a view is made wherever a row group can be left out, whether or not that saves anything.</summary>
     internal bool AlwaysViews { get; init; }
 

@@ -51,7 +51,9 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             var copied = new Dictionary<FileSlice, MergedCopy>();
             var columns = new CopyColumns(fields.Select(f => f.Name), [.. hudi.Schema.FieldsList.Select(f => f.Name)]);
             IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> merges = await MergeAsync(hudi, pruned.NeededLogs, columns, origins is null ? copied : null, leases, cancellationToken);
-            IReadOnlyList<ReadableFile> readable = await OpenAsync(hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, origins is not null, leases, cancellationToken);
+            bool mayArrive = request.FilesMayArrive && merges.Count == 0; // merging looks into base files while it is planned
+            IReadOnlyList<ReadableFile> readable = await OpenAsync(
+                hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, origins is not null, mayArrive, leases, cancellationToken);
             var scan = new MergedScan(hudi, _files, fields, origins);
             List<string> parts = [.. scan.Bases(readable, merges)];
             foreach (MergeUse<MergedSlices, SliceLogs> use in merges)
@@ -209,22 +211,24 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     }
 
     private async ValueTask<IReadOnlyList<ReadableFile>> OpenAsync(
-        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, ScanFilter? filter, IReadOnlyList<Field> fields, bool withOrigins, List<IAsyncDisposable> leases,
-        CancellationToken cancellationToken)
+        HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, ScanFilter? filter, IReadOnlyList<Field> fields, bool withOrigins, bool mayArrive,
+        List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         IReadOnlyCollection<string> names = SliceFiles.NamesOf(snapshot, fields.Select(f => f.Name));
         RowGroupCondition? needed = withOrigins ? null : FooterPruning.ConditionOf(snapshot, fields, filter);
-        if (filter is null || slices.Count < 2)
+        mayArrive &= slices.Count > 1 && snapshot.Table.Root.Store.TryGetLocalPath(string.Empty) is null;
+        if (slices.Count < 2 || (filter is null && !mayArrive))
         {
             return await _files.OpenBasesAsync(snapshot, slices, names, leases, cancellationToken, needed);
         }
 
-        // Of remote files only the footers are fetched before it is known which of them are needed.
+        // Of remote files only the footers are fetched before it is known which of them are needed, and which columns they have.
         var probing = new List<IAsyncDisposable>();
         try
         {
-            bool[] mayMatch = _footers.MayMatch(snapshot, await _files.OpenBasesAsync(snapshot, slices, [], probing, cancellationToken), filter);
-            return await _files.OpenBasesAsync(snapshot, [.. slices.Where((_, i) => mayMatch[i])], names, leases, cancellationToken, needed);
+            IReadOnlyList<ReadableFile> probed = await _files.OpenBasesAsync(snapshot, slices, [], probing, cancellationToken);
+            bool[]? mayMatch = filter is null ? null : _footers.MayMatch(snapshot, probed, filter);
+            return await _files.OpenBasesAsync(snapshot, [.. slices.Where((_, i) => mayMatch?[i] != false)], names, leases, cancellationToken, needed, mayArrive);
         }
         finally
         {

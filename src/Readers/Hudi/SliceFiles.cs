@@ -27,9 +27,10 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
     /// <param name="leases">Takes what keeps the files in place.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
     /// <param name="needed">Tells which row groups are needed of slices without log files; null for all, and where the positions of rows matter.</param>
+    /// <param name="mayArrive">Whether files may still be under way when this returns; their footers were read before.</param>
     public async ValueTask<IReadOnlyList<ReadableFile>> OpenBasesAsync(
         HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken,
-        RowGroupCondition? needed = null)
+        RowGroupCondition? needed = null, bool mayArrive = false)
     {
         FileSlice[] based = [.. slices.Where(s => s.Base is not null)];
         var paths = new string[based.Length];
@@ -39,6 +40,7 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
             CacheableFile[] sources = [.. indexes.Select(i => Source(snapshot, based[i].Base!) with { Needed = based[i].Logs.Count == 0 ? needed : null })];
             FileLease lease = some.Key
                 ? await files.OpenDecodedAsync(sources, OrcFileDecoder.DecoderKey(Orc), OrcFileDecoder.Create(Orc), cancellationToken)
+                : mayArrive && columns is not null ? await files.OpenEarlyAsync(sources, columns, cancellationToken)
                 : await files.OpenAsync(sources, columns, cancellationToken);
             leases.Add(lease);
             for (int i = 0; i < indexes.Length; i++)

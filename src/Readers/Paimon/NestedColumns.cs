@@ -46,7 +46,8 @@ internal sealed class NestedColumns
         }
     }
 
-    private static bool HoldsRows(PaimonType type) => type.Kind == PaimonTypeKind.Row || (type.Element is not null && HoldsRows(type.Element)) || (type.Value is not null && HoldsRows(type.Value));
+    /// <summary>Whether a type is or holds a row.</summary>
+    public static bool HoldsRows(PaimonType type) => type.Kind == PaimonTypeKind.Row || (type.Element is not null && HoldsRows(type.Element)) || (type.Value is not null && HoldsRows(type.Value));
 
     // Only fields that are wanted count; lists and maps in another form the engine itself does not take for what they should be.
     private static void Check(ParquetNode node, PaimonType stored, PaimonType wanted, string name, string path)

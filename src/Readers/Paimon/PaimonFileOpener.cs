@@ -28,10 +28,12 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
     /// <param name="leases">Receives what must be disposed after the last row was read.</param>
     /// <param name="cancellationToken">Observed inside storage reads.</param>
     /// <param name="filter">What every needed row fulfils, where the positions of rows do not matter; null for nothing.</param>
+    /// <param name="mayArrive">Whether files may still be under way when this returns, where nothing of them has to be looked at.</param>
     public async ValueTask<IReadOnlyList<PaimonFileGroup>> OpenAsync(
         PaimonSnapshot snapshot, IEnumerable<PaimonDataFile> files, IReadOnlyList<PaimonField> columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken,
-        ScanFilter? filter = null)
+        ScanFilter? filter = null, bool mayArrive = false)
     {
+        mayArrive &= !columns.Any(c => c.Type.HoldsVariant || NestedColumns.HoldsRows(c.Type)); // these are told by the files' footers
         var groups = new List<PaimonFileGroup>();
         HashSet<int> wanted = [.. columns.Select(c => c.Id)];
         foreach (var group in files.GroupBy(f => (f.SchemaId, f.Format, Written: f.WriteColumns is null ? null : string.Join('\n', f.WriteColumns))))
@@ -40,7 +42,7 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
             PaimonSchema schema = snapshot.Schemas.GetValueOrDefault(group.Key.SchemaId)
                 ?? throw LakeException.FormatInvalid($"The data file names schema {group.Key.SchemaId}, which is not there", members[0].Path);
             schema.CheckNamesOf(wanted, members[0].Path);
-            FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken, ConditionOf(snapshot, schema, columns, filter));
+            FileLease lease = await OpenAsync(snapshot, members, group.Key.Format, schema, columns, cancellationToken, ConditionOf(snapshot, schema, columns, filter), mayArrive);
             leases.Add(lease);
             _nested.Check(schema, columns, members, lease.LocalPaths);
             var all = new PaimonFileGroup(schema, members[0].WriteColumns, members, lease.LocalPaths) { Format = group.Key.Format };
@@ -83,12 +85,12 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
 
     private async ValueTask<FileLease> OpenAsync(
         PaimonSnapshot snapshot, IReadOnlyList<PaimonDataFile> files, string format, PaimonSchema schema, IReadOnlyList<PaimonField> columns,
-        CancellationToken cancellationToken, RowGroupCondition? condition = null)
+        CancellationToken cancellationToken, RowGroupCondition? condition = null, bool mayArrive = false)
     {
         CacheableFile[] cacheable = [.. files.Select(f => Locate(snapshot, f, f.Path) with { Needed = condition })];
         try
         {
-            return await OpenAsync(snapshot, cacheable, files[0].Path, format, schema, columns, cancellationToken);
+            return await OpenAsync(snapshot, cacheable, files[0].Path, format, schema, columns, mayArrive, cancellationToken);
         }
         catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound)
         {
@@ -97,12 +99,12 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
                 throw;
             }
 
-            return await OpenAsync(snapshot, others, files[0].Path, format, schema, columns, cancellationToken);
+            return await OpenAsync(snapshot, others, files[0].Path, format, schema, columns, mayArrive, cancellationToken);
         }
     }
 
     private async ValueTask<FileLease> OpenAsync(
-        PaimonSnapshot snapshot, CacheableFile[] cacheable, string path, string format, PaimonSchema schema, IReadOnlyList<PaimonField> columns,
+        PaimonSnapshot snapshot, CacheableFile[] cacheable, string path, string format, PaimonSchema schema, IReadOnlyList<PaimonField> columns, bool mayArrive,
         CancellationToken cancellationToken)
     {
         switch (format)
@@ -114,7 +116,7 @@ internal sealed class PaimonFileOpener(IFileMaterializer materializer, ExternalL
             case "parquet":
                 HashSet<int> ids = [.. columns.Select(c => c.Id)];
                 string[] names = [.. schema.Fields.Where(f => ids.Contains(f.Id)).Select(f => f.Name), PaimonColumns.Sequence, PaimonColumns.ValueKind, RowTracking.Physical[0].Name];
-                return await materializer.OpenAsync(cacheable, names, cancellationToken);
+                return mayArrive ? await materializer.OpenEarlyAsync(cacheable, names, cancellationToken) : await materializer.OpenAsync(cacheable, names, cancellationToken);
             case "orc":
                 // The whole file is decoded once, whatever the query needs: the next one will need other columns. Only columns in nanoseconds, which may
                 // hold what cannot be read, are left out until somebody asks for them.

@@ -90,7 +90,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         {
             bool withKinds = PaimonViews.TellsKinds(request.View) && paimon.PrimaryKey.Count > 0;
             ScanPieces pieces = await PlanPiecesAsync(paimon, candidates, columns, pruning, request.View, origins is null && !withKinds, leases, cancellationToken);
-            var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins, withKinds) { Filter = filter };
+            var builder = new ScanSql(paimon, columns, _engine, _opener, request.View == RowTracking.View, origins, withKinds) { Filter = filter, FilesMayArrive = request.FilesMayArrive };
             string sql = ReadDefaults.Guard(await builder.BuildAsync(pieces, leases, cancellationToken), paimon, columns);
             sql = PaimonViews.TellsKinds(request.View) && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
             sql = request.View == PaimonViews.Binlog ? PaimonViews.Arrays(sql, columns) : sql;

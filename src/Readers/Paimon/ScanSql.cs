@@ -47,6 +47,9 @@ internal sealed class ScanSql(
     /// <summary>What every needed row fulfils; null for nothing.</summary>
     public ScanFilter? Filter { get; init; }
 
+    /// <summary>Whether files may still be under way when the relation is told.</summary>
+    public bool FilesMayArrive { get; init; }
+
     public async ValueTask<string> BuildAsync(ScanPieces pieces, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
         var parts = new List<string>();
@@ -139,7 +142,7 @@ internal sealed class ScanSql(
 
         // Positions matter where they are told, where some are dead, and where row ids follow from them.
         bool positionsMatter = dead is not null || batch is not null || withRowIds || origins is not null;
-        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken, positionsMatter ? null : Filter);
+        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken, positionsMatter ? null : Filter, FilesMayArrive);
         return groups.Select(g => Select(g, dead, numbers, hasRetracts, withKinds ? RowKinds.Name(g) : null, batch));
     }
 

@@ -24,7 +24,7 @@ internal abstract class UnpackedCase : IAsyncDisposable
         Directory.CreateDirectory(Path("table"));
         Directory.CreateDirectory(Path("cache"));
         Engine = new EngineDatabase(new EngineOptions { Threads = 1, AllowedDirectories = [_folder.FullName] });
-        Cache = new DiskCache(new DiskCacheOptions { Directory = Path("cache"), WholeFileBytes = 0, AlwaysViews = true });
+        Cache = new DiskCache(new DiskCacheOptions { Directory = Path("cache"), WholeFileBytes = 0, LeastEndBytes = 64, AlwaysViews = true });
         Store = new LocalFolderStore(Path("table"));
         Table = TableAt("");
         RemoteTable = new LakeTable("golden", format, "t", format, new TableRoot(new CountingStore(Store, isRemote: true), ""));

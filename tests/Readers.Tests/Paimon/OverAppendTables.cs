@@ -11,6 +11,9 @@ namespace LakeHolo.Readers.Tests.Paimon;
 /// <summary>Append tables laid out file by file, with what each file holds as SQL.</summary>
 public abstract class OverAppendTables : OverOneFolder
 {
+    /// <summary>What tables are read from.</summary>
+    protected virtual IObjectStore TableStore => Store;
+
     internal static PaimonSchema Schema(long id, PaimonField[] fields, string? option) => new()
     {
         Id = id,
@@ -52,7 +55,7 @@ public abstract class OverAppendTables : OverOneFolder
         PaimonSchema schema = Schema(old is null ? 0 : 1, fields, option) with { PrimaryKeys = key ?? [] };
         return new PaimonSnapshot
         {
-            Table = new LakeTable("s", "d", "t", "paimon", new TableRoot(Store, "")),
+            Table = new LakeTable("s", "d", "t", "paimon", new TableRoot(TableStore, "")),
             Id = new SnapshotId("1"),
             CommittedAt = null,
             Schema = new Schema([.. schema.Fields.Select(PaimonArrowTypes.ToField)], null),

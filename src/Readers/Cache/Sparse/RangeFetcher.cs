@@ -4,18 +4,17 @@ using LakeHolo.LakeCatalog.Storage;
 namespace LakeHolo.Readers.Cache.Sparse;
 
 /// <summary>Asks remote stores, for all files of the cache together: counted, and with bounded memory.</summary>
-internal sealed class RangeFetcher(long bufferBytes) : IDisposable
+internal sealed class RangeFetcher(long bufferBytes, int leastEndBytes) : IDisposable
 {
     /// <summary>Longest range of one request. Long enough that the time to the first byte does not count, short enough to travel side by side.</summary>
     public const int MaxRequestBytes = 8 << 20;
 
-    private const int MinFooterGuess = 64 << 10;
     private const int MaxFooterGuess = 4 << 20;
 
     private readonly SemaphoreSlim _buffers = new((int)Math.Clamp(bufferBytes / MaxRequestBytes, 1, 1024));
     private long _requests;
     private long _fetchedBytes;
-    private int _footerGuess = MinFooterGuess;
+    private int _footerGuess = leastEndBytes;
 
     public long Requests => Interlocked.Read(ref _requests);
 
