@@ -103,7 +103,7 @@ public sealed class PostgresValues : IAsyncLifetime
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
     }
 
-    /// <summary>recorded/node-values.txt is what PostgreSQL 15 answers, but for the type of varchar, which is text here.</summary>
+    /// <summary>recorded/node-values.txt is what PostgreSQL 15 answers.</summary>
     [Fact]
     public async Task Values_of_every_type_come_back_as_PostgreSQL_writes_them_in_text()
     {

@@ -169,12 +169,9 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             return new Opened(LocalNames.Of(path, file.ETag), null);
         }
 
-        (ObjectEntry version, ReadOnlyMemory<byte> end) = await _versions.WithEndAsync(file, cancellationToken);
-        (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
+        (ObjectEntry version, CacheEntry entry, SparseFile copy, bool isNew) = await AcquireCopyAsync(file, cancellationToken);
         try
         {
-            SparseFile copy = CopyOf(entry, version);
-            bool isNew = await copy.TakeEndAsync(file, version.ETag, end);
             if (columns is not null && await copy.ChooseAsync(file, version.ETag, columns, cancellationToken) is { } choice)
             {
                 return await OpenViewAsync(file, version, entry, copy, choice, columns, cancellationToken);
@@ -211,13 +208,10 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
             return default;
         }
 
-        (ObjectEntry version, ReadOnlyMemory<byte> end) = await _versions.WithEndAsync(file, cancellationToken);
-        (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
+        (ObjectEntry version, CacheEntry entry, SparseFile copy, _) = await AcquireCopyAsync(file, cancellationToken);
         EarlyFetch? begun = null;
         try
         {
-            SparseFile copy = CopyOf(entry, version);
-            await copy.TakeEndAsync(file, version.ETag, end);
             begun = await copy.TryBeginAsync(file, version.ETag, columns, cancellationToken);
         }
         finally
@@ -235,6 +229,31 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
 
         CountOpened(hit: false);
         return (new Opened(entry.Path, entry), begun);
+    }
+
+    /// <summary>Leases the local copy of a remote file.</summary>
+    /// <returns>The file's version, the lease, the copy, and whether its end is new.</returns>
+    private async ValueTask<(ObjectEntry Version, CacheEntry Entry, SparseFile Copy, bool IsNew)> AcquireCopyAsync(CacheableFile file, CancellationToken cancellationToken)
+    {
+        try
+        {
+            (ObjectEntry version, ReadOnlyMemory<byte> end) = await _versions.WithEndAsync(file, cancellationToken);
+            (CacheEntry entry, _) = await _index.AcquireAsync(CacheNames.ForRanges(file, version), (e, _) => CreateSparse(e, version.SizeBytes), cancellationToken);
+            try
+            {
+                SparseFile copy = CopyOf(entry, version);
+                return (version, entry, copy, await copy.TakeEndAsync(file, version.ETag, end));
+            }
+            catch
+            {
+                _index.Release(entry);
+                throw;
+            }
+        }
+        finally
+        {
+            _versions.DropEnd(file);
+        }
     }
 
     private SparseFile CopyOf(CacheEntry entry, ObjectEntry version)

@@ -15,6 +15,7 @@ internal sealed class FileVersions(RangeFetcher fetcher, DiskCacheOptions option
     private const int MaxKnown = 200_000;
 
     private readonly ConcurrentDictionary<(string Root, string Key), (ObjectEntry Version, DateTimeOffset At)> _known = new();
+    private readonly ConcurrentDictionary<(string Root, string Key), Lazy<Task<ObjectEnd>>> _ends = new();
 
     /// <summary>The version of a file.</summary>
     /// <exception cref="LakeException">NotFound; FormatInvalid when its size is not the one that metadata tells.</exception>
@@ -25,25 +26,38 @@ internal sealed class FileVersions(RangeFetcher fetcher, DiskCacheOptions option
         return version;
     }
 
-    /// <summary>The version of a Parquet file whose footer will be read next; of one that was never seen the end comes with it.</summary>
+    /// <summary>The version of a Parquet file whose footer will be read next; of one that was never seen the end comes with it, once for all who ask until <see cref="DropEnd"/>.</summary>
     /// <returns>The version and the file's last bytes; none where the version was known, or where parts of the file may be there already.</returns>
     /// <exception cref="LakeException">As of <see cref="OfAsync"/>.</exception>
     public async ValueTask<ObjectEnd> WithEndAsync(CacheableFile file, CancellationToken cancellationToken)
     {
+        if (_ends.TryGetValue(NameOf(file), out Lazy<Task<ObjectEnd>>? asked))
+        {
+            return await asked.Value.WaitAsync(cancellationToken);
+        }
+
         if (TryGet(file) is not null || _known.ContainsKey(NameOf(file)) || isKept(file))
         {
             return new ObjectEnd(await OfAsync(file, cancellationToken), default);
         }
 
-        // Of a small file all is wanted at once.
-        int mostBytes = file.SizeBytes > 0 && file.SizeBytes <= options.WholeFileBytes ? (int)file.SizeBytes : fetcher.FooterGuess;
-        ObjectEnd end = await fetcher.EndAsync(file, mostBytes, cancellationToken);
-        Check(file, Learn(file, end.Entry));
-        return end;
+        return await _ends.GetOrAdd(NameOf(file), new Lazy<Task<ObjectEnd>>(() => AskForEndAsync(file))).Value.WaitAsync(cancellationToken);
     }
+
+    /// <summary>To be called by all who asked for a file's end, once it is kept or nobody will keep it.</summary>
+    public void DropEnd(CacheableFile file) => _ends.TryRemove(NameOf(file), out _);
 
     /// <summary>Whoever asks next asks the store.</summary>
     public void Forget(CacheableFile file) => _known.TryRemove(NameOf(file), out _);
+
+    private async Task<ObjectEnd> AskForEndAsync(CacheableFile file)
+    {
+        // Of a small file all is wanted at once.
+        int mostBytes = file.SizeBytes > 0 && file.SizeBytes <= options.WholeFileBytes ? (int)file.SizeBytes : fetcher.FooterGuess;
+        ObjectEnd end = await fetcher.EndAsync(file, mostBytes, CancellationToken.None); // others may wait for it
+        Check(file, Learn(file, end.Entry));
+        return end;
+    }
 
     private void Check(CacheableFile file, ObjectEntry version)
     {
