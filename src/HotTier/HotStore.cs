@@ -134,12 +134,17 @@ internal sealed partial class HotStore : IDisposable
         {
             EngineDatabase.Execute(connection, $"SELECT 1 FROM {copy.Database.Rows} LIMIT 0");
         }
-        catch (DuckDBException e) when (e.Message.Contains("because checkpointing failed", StringComparison.Ordinal))
+        catch (DuckDBException e)
         {
-            lock (_gate)
+            if (e.Message.Contains("because checkpointing failed", StringComparison.Ordinal))
             {
-                copy.Quarantine();
+                lock (_gate)
+                {
+                    copy.Quarantine();
+                }
             }
+
+            // Whatever else it is (the engine itself may be lost), the caller has the error that it came with.
         }
     }
 

@@ -26,6 +26,9 @@ public sealed class RecordingServer : IAsyncDisposable
 
     public ConcurrentQueue<RecordedRequest> Requests { get; } = new();
 
+    /// <summary>Headers of an answer; null for none.</summary>
+    public Func<RecordedRequest, (string Name, string Value)[]>? HeadersOf { get; set; }
+
     public async ValueTask DisposeAsync()
     {
         _listener.Stop();
@@ -55,7 +58,16 @@ public sealed class RecordingServer : IAsyncDisposable
             context.Response.StatusCode = status;
             byte[] bytes = Encoding.UTF8.GetBytes(body);
             context.Response.ContentLength64 = bytes.Length;
-            await context.Response.OutputStream.WriteAsync(bytes);
+            foreach ((string name, string value) in HeadersOf?.Invoke(request) ?? [])
+            {
+                context.Response.AddHeader(name, value);
+            }
+
+            if (request.Method != "HEAD")
+            {
+                await context.Response.OutputStream.WriteAsync(bytes);
+            }
+
             context.Response.Close();
         }
     }

@@ -251,9 +251,7 @@ internal sealed class RunningStatement : IAsyncDisposable
                 LakeException or OperationCanceledException => error,
                 DuckDBException or EngineException when error.Message.Contains("Out of Memory", StringComparison.OrdinalIgnoreCase) =>
                     LakeException.ResourcesExhausted($"The query needs more memory than the configured limit: {error.Message}"),
-                DuckDBException or EngineException when EngineDatabase.IsFailureInside(error) => LakeException.StorageUnavailable(
-                    "The engine failed inside and refuses every statement until it is started anew, which a server does by itself", null, isTransient: true, error),
-                DuckDBException or EngineException => LakeException.QueryInvalid(error.Message, error),
+                DuckDBException or EngineException => EngineDatabase.FailureInside(error) ?? LakeException.QueryInvalid(error.Message, error),
                 _ => error,
             };
         LackedMemory |= error is DuckDBException or EngineException && translated is LakeException { Kind: LakeErrorKind.ResourcesExhausted };

@@ -174,7 +174,7 @@ internal sealed class PlanningEngine : IDisposable
         catch (Exception e) when (e is DuckDBException or EngineException)
         {
             int excerpt = e.Message.IndexOf("\n\nLINE ", StringComparison.Ordinal);
-            throw LakeException.QueryInvalid(excerpt < 0 ? e.Message : e.Message[..excerpt], e);
+            throw EngineDatabase.FailureInside(e) ?? LakeException.QueryInvalid(excerpt < 0 ? e.Message : e.Message[..excerpt], e);
         }
     }
 

@@ -36,16 +36,8 @@ public interface IObjectStore : IAsyncDisposable
     /// <param name="mostBytes">How much of its end; all of a shorter object.</param>
     /// <param name="cancellationToken">Observed inside requests.</param>
     /// <returns>Null if it is not there.</returns>
-    async ValueTask<ObjectEnd?> ReadEndAsync(string key, int mostBytes, CancellationToken cancellationToken = default)
-    {
-        if (await HeadAsync(key, cancellationToken) is not { } entry)
-        {
-            return null;
-        }
-
-        long length = Math.Min(mostBytes, entry.SizeBytes);
-        return new ObjectEnd(entry, (await ReadRangesAsync(key, [new ByteRange(entry.SizeBytes - length, length)], entry.ETag, cancellationToken))[0]);
-    }
+    ValueTask<ObjectEnd?> ReadEndAsync(string key, int mostBytes, CancellationToken cancellationToken = default) =>
+        ObjectEnd.OfTwoRequestsAsync(this, key, mostBytes, cancellationToken);
 
     /// <summary>Writes a whole object; visible whole or not at all.</summary>
     /// <returns>False if <paramref name="condition"/> did not hold and nothing was written.</returns>
@@ -79,7 +71,20 @@ public readonly record struct ObjectEntry(string Key, long SizeBytes, DateTimeOf
 /// <summary>An object's last bytes.</summary>
 /// <param name="Entry">The object.</param>
 /// <param name="Bytes">Its last bytes.</param>
-public readonly record struct ObjectEnd(ObjectEntry Entry, ReadOnlyMemory<byte> Bytes);
+public readonly record struct ObjectEnd(ObjectEntry Entry, ReadOnlyMemory<byte> Bytes)
+{
+    /// <summary>What <see cref="IObjectStore.ReadEndAsync"/> gives, from a store that has to be asked for the size first.</summary>
+    internal static async ValueTask<ObjectEnd?> OfTwoRequestsAsync(IObjectStore store, string key, int mostBytes, CancellationToken cancellationToken)
+    {
+        if (await store.HeadAsync(key, cancellationToken) is not { } entry)
+        {
+            return null;
+        }
+
+        long length = Math.Min(mostBytes, entry.SizeBytes);
+        return new ObjectEnd(entry, (await store.ReadRangesAsync(key, [new ByteRange(entry.SizeBytes - length, length)], entry.ETag, cancellationToken))[0]);
+    }
+}
 
 /// <summary>A byte range of an object.</summary>
 public readonly record struct ByteRange(long Offset, long Length);

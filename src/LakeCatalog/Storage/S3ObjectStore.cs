@@ -138,9 +138,10 @@ public sealed class S3ObjectStore : IObjectStore
     public async ValueTask<ObjectEnd?> ReadEndAsync(string key, int mostBytes, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(mostBytes, 1);
+        ObjectEnd? end = null;
         try
         {
-            return await SendAsync(key, t => GetEndAsync(key, mostBytes, t), cancellationToken);
+            end = await SendAsync(key, t => GetEndAsync(key, mostBytes, t), cancellationToken);
         }
         catch (LakeException e) when (e.Kind == LakeErrorKind.NotFound)
         {
@@ -148,8 +149,10 @@ public sealed class S3ObjectStore : IObjectStore
         }
         catch (LakeException e) when (e.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.RequestedRangeNotSatisfiable })
         {
-            return await HeadAsync(key, cancellationToken) is { } empty ? new ObjectEnd(empty, default) : null; // an empty object has no last byte
+            // An empty object has no last byte.
         }
+
+        return end ?? await ObjectEnd.OfTwoRequestsAsync(this, key, mostBytes, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -247,7 +250,8 @@ public sealed class S3ObjectStore : IObjectStore
         return Unquoted(response.ETag);
     }
 
-    private async Task<ObjectEnd> GetEndAsync(string key, int mostBytes, S3Try attempt)
+    // Null where the answer is not the end: not all that speak S3 know ranges without a beginning.
+    private async Task<ObjectEnd?> GetEndAsync(string key, int mostBytes, S3Try attempt)
     {
         var request = new GetObjectRequest
         {
@@ -261,8 +265,7 @@ public sealed class S3ObjectStore : IObjectStore
         long size = response.HttpStatusCode == HttpStatusCode.PartialContent ? SizeOf(response.ContentRange, length) : length;
         if (length != Math.Min(mostBytes, size))
         {
-            throw LakeException.StorageUnavailable(
-                $"The last {mostBytes} bytes were answered with {length}, {response.ContentRange ?? "the whole object"}", PathOf(key), isTransient: false);
+            return null;
         }
 
         byte[] end = GC.AllocateUninitializedArray<byte>((int)length);

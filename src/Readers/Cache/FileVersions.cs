@@ -31,17 +31,28 @@ internal sealed class FileVersions(RangeFetcher fetcher, DiskCacheOptions option
     /// <exception cref="LakeException">As of <see cref="OfAsync"/>.</exception>
     public async ValueTask<ObjectEnd> WithEndAsync(CacheableFile file, CancellationToken cancellationToken)
     {
-        if (_ends.TryGetValue(NameOf(file), out Lazy<Task<ObjectEnd>>? asked))
+        var own = new Lazy<Task<ObjectEnd>>(() => AskForEndAsync(file));
+        Lazy<Task<ObjectEnd>>? asked = _ends.GetValueOrDefault(NameOf(file));
+        if (asked is null)
         {
-            return await asked.Value.WaitAsync(cancellationToken);
+            if (TryGet(file) is not null || _known.ContainsKey(NameOf(file)) || isKept(file))
+            {
+                return new ObjectEnd(await OfAsync(file, cancellationToken), default);
+            }
+
+            asked = _ends.GetOrAdd(NameOf(file), own);
         }
 
-        if (TryGet(file) is not null || _known.ContainsKey(NameOf(file)) || isKept(file))
+        try
         {
-            return new ObjectEnd(await OfAsync(file, cancellationToken), default);
+            ObjectEnd end = await asked.Value.WaitAsync(cancellationToken);
+            Check(file, end.Entry);
+            return end;
         }
-
-        return await _ends.GetOrAdd(NameOf(file), new Lazy<Task<ObjectEnd>>(() => AskForEndAsync(file))).Value.WaitAsync(cancellationToken);
+        catch (LakeException e) when (asked != own && e is { Kind: LakeErrorKind.ResourcesExhausted, IsTransient: false })
+        {
+            return new ObjectEnd(await OfAsync(file, cancellationToken), default); // a bound of the statement that was first, not of ours
+        }
     }
 
     /// <summary>To be called by all who asked for a file's end, once it is kept or nobody will keep it.</summary>
@@ -55,7 +66,7 @@ internal sealed class FileVersions(RangeFetcher fetcher, DiskCacheOptions option
         // Of a small file all is wanted at once.
         int mostBytes = file.SizeBytes > 0 && file.SizeBytes <= options.WholeFileBytes ? (int)file.SizeBytes : fetcher.FooterGuess;
         ObjectEnd end = await fetcher.EndAsync(file, mostBytes, CancellationToken.None); // others may wait for it
-        Check(file, Learn(file, end.Entry));
+        Learn(file, end.Entry);
         return end;
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DuckDB.NET.Data;
+using LakeHolo.LakeCatalog;
 
 namespace LakeHolo.Readers.Engine;
 
@@ -86,15 +87,17 @@ public sealed class EngineDatabase : IDisposable
             Execute(connection, "SELECT 1");
             return true;
         }
-        catch (DuckDBException e) when (IsFailureInside(e))
+        catch (DuckDBException e)
         {
-            return false;
+            return FailureInside(e) is null; // of others it may say that it has no memory just now
         }
     }
 
-    /// <summary>Whether an error is one inside the engine (a check of its own failed), or a statement's that was refused because of an earlier one.</summary>
-    public static bool IsFailureInside(Exception error) =>
-        error.Message.StartsWith("INTERNAL Error", StringComparison.Ordinal) || error.Message.Contains("because of a previous fatal error", StringComparison.Ordinal);
+    /// <summary>What users are told of an error inside the engine (a check of its own failed), or of a statement that was refused because of an earlier one: without the engine's stack. Null for other errors.</summary>
+    public static LakeException? FailureInside(Exception error) =>
+        error.Message.StartsWith("INTERNAL Error", StringComparison.Ordinal) || error.Message.Contains("because of a previous fatal error", StringComparison.Ordinal)
+            ? LakeException.StorageUnavailable("The engine failed inside and refuses every statement until it is started anew, which a server does by itself", null, isTransient: true, error)
+            : null;
 
     /// <summary>Opens a connection; the caller disposes it. One thread at a time.</summary>
     public DuckDBConnection OpenConnection()

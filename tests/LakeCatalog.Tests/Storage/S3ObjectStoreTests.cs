@@ -30,6 +30,24 @@ public sealed class S3ObjectStoreTests(S3Server server) : ObjectStoreContract
         Assert.Equal((await store.HeadAsync("x/y"))!.Value.ETag, stat.ETag);
     }
 
+    [Theory]
+    [InlineData(200, null)] // the whole object, as if no range had been asked for
+    [InlineData(206, "bytes 6-9/*")]
+    public async Task A_store_that_does_not_give_the_end_of_an_object_is_asked_for_its_size_first(int status, string? range)
+    {
+        static string? RangeOf(RecordedRequest r) => r.Headers.GetValueOrDefault("Range");
+        await using var other = new RecordingServer(r => r.Method == "HEAD" ? (200, "0123456789") : RangeOf(r) == "bytes=-4" ? (status, range is null ? "0123456789" : "6789") : (206, "6789"))
+        {
+            HeadersOf = r => [("ETag", "\"tag\""), .. r.Method == "HEAD" ? [] : RangeOf(r) != "bytes=-4" ? [("Content-Range", "bytes 6-9/10")] : range is null ? (IEnumerable<(string, string)>)[] : [("Content-Range", range)]],
+        };
+        await using var store = new S3ObjectStore("b", new S3Options { Endpoint = other.Address, Anonymous = true });
+
+        ObjectEnd end = (await store.ReadEndAsync("o", 4))!.Value;
+
+        Assert.Equal((10L, "tag", "6789"), (end.Entry.SizeBytes, end.Entry.ETag, System.Text.Encoding.ASCII.GetString(end.Bytes.Span)));
+        Assert.Equal(["bytes=-4", null, "bytes=6-9"], other.Requests.Select(RangeOf));
+    }
+
     [Fact]
     public async Task A_listing_of_many_objects_takes_a_request_for_each_thousand()
     {

@@ -164,6 +164,34 @@ public sealed class SparseParquetTests : IDisposable
     }
 
     [Fact]
+    public async Task The_bound_of_one_statement_does_not_end_another_that_waits_for_the_same_file()
+    {
+        Write("ROW_GROUP_SIZE 50_000");
+        using DiskCache cache = NewCache();
+        var bound = new TaskCompletionSource();
+        int reads = 0;
+        _remote.BeforeRead = async _ =>
+        {
+            if (Interlocked.Increment(ref reads) == 1)
+            {
+                await bound.Task;
+                throw LakeException.ResourcesExhausted("too many requests", isTransient: false);
+            }
+        };
+        Task<FileLease> first = cache.OpenAsync([FileOf("t.parquet")], ["id"]).AsTask();
+        await Eventually.TrueAsync(() => Volatile.Read(ref reads) == 1);
+        Task<FileLease> second = cache.OpenAsync([FileOf("t.parquet")], ["id"]).AsTask();
+        await Task.Delay(100); // by now it waits for the first one's request
+        Assert.Equal(1, reads);
+
+        bound.SetResult();
+
+        Assert.Equal(LakeErrorKind.ResourcesExhausted, (await Assert.ThrowsAsync<LakeException>(() => first)).Kind);
+        await using FileLease lease = await second;
+        Assert.Equal(Ask("SELECT sum(id) FROM {0}", _source.File("t.parquet")), Ask("SELECT sum(id) FROM {0}", lease.LocalPaths[0]));
+    }
+
+    [Fact]
     public async Task A_restart_fetches_nothing_again_except_what_was_torn()
     {
         Write("ROW_GROUP_SIZE 50_000, COMPRESSION uncompressed");
