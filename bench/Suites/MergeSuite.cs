@@ -1,5 +1,6 @@
 using Apache.Arrow;
 using LakeHolo.Bench.Harness;
+using ParquetSharp;
 using ParquetSharp.Arrow;
 
 namespace LakeHolo.Bench.Suites;
@@ -11,6 +12,12 @@ namespace LakeHolo.Bench.Suites;
 /// <param name="Queries">Queries; <c>{t}</c> stands for the table.</param>
 internal sealed record MergeTable(string Name, string Table, Func<BenchContext, Task<string?>> Make, IReadOnlyList<(string Name, string Sql)> Queries)
 {
+    /// <summary>How the table's writer encodes base files of Parquet: compressed by zstd, with its own row groups and decimals.</summary>
+    public WriterEncoding? Encoding { get; init; }
+
+    /// <summary>Whether the first query has a target: files of another format than Parquet are decoded by it.</summary>
+    public bool HasFirstTarget { get; init; } = true;
+
     /// <summary>Aggregates over a lineitem table.</summary>
     public static IReadOnlyList<(string Name, string Sql)> LineItem { get; } =
     [
@@ -21,6 +28,11 @@ internal sealed record MergeTable(string Name, string Table, Func<BenchContext, 
         ("modes", "SELECT l_shipmode, l_comment, count(*), sum(l_tax), sum(l_suppkey) FROM {t} GROUP BY 1, 2"),
     ];
 }
+
+/// <summary>What a second peer's file has in common with the base files, so that merging is told apart from how a writer encoded its files.</summary>
+/// <param name="RowGroupRows">Rows of a row group.</param>
+/// <param name="DecimalsAsBytes">Whether decimals are FIXED_LEN_BYTE_ARRAY, else INT64.</param>
+internal sealed record WriterEncoding(int RowGroupRows, bool DecimalsAsBytes);
 
 /// <summary>Merge-on-read: the first query of a snapshot, which merges, and the following ones, beside DuckDB over plain Parquet files of the merged rows.</summary>
 internal sealed class MergeSuite(IReadOnlyList<MergeTable> tables) : ISuite
@@ -51,32 +63,40 @@ internal sealed class MergeSuite(IReadOnlyList<MergeTable> tables) : ISuite
     {
         using var duck = new DuckPeer(bench);
         await using BenchLake lake = await BenchLake.StartAsync(bench, folder);
-        string plain = await PlainAsync(bench, table, lake, duck);
+        (string plain, string? encoded) = await PlainAsync(bench, table, lake, duck);
         foreach ((string name, string text) in table.Queries)
         {
             string ours = text.Replace("{t}", table.Table, StringComparison.Ordinal);
-            string theirs = text.Replace("{t}", $"read_parquet('{plain}')", StringComparison.Ordinal);
-            await Answers.CompareAsync($"{table.Name} {name}", lake.AnswerAsync(ours), duck.AnswerAsync(theirs));
-            TimedRuns repeated = await bench.TimeAsync(("ours", () => lake.RunAsync(ours)), ("duckdb", () => duck.RunAsync(theirs)));
-            bench.Add(Row($"{table.Name} {name}, repeated", repeated, RepeatedRatio));
+            await Answers.CompareAsync($"{table.Name} {name}", lake.AnswerAsync(ours), duck.AnswerAsync(Of(text, plain)));
+            TimedRuns repeated = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", BenchContext.Clock(() => lake.RunAsync(ours))), .. Peers(text)]);
+            AddRows($"{table.Name} {name}, repeated", repeated, RepeatedRatio);
         }
 
         // Cold in what is kept of a snapshot; the process and the files in memory are warm, as they are for the peer.
         (string firstName, string firstText) = table.Queries[0];
         string first = firstText.Replace("{t}", table.Table, StringComparison.Ordinal);
-        string peer = firstText.Replace("{t}", $"read_parquet('{plain}')", StringComparison.Ordinal);
-        TimedRuns runs = await BenchContext.CollectAsync(
-            bench.Options.Runs, warm: true, ("ours", () => FirstAsync(bench, folder, first)), ("duckdb", BenchContext.Clock(() => duck.RunAsync(peer))));
-        bench.Add(Row($"{table.Name} {firstName}, first", runs, FirstRatio));
-    }
+        TimedRuns runs = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", () => FirstAsync(bench, folder, first)), .. Peers(firstText)]);
+        AddRows($"{table.Name} {firstName}, first", runs, table.HasFirstTarget ? FirstRatio : null);
 
-    private static BenchRow Row(string name, TimedRuns runs, double ratio) => new(name)
-    {
-        Ours = runs["ours"].Median,
-        Peer = runs["duckdb"].Median,
-        PeerName = "duckdb",
-        MaxRatio = ratio,
-    };
+        string Of(string text, string file) => text.Replace("{t}", $"read_parquet('{file}')", StringComparison.Ordinal);
+
+        IEnumerable<(string, Func<Task<double>>)> Peers(string text)
+        {
+            yield return ("duckdb", BenchContext.Clock(() => duck.RunAsync(Of(text, plain))));
+            if (encoded is not null)
+            {
+                yield return ("duckdb, as encoded", BenchContext.Clock(() => duck.RunAsync(Of(text, encoded))));
+            }
+        }
+
+        void AddRows(string name, TimedRuns times, double? ratio)
+        {
+            foreach (string peer in times.Contenders.Where(c => c != "ours"))
+            {
+                bench.Add(new BenchRow(peer == "duckdb" ? name : name + ", as encoded") { Ours = times["ours"].Median, Peer = times[peer].Median, PeerName = "duckdb", MaxRatio = ratio });
+            }
+        }
+    }
 
     private static async Task<double> FirstAsync(BenchContext bench, string folder, string sql)
     {
@@ -84,30 +104,56 @@ internal sealed class MergeSuite(IReadOnlyList<MergeTable> tables) : ISuite
         return await BenchContext.Clock(() => lake.RunAsync(sql))();
     }
 
-    /// <summary>The table's rows as a plain Parquet file by DuckDB.</summary>
-    private static async Task<string> PlainAsync(BenchContext bench, MergeTable table, BenchLake lake, DuckPeer duck)
+    /// <summary>The table's rows as a plain Parquet file by DuckDB, and as one encoded as the base files are.</summary>
+    private static async Task<(string Plain, string? Encoded)> PlainAsync(BenchContext bench, MergeTable table, BenchLake lake, DuckPeer duck)
     {
-        string file = Path.Combine(await bench.Data.MakeAsync("merged-" + table.Name.Replace(' ', '-'), 1, (_, _) => { }), "rows.parquet");
-        if (!File.Exists(file))
+        string folder = await bench.Data.MakeAsync("merged-" + table.Name.Replace(' ', '-'), 1, (_, _) => { });
+        string plain = Path.Combine(folder, "rows.parquet");
+        await MakeAsync(plain, async target =>
         {
-            string raw = file + ".raw";
-            await WriteAsync(lake.BatchesAsync($"SELECT * FROM {table.Table}"), raw);
-            duck.Execute($"COPY (SELECT * FROM read_parquet('{raw}')) TO '{file}.partial' (FORMAT parquet)");
-            File.Move(file + ".partial", file);
-            File.Delete(raw);
+            await WriteAsync(lake.BatchesAsync($"SELECT * FROM {table.Table}"), target + ".raw", null);
+            duck.Execute($"COPY (SELECT * FROM read_parquet('{target}.raw')) TO '{target}' (FORMAT parquet)");
+            File.Delete(target + ".raw");
+        });
+        if (table.Encoding is not { } encoding)
+        {
+            return (plain, null);
         }
 
-        return file;
+        string encoded = Path.Combine(folder, "encoded.parquet");
+        await MakeAsync(encoded, async target =>
+        {
+            if (encoding.DecimalsAsBytes)
+            {
+                await WriteAsync(lake.BatchesAsync($"SELECT * FROM {table.Table}"), target, encoding);
+            }
+            else
+            {
+                duck.Execute($"COPY (SELECT * FROM read_parquet('{plain}')) TO '{target}' (FORMAT parquet, CODEC zstd, ROW_GROUP_SIZE {encoding.RowGroupRows})");
+            }
+        });
+        return (plain, encoded);
     }
 
-    private static async Task WriteAsync(IAsyncEnumerable<RecordBatch> batches, string path)
+    private static async Task MakeAsync(string file, Func<string, Task> write)
     {
+        if (!File.Exists(file))
+        {
+            await write(file + ".partial");
+            File.Move(file + ".partial", file);
+        }
+    }
+
+    private static async Task WriteAsync(IAsyncEnumerable<RecordBatch> batches, string path, WriterEncoding? encoding)
+    {
+        using var builder = new WriterPropertiesBuilder();
+        using WriterProperties properties = (encoding is null ? builder : builder.Compression(Compression.Zstd).MaxRowGroupLength(encoding.RowGroupRows)).Build();
         FileWriter? writer = null;
         await foreach (RecordBatch batch in batches)
         {
             using (batch)
             {
-                writer ??= new FileWriter(path, batch.Schema);
+                writer ??= new FileWriter(path, batch.Schema, properties);
                 writer.WriteBufferedRecordBatch(batch);
             }
         }

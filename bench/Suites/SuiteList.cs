@@ -24,9 +24,18 @@ internal static class SuiteList
         new ManyKeysSuite(),
         new MergeSuite(
         [
-            new MergeTable("paimon parquet", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_parquet"), MergeTable.LineItem),
-            new MergeTable("paimon orc", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_orc"), MergeTable.LineItem),
-            new MergeTable("hudi", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "hudi", "bench_lineitem_mor"), MergeTable.LineItem),
+            new MergeTable("paimon parquet", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_parquet"), MergeTable.LineItem)
+            {
+                Encoding = new WriterEncoding(250_000, DecimalsAsBytes: false),
+            },
+            new MergeTable("paimon orc", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "paimon", "bench_lineitem_pk_orc"), MergeTable.LineItem)
+            {
+                HasFirstTarget = false,
+            },
+            new MergeTable("hudi", "bench.lineitem", b => GoldenTable.UnpackAsync(b, "hudi", "bench_lineitem_mor"), MergeTable.LineItem)
+            {
+                Encoding = new WriterEncoding(200_000, DecimalsAsBytes: true),
+            },
         ]),
         new DeltaScaleSuite(),
     ];

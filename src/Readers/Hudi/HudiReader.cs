@@ -55,7 +55,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             IReadOnlyList<ReadableFile> readable = await OpenAsync(
                 hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, origins is not null, mayArrive, leases, cancellationToken);
             var scan = new MergedScan(hudi, _files, fields, origins);
-            List<string> parts = [.. scan.Bases(readable, merges)];
+            List<string> parts = [.. scan.Bases(readable, merges, leases)];
             foreach (MergeUse<MergedSlices, SliceLogs> use in merges)
             {
                 parts.AddRange(await scan.RowsAsync(use, leases, cancellationToken));
@@ -206,7 +206,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         MergeUse<MergedSlices, SliceLogs> alone = use with { Members = [slice] };
         var scan = new MergedScan(snapshot, _files, fields);
         IReadOnlyList<ReadableFile> bases = await _files.OpenBasesAsync(snapshot, [slice.Slice], SliceFiles.NamesOf(snapshot, fields.Select(f => f.Name)), leases, cancellationToken);
-        string[] parts = [.. scan.Bases(bases, [alone]), .. await scan.RowsAsync(alone, leases, cancellationToken)];
+        string[] parts = [.. scan.Bases(bases, [alone], leases), .. await scan.RowsAsync(alone, leases, cancellationToken)];
         return parts.Length > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(fields);
     }
 

@@ -20,7 +20,7 @@ internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadO
     private string Names => fields.Count == 0 ? "1 AS \"1\"" : string.Join(", ", fields.Select(f => SqlText.Identifier(f.Name)));
 
     /// <summary>Base files with the merge results of their slices.</summary>
-    public IEnumerable<string> Bases(IReadOnlyList<ReadableFile> bases, IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> uses)
+    public IEnumerable<string> Bases(IReadOnlyList<ReadableFile> bases, IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> uses, List<IAsyncDisposable> leases)
     {
         var dead = new Dictionary<string, (MergedSlices Result, int Ordinal)>(StringComparer.Ordinal);
         foreach (MergeUse<MergedSlices, SliceLogs> use in uses)
@@ -40,9 +40,8 @@ internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadO
         {
             foreach (IReadOnlyList<ReadableFile> group in _scan.Group(some.OrderBy(f => dead[f.Path].Ordinal)))
             {
-                string ordinal = SliceMerger.OrdinalSql([.. group.Select(f => dead[f.Path].Ordinal)]).Replace("file_index", "r.file_index", StringComparison.Ordinal);
-                // Not as NOT EXISTS: the engine would collect all rows of the scan to decorrelate it.
-                yield return $"SELECT {origins?.SqlOf(group)}{_scan.Columns(group, fields)} FROM {SliceScan.From(group)} r ANTI JOIN {some.Key.DeadTable} d ON d.f = {ordinal} AND d.pos = r.file_row_number";
+                string live = some.Key.LiveBases([.. group.Select(f => dead[f.Path].Ordinal)], leases);
+                yield return $"SELECT {origins?.SqlOf(group)}{_scan.Columns(group, fields)} FROM {SliceScan.From(group)} {live}";
             }
         }
     }
@@ -59,7 +58,7 @@ internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadO
         var blocks = new DecodedBlock[use.Members.Count][];
         await Parallel.ForAsync(0, blocks.Length, cancellationToken, async (i, token) =>
             blocks[i] = [.. await files.OpenBlocksAsync(snapshot, use.Members[i], use.Result.Members[use.Members[i].Identity], withPositions: false, leases, token)]);
-        return [.. Blocks(use.Result.RowsTable, [.. blocks.SelectMany(b => b)], slices)];
+        return [.. Blocks(use.Result, [.. blocks.SelectMany(b => b)], slices, leases)];
     }
 
     /// <summary>Copies of merged slices.</summary>
@@ -67,17 +66,17 @@ internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadO
         => copies.GroupBy(c => c.Columns).Select(g => $"SELECT {Names} FROM read_parquet({SqlText.LiteralList(g.Select(c => c.Path))}, {SqlText.PlainFiles})");
 
     /// <summary>The live records of blocks.</summary>
-    /// <param name="rowsTable">Their places.</param>
+    /// <param name="result">Tells which are live.</param>
     /// <param name="blocks">The blocks.</param>
     /// <param name="slices">The slices by ordinal.</param>
-    public IEnumerable<string> Blocks(string rowsTable, IReadOnlyList<DecodedBlock> blocks, IReadOnlyDictionary<int, FileSlice> slices)
+    /// <param name="leases">Takes what has to stay until the scan is over.</param>
+    public IEnumerable<string> Blocks(MergedSlices result, IReadOnlyList<DecodedBlock> blocks, IReadOnlyDictionary<int, FileSlice> slices, List<IAsyncDisposable> leases)
     {
         Dictionary<ReadableFile, DecodedBlock> byFile = blocks.ToDictionary(b => b.File);
         foreach (IReadOnlyList<ReadableFile> group in _scan.Group(blocks.Select(b => b.File)))
         {
             DecodedBlock[] members = [.. group.Select(f => byFile[f])];
-            yield return $"SELECT {origins?.SqlOfSlices(members.Select(m => slices[m.Slice]))}{_scan.Columns(group, fields)} FROM {SliceScan.From(group)} r "
-                + $"SEMI JOIN {rowsTable} v ON v.{RecordSql.Slice} = {DecodedBlock.SliceSql(members)} AND v.{RecordSql.Sequence} = {DecodedBlock.SequenceSql(members)}";
+            yield return $"SELECT {origins?.SqlOfSlices(members.Select(m => slices[m.Slice]))}{_scan.Columns(group, fields)} FROM {SliceScan.From(group)} {result.LiveRecords(members, leases)}";
         }
     }
 }

@@ -38,6 +38,9 @@ internal sealed class MergeBatch : IMergeResult
     /// <summary>Numbers of the files of large runs that <see cref="Keys"/> is for.</summary>
     public HashSet<int> KeyedFiles { get; } = [];
 
+    /// <summary>What is live, where memory of ours tells it: <see cref="Keys"/> and <see cref="Dead"/> are null then, and <see cref="KeyedFiles"/> says which files it tells by key.</summary>
+    public NewestRows? Newest { get; private set; }
+
     /// <summary>Whether deletion vectors are among the dead positions.</summary>
     public bool HasVectors { get; private set; }
 
@@ -100,6 +103,18 @@ internal sealed class MergeBatch : IMergeResult
             IReadOnlyList<PaimonField> columns = options.PicksOneVersion ? sql.KeyColumns : snapshot.TableSchema.Fields;
             IReadOnlyList<PaimonFileGroup> opened = await opener.OpenAsync(snapshot, numbers.Keys, columns, leases, cancellationToken);
             using DuckDBConnection connection = engine.OpenConnection();
+            bool newestWins = options.NewestWins && buckets.SelectMany(b => b.Sections).All(s => s.Base.Max(f => f.MaxSequenceNumber) < s.Newer.Min(f => f.MinSequenceNumber));
+            if (newestWins)
+            {
+                batch.KeyedFiles.UnionWith(numbers.Where(n => !newer.Contains(n.Key)).Select(n => n.Value));
+                batch.Newest = vectors.Keys.Any(numbers.ContainsKey) ? null : NewestRows.TryRead(connection, sql, opened, newer, numbers, groups);
+            }
+
+            if (batch.Newest is not null)
+            {
+                return batch;
+            }
+
             EngineTable? dv = vectors.Count == 0
                 ? null
                 : batch.Keep(EngineTable.OfPositions(engine, connection, vectors.Where(v => numbers.ContainsKey(v.Key)).Select(v => (numbers[v.Key], v.Value))));
@@ -110,7 +125,7 @@ internal sealed class MergeBatch : IMergeResult
             EngineTable touched = batch.Keep(EngineTable.Reserve(engine, "touched"));
             string newKeys = KeysOf(isNewer: true);
             EngineDatabase.Execute(connection, $"CREATE TABLE {touched.Name} AS {newKeys}");
-            if (options.NewestWins && buckets.SelectMany(b => b.Sections).All(s => s.Base.Max(f => f.MaxSequenceNumber) < s.Newer.Min(f => f.MinSequenceNumber)))
+            if (newestWins)
             {
                 // Of few keys a copy costs more than the columns beside them.
                 batch.Keys = newer.Sum(f => f.RowCount) <= MaxUncopiedKeys ? touched : batch.Keep(EngineTable.Reserve(engine, "keys"));
@@ -118,8 +133,6 @@ internal sealed class MergeBatch : IMergeResult
                 {
                     EngineDatabase.Execute(connection, $"CREATE TABLE {batch.Keys.Name} AS SELECT g, {sql.KeyList} FROM {touched.Name}");
                 }
-
-                batch.KeyedFiles.UnionWith(numbers.Where(n => !newer.Contains(n.Key)).Select(n => n.Value));
             }
             else
             {
@@ -181,6 +194,7 @@ internal sealed class MergeBatch : IMergeResult
         }
 
         _tables.Clear();
+        Newest?.Dispose();
     }
 
     private void MergeRows(

@@ -18,6 +18,13 @@ internal sealed record PaimonFileGroup(PaimonSchema Schema, IReadOnlyList<string
     /// <summary>How the files store variants.</summary>
     public StoredVariants Variants { get; init; } = StoredVariants.None;
 
+    /// <summary>Some of the files.</summary>
+    public PaimonFileGroup Of(Func<PaimonDataFile, bool> isWanted)
+    {
+        int[] wanted = [.. Enumerable.Range(0, Files.Count).Where(i => isWanted(Files[i]))];
+        return this with { Files = [.. wanted.Select(i => Files[i])], LocalPaths = [.. wanted.Select(i => LocalPaths[i])] };
+    }
+
     /// <summary>Sources of columns in these files.</summary>
     public IReadOnlyList<PaimonColumnSource> Resolve(PaimonSnapshot snapshot, IReadOnlyList<PaimonField> columns, string alias = "r") =>
         [.. columns.Select(c => PaimonColumns.Resolve(c, Schema, IndexOf(snapshot.TableSchema.PartitionKeys, c.Name), Written, Format, alias, Variants))];

@@ -100,11 +100,15 @@ internal sealed class ScanSql(
             {
                 List<PaimonDataFile> alike = [.. files.Where(f => HasRetracts(f) == hasRetracts)];
                 parts.AddRange(await SelectAsync(
-                    [.. alike.Where(f => !use.Batch.KeyedFiles.Contains(numbers[f]))], use.Batch.Dead!.Name, numbers, hasRetracts, leases, cancellationToken));
-                parts.AddRange(await SelectAsync(
                     [.. alike.Where(f => use.Batch.KeyedFiles.Contains(numbers[f]))], use.Batch.HasVectors ? use.Batch.Dead!.Name : null, numbers, hasRetracts, leases,
                     cancellationToken, use.Batch));
+                parts.AddRange(use.Batch.Newest is not null ? [] : await SelectAsync(
+                    [.. alike.Where(f => !use.Batch.KeyedFiles.Contains(numbers[f]))], use.Batch.Dead!.Name, numbers, hasRetracts, leases, cancellationToken));
             }
+
+            // Rows that delete their key are among the dead ones.
+            parts.AddRange(use.Batch.Newest is null ? [] : await SelectAsync(
+                [.. files.Where(f => !use.Batch.KeyedFiles.Contains(numbers[f]))], null, numbers, hasRetracts: false, leases, cancellationToken, use.Batch));
 
             if (use.Batch.Merged is EngineTable merged)
             {
@@ -143,11 +147,11 @@ internal sealed class ScanSql(
         // Positions matter where they are told, where some are dead, and where row ids follow from them.
         bool positionsMatter = dead is not null || batch is not null || withRowIds || origins is not null;
         IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, files, columns, leases, cancellationToken, positionsMatter ? null : Filter, FilesMayArrive);
-        return groups.Select(g => Select(g, dead, numbers, hasRetracts, withKinds ? RowKinds.Name(g) : null, batch));
+        return groups.Select(g => Select(g, dead, numbers, hasRetracts, withKinds ? RowKinds.Name(g) : null, batch, leases)).ToArray();
     }
 
     private string Select(PaimonFileGroup group, string? dead, IReadOnlyDictionary<PaimonDataFile, int>? numbers, bool hasRetracts, string? kind = null,
-        MergeBatch? batch = null)
+        MergeBatch? batch = null, List<IAsyncDisposable>? leases = null)
     {
         IReadOnlyList<PaimonColumnSource> sources = group.Resolve(snapshot, columns);
         var conditions = new List<string>();
@@ -167,6 +171,12 @@ internal sealed class ScanSql(
                 new MergeSql(snapshot, new MergeOptions(snapshot)).KeyAntiJoin(group, keys.Name, [.. group.Files.Select(f => batch.BucketOf(numbers![f]))]);
             physical = physical.Concat(keyColumns);
         }
+        else if (batch?.Newest is NewestRows newest)
+        {
+            (string? live, IEnumerable<PaimonField> keyColumns) = LiveRowsOf(group, batch, newest, numbers!, leases!);
+            conditions.AddRange(live is null ? [] : [live]);
+            physical = physical.Concat(keyColumns);
+        }
 
         string from = group.From(
             snapshot, withRowIds ? physical.Concat(RowTracking.Physical) : physical, hasRetracts || (kind is not null && _isKeyed), MergeSql.NeedsPartition(sources)) + superseded;
@@ -182,6 +192,19 @@ internal sealed class ScanSql(
         }
 
         return $"SELECT {select} FROM {from}{(conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions))}";
+    }
+
+    private (string? Condition, IEnumerable<PaimonField> Physical) LiveRowsOf(
+        PaimonFileGroup group, MergeBatch batch, NewestRows newest, IReadOnlyDictionary<PaimonDataFile, int> numbers, List<IAsyncDisposable> leases)
+    {
+        int[] files = [.. group.Files.Select(f => numbers[f])];
+        if (!batch.KeyedFiles.Contains(files[0]))
+        {
+            return (LiveRows.Positions(engine, [.. files.Select(newest.DeadOf)], "r", leases), []);
+        }
+
+        (IReadOnlyList<string> key, IEnumerable<PaimonField> physical) = new MergeSql(snapshot, new MergeOptions(snapshot)).KeyNumbers(group);
+        return (LiveRows.Keys(engine, [.. files.Select(f => newest.KeysOf(batch.BucketOf(f)))], key, "r", leases), physical);
     }
 
     /// <summary>A FROM item <c>d(i, pos)</c> of dead positions by the file's index in a list of files.</summary>

@@ -235,12 +235,11 @@ public sealed class LogMergingProperties : IDisposable
         Dictionary<int, FileSlice> slices = members.ToDictionary(m => m.Value, m => new FileSlice { Partition = "", FileId = m.Key, BaseInstant = "1" });
         List<string> parts =
         [
-            .. files.Select(f => $"SELECT id, ord, ord2, v, w, op FROM read_parquet({SqlText.Literal(f.Value.LocalPath)}) r WHERE NOT EXISTS "
-                + $"(SELECT 1 FROM {merged.DeadTable} d WHERE d.f = {f.Key} AND d.pos = r.file_row_number)"),
+            .. files.Select(f => $"SELECT id, ord, ord2, v, w, op FROM read_parquet({SqlText.Literal(f.Value.LocalPath)}) {merged.LiveBases([f.Key], [])}"),
         ];
         parts.AddRange(merged.AreFolded
             ? [$"SELECT id, ord, ord2, v, w, op FROM {merged.RowsTable}"]
-            : new MergedScan(snapshot, null!, [.. ((string[])["id", "ord", "ord2", "v", "w", "op"]).Select(snapshot.Schema.GetFieldByName)]).Blocks(merged.RowsTable, blocks, slices));
+            : new MergedScan(snapshot, null!, [.. ((string[])["id", "ord", "ord2", "v", "w", "op"]).Select(snapshot.Schema.GetFieldByName)]).Blocks(merged, blocks, slices, []));
         return parts.Count == 0 ? "SELECT '' AS id, 0 AS ord, 0 AS ord2, '' AS v, '' AS w, '' AS op WHERE false" : string.Join(" UNION ALL ", parts);
     }
 

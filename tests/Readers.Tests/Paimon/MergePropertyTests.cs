@@ -32,6 +32,7 @@ public sealed class MergePropertyTests
 
     [Theory]
     [InlineData("deduplicate")]
+    [InlineData("deduplicate over a large oldest run")]
     [InlineData("first-row")]
     [InlineData("partial-update")]
     [InlineData("partial-update with groups")]
@@ -46,12 +47,13 @@ public sealed class MergePropertyTests
             using var reader = new PaimonReader(engine, cache);
             await using var store = new LocalFolderStore(folder.FullName);
             var tables = new TableOfRuns(engine, store, folder.FullName, Columns, Types);
+            int byKeys = 0;
             for (int seed = 1; seed <= Rounds; seed++)
             {
                 reader.MaxFolded = seed % 2 == 0 ? 7 : long.MaxValue / 2;
                 var random = new Random(seed);
                 (Dictionary<string, string> options, int[] kinds) = Options(random, kind);
-                List<List<ModelRow>> runs = Runs(random, kinds, kind == "first-row");
+                List<List<ModelRow>> runs = Runs(random, kinds, kind == "first-row", kind.EndsWith("large oldest run", StringComparison.Ordinal));
                 HashSet<ModelRow> dead = options.ContainsKey("deletion-vectors.enabled") ? Dead(random, runs) : [];
                 PaimonSnapshot snapshot = tables.Write(
                     $"t{seed}", Enumerable.Range(0, Buckets).SelectMany(b => runs.SelectMany(r => Files(random, r, b)).Select(f => (b, f))), dead, options);
@@ -84,6 +86,7 @@ public sealed class MergePropertyTests
                 {
                     await using (TableScan scan = await reader.PlanAsync(snapshot, ScanRequest.All))
                     {
+                        byKeys += scan.Sql.Contains("lakeholo_live_key", StringComparison.Ordinal) ? 1 : 0;
                         List<string> actual = TableOfRuns.Read(engine, scan.Sql, Columns);
                         Assert.True(
                             expected.SequenceEqual(actual),
@@ -94,6 +97,8 @@ public sealed class MergePropertyTests
                     await reader.SettleAsync();
                 }
             }
+
+            Assert.True(byKeys > Rounds / 2 || !kind.EndsWith("large oldest run", StringComparison.Ordinal), $"few newer keys decided in {byKeys} of {Rounds} tables");
         }
         finally
         {
@@ -106,7 +111,7 @@ public sealed class MergePropertyTests
     {
         var options = new Dictionary<string, string> { ["merge-engine"] = kind.Split(' ')[0] };
         int[] kinds = [0, 2, 0, 2, 1, 3, 3];
-        if (kind != "first-row")
+        if (kind != "first-row" && kind != "deduplicate over a large oldest run")
         {
             string? sequence = random.Next(4) switch { 0 => "u1", 1 => "u1,u2", _ => null };
             if (sequence is not null)
@@ -137,7 +142,7 @@ public sealed class MergePropertyTests
 
         switch (kind)
         {
-            case "deduplicate":
+            case "deduplicate" or "deduplicate over a large oldest run":
                 if (random.Next(3) == 0)
                 {
                     options["ignore-delete"] = "true";
@@ -246,10 +251,10 @@ public sealed class MergePropertyTests
     }
 
     // Oldest run first, on ever lower levels, the newest ones on level 0; a key occurs once in a run.
-    private static List<List<ModelRow>> Runs(Random random, int[] kinds, bool isFirstRow)
+    private static List<List<ModelRow>> Runs(Random random, int[] kinds, bool isFirstRow, bool isOldestLarge)
     {
         int count = random.Next(1, 7);
-        int upper = random.Next(0, Math.Min(count, 4) + 1);
+        int upper = Math.Max(random.Next(0, Math.Min(count, 4) + 1), isOldestLarge ? 1 : 0);
         int sequence = 0;
         object? Number(int limit) => random.Next(4) == 0 ? null : random.Next(limit) - 2;
         object? Floating() => Doubles[random.Next(Doubles.Length)];
@@ -257,7 +262,7 @@ public sealed class MergePropertyTests
         for (int run = 0; run < count; run++)
         {
             int level = run < upper ? 5 - run : 0;
-            List<ModelRow> rows = [.. Enumerable.Range(0, 24).Where(_ => random.Next(2) == 0).Select(k => new ModelRow(
+            List<ModelRow> rows = [.. Enumerable.Range(0, 24).Where(_ => random.Next(2) == 0 || (isOldestLarge && run == 0)).Select(k => new ModelRow(
                 level, kinds[random.Next(kinds.Length)], sequence++,
                 [k, Number(90), random.Next(4) == 0 ? null : random.Next(5) + 1, random.Next(4) == 0 ? null : random.Next(6) == 0 ? "" : "t" + random.Next(9).ToString(CultureInfo.InvariantCulture),
                     random.Next(3) == 0 ? null : random.Next(2) == 0, Floating(), Number(4), Floating(), Number(5)]))];

@@ -1,4 +1,3 @@
-using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.Readers.Cache.Sparse;
 using LakeHolo.Readers.DataFiles.Parquet;
@@ -28,54 +27,7 @@ internal static class PositionMerge
             return null;
         }
 
-        using DuckDBConnection connection = engine.OpenConnection();
-        string name = SliceMerger.NewName();
-        (string dead, string rows) = (name + "_dead", name + "_rows");
-        EngineDatabase.Execute(
-            connection,
-            "CREATE SCHEMA IF NOT EXISTS hudi_merge; "
-            + $"CREATE TABLE {dead} (f INTEGER, pos BIGINT); CREATE TABLE {rows} ({RecordSql.Slice} INTEGER, {RecordSql.Sequence} BIGINT)");
-        HashSet<int> slices = Fill(connection, dead, rows, blocks, deletes);
-        return new MergedSlices(engine, members, dead, rows, areFolded: false, slices);
-    }
-
-    // From the newest block to the oldest one: the first record of a position is the one that counts.
-    private static HashSet<int> Fill(DuckDBConnection connection, string dead, string rows, IReadOnlyList<DecodedBlock> blocks, IReadOnlyList<DecodedDeletes> deletes)
-    {
-        var slices = new HashSet<int>();
-        using PairAppender superseded = SliceMerger.Pairs(connection, dead);
-        using PairAppender live = SliceMerger.Pairs(connection, rows);
-        IEnumerable<(int Slice, int Order, IReadOnlyList<long> Positions, bool AreDeletions)> all =
-            [.. blocks.Select(b => (b.Slice, b.Order, b.Positions!, false)), .. deletes.Select(d => (d.Slice, d.Order, d.Positions!, true))];
-        foreach (var slice in all.GroupBy(b => b.Slice))
-        {
-            var seen = new HashSet<long>();
-            foreach ((_, int order, IReadOnlyList<long> positions, bool areDeletions) in slice.OrderByDescending(b => b.Order))
-            {
-                for (int i = 0; i < positions.Count; i++)
-                {
-                    if (!seen.Add(positions[i]))
-                    {
-                        continue;
-                    }
-
-                    superseded.Append(slice.Key, positions[i]);
-                    if (!areDeletions)
-                    {
-                        live.Append(slice.Key, DecodedBlock.FirstSequence(order) + i);
-                    }
-                }
-            }
-
-            if (seen.Count > 0)
-            {
-                slices.Add(slice.Key);
-            }
-        }
-
-        superseded.Complete();
-        live.Complete();
-        return slices;
+        return SlicePositions.TryMerge(blocks, deletes) is { } merged ? new MergedSlices(engine, members, merged) : null;
     }
 
     private static long RowCount(ReadableFile file) => LocalFooter.TryRead(file.LocalPath) is { } footer ? ParquetLayout.Parse([.. footer, .. new byte[ParquetLayout.TailBytes]], long.MaxValue).RowGroups.Sum() : -1;

@@ -50,9 +50,6 @@ internal sealed class SliceMerger(EngineDatabase engine, HudiSnapshot snapshot, 
     /// <summary>Appends to such a table.</summary>
     public static DuckDBAppender Appender(DuckDBConnection connection, string table) => connection.CreateAppender("hudi_merge", table["hudi_merge.".Length..]);
 
-    /// <summary>Appends pairs to such a table.</summary>
-    public static PairAppender Pairs(DuckDBConnection connection, string table) => new(connection, "hudi_merge", table["hudi_merge.".Length..]);
-
     /// <summary>Merges.</summary>
     /// <param name="members">Identities of the slices, with their ordinals.</param>
     /// <param name="blocks">Data blocks.</param>

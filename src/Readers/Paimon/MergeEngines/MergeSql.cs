@@ -35,6 +35,9 @@ internal sealed class MergeSql
 
     public MergeOptions Options { get; }
 
+    /// <summary>The key, without the columns of the partition.</summary>
+    public IReadOnlyList<PaimonField> KeyFields => _keys;
+
     /// <summary>The columns a keys relation is made from.</summary>
     public IReadOnlyList<PaimonField> KeyColumns { get; }
 
@@ -81,18 +84,32 @@ internal sealed class MergeSql
         return ($" ANTI JOIN (SELECT n.i::UBIGINT AS i, t.* FROM {keys} t JOIN (VALUES {map}) n(i, g) ON t.g = n.g) d ON d.i = r.file_index AND {string.Join(" AND ", equal)}", physical);
     }
 
+    /// <summary>Index of the file, position, kind, sequence number and key of the rows of files, as BIGINT; for keys of whole numbers.</summary>
+    public string NumberedKeys(PaimonFileGroup group)
+    {
+        (IReadOnlyList<string> key, IEnumerable<PaimonField> physical) = KeyNumbers(group);
+        return $"SELECT r.file_index::BIGINT, r.file_row_number, ({RowKinds.Number(group)})::BIGINT, {Sequence(group)}, {string.Join(", ", key)} "
+            + $"FROM {group.From(Snapshot, physical, withSystemColumns: true, withPartition: false)}";
+    }
+
+    /// <summary>The parts of the keys of rows of files, as BIGINT, and the columns they need; for keys of whole numbers.</summary>
+    public (IReadOnlyList<string> Parts, IEnumerable<PaimonField> Physical) KeyNumbers(PaimonFileGroup group)
+    {
+        IReadOnlyList<PaimonColumnSource> sources = group.Resolve(Snapshot, _keys);
+        return ([.. sources.Select(s => $"({s.Expression})::BIGINT")], sources.Where(s => s.Physical is not null).Select(s => s.Physical!));
+    }
+
     /// <summary>Keys, order and place of the rows of some files of a group; empty if there are none.</summary>
     public string Keys(
         PaimonFileGroup group, IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> buckets,
         Func<PaimonDataFile, bool> isWanted, string? dead)
     {
-        int[] wanted = [.. Enumerable.Range(0, group.Files.Count).Where(i => isWanted(group.Files[i]))];
-        if (wanted.Length == 0)
+        PaimonFileGroup part = group.Of(isWanted);
+        if (part.Files.Count == 0)
         {
             return "";
         }
 
-        PaimonFileGroup part = group with { Files = [.. wanted.Select(i => group.Files[i])], LocalPaths = [.. wanted.Select(i => group.LocalPaths[i])] };
         IReadOnlyList<PaimonColumnSource> sources = part.Resolve(Snapshot, KeyColumns);
         IEnumerable<string> keys = _keys.SelectMany((k, i) => KeyExpressions(k, sources[i].Expression, i));
         IEnumerable<string> sequence = _sequence.SelectMany((f, i) => Floats(f, sources[_keys.Count + i].Expression, $"u{i}", $"w{i}"));
