@@ -54,6 +54,9 @@ public static class ParameterTypes
         "DATE" => new DateOnly(2000, 1, 1),
         "TIMESTAMP" => new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Unspecified),
         "BLOB" => new byte[1],
+        "TIME" => new TimeOnly(1, 0),
+        "TIMESTAMP WITH TIME ZONE" => new DateTimeOffset(2000, 1, 1, 0, 0, 0, TimeSpan.Zero),
+        _ when type.StartsWith("DECIMAL(", StringComparison.Ordinal) => 1m,
         _ => null,
     };
 

@@ -149,7 +149,9 @@ internal sealed class StatementPlanner(PlanningEngine planning, CatalogService c
             planned = planned.Replace(nonce + i.ToString(CultureInfo.InvariantCulture) + "x", policies[i] is { } policy ? $"({Through(policy, names[i])})" : names[i], StringComparison.Ordinal);
         }
 
-        IReadOnlyList<string> parameterTypes = ParameterTypes.Infer(connection, planned, tree.ParameterCount);
+        // The engine does not tell the type of a marker where that of a decimal depends on it, not even within a cast.
+        IReadOnlyList<string> parameterTypes = [.. ParameterTypes.Infer(connection, planned, tree.ParameterCount)
+            .Select((t, i) => t.Length > 0 ? t : tree.ParameterCasts.GetValueOrDefault((i + 1).ToString(CultureInfo.InvariantCulture), string.Empty))];
         IReadOnlyList<(string Name, string Type)> columns = Describe(connection, planned, parameters, parameterTypes);
         if (policies.Any(p => p is not null))
         {

@@ -46,6 +46,9 @@ internal sealed partial class SyntaxTree
     /// <summary>Number of parameter markers.</summary>
     public int ParameterCount { get; private set; }
 
+    /// <summary>The engine's names of the types that markers are cast to, by their identifiers.</summary>
+    public IReadOnlyDictionary<string, string> ParameterCasts { get; private set; } = new Dictionary<string, string>();
+
     /// <summary>Which columns the text can speak of.</summary>
     public MentionedNames Names { get; private set; } = MentionedNames.All;
 
@@ -88,6 +91,7 @@ internal sealed partial class SyntaxTree
         visit.Node(document, [], 0);
         tree.Tables = visit.Tables;
         tree.ParameterCount = visit.Parameters.Count;
+        tree.ParameterCasts = visit.Casts;
         tree.Names = MentionedNames.Of(document, tree.Tables);
         tree.IsOrdered = visit.IsOrdered;
         tree.HasLastingPlan = visit.HasLastingPlan;
@@ -270,6 +274,8 @@ internal sealed partial class SyntaxTree
 
         public HashSet<string> Parameters { get; } = new(StringComparer.Ordinal);
 
+        public Dictionary<string, string> Casts { get; } = new(StringComparer.Ordinal);
+
         public HashSet<string> Functions { get; } = new(StringComparer.OrdinalIgnoreCase);
 
         public bool IsOrdered { get; private set; }
@@ -322,6 +328,11 @@ internal sealed partial class SyntaxTree
                     break;
                 case "ORDER_MODIFIER":
                     IsOrdered |= o["orders"] is JsonArray { Count: > 0 };
+                    break;
+                case "OPERATOR_CAST" when o["child"] is JsonObject child && Text(child, "type") == "VALUE_PARAMETER" && o["cast_type"] is JsonObject target:
+                    Casts[Text(child, "identifier")] = target["type_info"] is JsonObject digits && Text(target, "id") == "DECIMAL"
+                        ? $"DECIMAL({digits["width"]},{digits["scale"]})"
+                        : Text(target, "id");
                     break;
                 case "VALUE_PARAMETER":
                     Parameters.Add(Text(o, "identifier"));

@@ -121,6 +121,43 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
         Assert.Equal(expected, answer.Type == 'D' ? answer.Row : answer.Field('C'));
     }
 
+    [Theory]
+    [InlineData("SELECT amount + $1 FROM dwd.orders WHERE order_id = 3", "1.5", NumericOid, "5.2500000000")]
+    [InlineData("SELECT $1 * amount FROM dwd.orders WHERE order_id = 3", "2", NumericOid, "7.500000000000")]
+    [InlineData("SELECT order_id - $1 FROM dwd.orders WHERE order_id = 3", "5", Int8Oid, "-2")]
+    [InlineData("SELECT order_id + $1 FROM dwd.orders WHERE order_id = 3", "0.5", Int8Oid, "22P02")]
+    [InlineData("SELECT count(*) FROM dwd.orders WHERE amount + $1 = 5.25", "1.5", NumericOid, "1")]
+    [InlineData("SELECT CAST(amount AS DOUBLE PRECISION) / $1 FROM dwd.orders WHERE order_id = 3", "0.5", DoubleOid, "7.5")]
+    [InlineData("SELECT order_date + $1 FROM dwd.orders WHERE order_id = 3", "x", null, "42883")]
+    public async Task An_operand_without_a_type_has_that_of_the_other_side(string sql, string value, int? type, string expected)
+    {
+        using PgWire wire = await _shop.LoginAsync();
+        List<PgMessage> answer = await wire.Parse(sql).Describe('S').Bind([Encoding.UTF8.GetBytes(value)]).Execute().Sync().RoundTripAsync();
+        PgMessage row = answer.First(m => m.Type is 'D' or 'E');
+        Assert.Equal(expected, row.Type == 'D' ? row.Row : row.Field('C'));
+        Assert.Equal(type, answer.FirstOrDefault(m => m.Type == 't')?.Int32(2));
+    }
+
+    [Theory]
+    [InlineData("amount + $1", NumericOid, "5.7500000000", null)]
+    [InlineData("$1 * amount", Int8Oid, "7.50", null)]
+    [InlineData("round(amount * $1, 2)", NumericOid, "7.50", null)]
+    [InlineData("coalesce($1, amount)", DoubleOid, "2", "3.75")]
+    [InlineData("coalesce($1, amount)", NumericOid, "2.0000000000", "3.7500000000")]
+    [InlineData("sum(amount) * $1", Int8Oid, "7.50", null)]
+    [InlineData("CAST(order_id AS SMALLINT) + $1", Int8Oid, "5", null)]
+    [InlineData("CASE WHEN amount > $1 THEN $1 ELSE 0 END", NumericOid, "2.0000000000", "0.0000000000")]
+    public async Task A_column_whose_type_comes_from_a_parameter_is_what_was_described_for_a_value_and_for_null(string column, int type, string ofTwo, string? ofNull)
+    {
+        using PgWire wire = await _shop.LoginAsync();
+        foreach ((byte[]? value, string expected) in (IEnumerable<(byte[]?, string)>)[("2"u8.ToArray(), ofTwo), (null, ofNull ?? "∅")])
+        {
+            List<PgMessage> answer = await wire.Parse($"SELECT {column} AS c FROM dwd.orders WHERE order_id = 3", "", type).Describe('S').Bind([value]).Execute().Sync().RoundTripAsync();
+            Assert.DoesNotContain(answer, m => m.Type == 'E');
+            Assert.Equal(expected, answer.Single(m => m.Type == 'D').Row);
+        }
+    }
+
     [Fact]
     public async Task Files_are_left_out_by_the_value_of_a_parameter_as_it_is()
     {

@@ -81,18 +81,26 @@ internal sealed class CommandStatement(string tag, Func<PgSession, CancellationT
 /// <summary>A statement of the lake, run by the query service.</summary>
 internal sealed class LakeStatement(IPreparedQuery query, string tag) : PgStatement
 {
+    /// <summary>Prepares the same rows with the columns' types as they were told: of an operation on a NULL the engine makes a type of its own.</summary>
+    public required Func<CancellationToken, ValueTask<IPreparedQuery>> Retyped { get; init; }
+
     public override string Tag(long rows) => tag == "SELECT" ? $"SELECT {rows}" : tag;
 
     public override async ValueTask<RowSource?> StartAsync(PgSession session, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
+        => await TryStartAsync(query, session, parameters, cancellationToken)
+            ?? (parameters.Contains(null) ? await TryStartAsync(await Retyped(cancellationToken), session, parameters, cancellationToken) : null)
+            ?? throw PgError.Unsupported("cached plan must not change result type", "A table of the statement has changed its columns: prepare the statement again.");
+
+    private async ValueTask<RowSource?> TryStartAsync(IPreparedQuery some, PgSession session, IReadOnlyList<object?> parameters, CancellationToken cancellationToken)
     {
-        IQueryResult result = await query.ExecuteAsync(session.Query, parameters, cancellationToken);
+        IQueryResult result = await some.ExecuteAsync(session.Query, parameters, cancellationToken);
         if (WireSchema.SameColumns(result.Schema, query.ResultSchema))
         {
             return new RowSource(Columns!, result.ReadBatchesAsync(CancellationToken.None), result, session.WriterContext);
         }
 
         await result.DisposeAsync();
-        throw PgError.Unsupported("cached plan must not change result type", "A table of the statement has changed its columns: prepare the statement again.");
+        return null;
     }
 }
 

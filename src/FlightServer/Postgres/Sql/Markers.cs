@@ -59,6 +59,29 @@ internal static class Markers
         return SqlStatement.Split(text.ToString())[0];
     }
 
+    public static bool IsOperand(SqlStatement statement, int number) => Any(statement, number, i => OperatorOf(statement, i) >= 0);
+
+    /// <summary>The statement with comparisons in the place of <c>+ - * / %</c> beside parameters: what is compared has the type of the other side, which the engine tells.</summary>
+    public static SqlStatement AsComparisons(SqlStatement statement)
+    {
+        var text = new StringBuilder(statement.Text);
+        for (int i = 0; i < statement.Tokens.Count; i++)
+        {
+            if (statement.Tokens[i].Kind == TokenKind.Parameter && OperatorOf(statement, i) is >= 0 and int at)
+            {
+                text[statement.Tokens[at].Start] = '=';
+            }
+        }
+
+        return SqlStatement.Split(text.ToString())[0];
+    }
+
+    // The operator before a parameter, else the one behind it.
+    private static int OperatorOf(SqlStatement statement, int at) =>
+        at > 0 && IsArithmetic(statement.Tokens[at - 1]) ? at - 1 : at + 1 < statement.Tokens.Count && IsArithmetic(statement.Tokens[at + 1]) ? at + 1 : -1;
+
+    private static bool IsArithmetic(Token token) => token.Kind == TokenKind.Symbol && token.Value is "+" or "-" or "*" or "/" or "%";
+
     private static bool IsInAny(SqlStatement statement, int at) =>
         at > 1 && at + 1 < statement.Tokens.Count && statement.Tokens[at - 1].Is("(") && statement.Tokens[at + 1].Is(")")
         && (statement.Tokens[at - 2].Is("any") || statement.Tokens[at - 2].Is("all") || statement.Tokens[at - 2].Is("some"));
