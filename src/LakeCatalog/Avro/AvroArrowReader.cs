@@ -18,8 +18,8 @@ public sealed class AvroArrowReader
     // Long values end a batch early, far from the 2 GiB that Arrow's 32-bit offsets can address.
     private const long BatchBytes = 1L << 27;
 
-    private readonly AvroSchema _writer;
     private readonly AvroNullableColumn?[] _columns;
+    private readonly AvroSkip?[] _skips;
     private readonly string _path;
     private readonly int _recordBranch;
 
@@ -37,10 +37,10 @@ public sealed class AvroArrowReader
         // Old Paimon writers put the record itself into a union with null.
         _recordBranch = writerSchema.Kind == AvroKind.Union ? writerSchema.Branches.ToList().IndexOf(writerSchema.NonNull) : -1;
         writerSchema = writerSchema.NonNull;
-        _writer = writerSchema;
         _path = pathForErrors;
         var factory = new AvroColumnFactory(pathForErrors);
         _columns = [.. writerSchema.Fields.Select(f => columns is null || columns.Contains(f.Name) ? factory.Create(f.Type, f.Name) : null)];
+        _skips = [.. writerSchema.Fields.Select((f, i) => _columns[i] is null ? new AvroSkip(f.Type) : null)];
         var fields = new List<Field>();
         for (int i = 0; i < _columns.Length; i++)
         {
@@ -122,7 +122,7 @@ public sealed class AvroArrowReader
             }
             else
             {
-                cursor.Skip(_writer.Fields[i].Type);
+                _skips[i]!.Skip(ref cursor);
             }
         }
 

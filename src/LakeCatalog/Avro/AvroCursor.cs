@@ -28,8 +28,22 @@ public ref struct AvroCursor
     public readonly int Remaining => _bytes.Length - Position;
 
     /// <summary>A zig-zag number of at most 64 bits.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long ReadLong()
+    {
+        // Branches of unions, lengths of texts and small numbers are one byte.
+        int position = Position;
+        if ((uint)position < (uint)_bytes.Length && _bytes[position] is < 0x80 and var b)
+        {
+            Position = position + 1;
+            return (b >> 1) ^ -(b & 1);
+        }
+
+        return ReadLongNumber();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private long ReadLongNumber()
     {
         ulong value = 0;
         ReadOnlySpan<byte> bytes = _bytes;

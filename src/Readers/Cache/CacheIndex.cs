@@ -93,6 +93,24 @@ internal sealed class CacheIndex : IDisposable
         }
     }
 
+    /// <summary>Leases an entry if it is there and complete.</summary>
+    public CacheEntry? TryAcquire(string name)
+    {
+        CacheEntry? entry;
+        lock (_lock)
+        {
+            if (!_entries.TryGetValue(name, out entry) || !entry.Ready.IsCompletedSuccessfully)
+            {
+                return null;
+            }
+
+            Use(entry);
+        }
+
+        Touch(entry);
+        return entry;
+    }
+
     /// <summary>Ends a lease.</summary>
     public void Release(CacheEntry entry)
     {
@@ -164,15 +182,21 @@ internal sealed class CacheIndex : IDisposable
                 _entries.Add(name, entry);
                 entry.Ready = Task.Run(() => CreateAsync(entry, create));
             }
-            else
-            {
-                _byUse.Remove(entry!.Node);
-            }
 
-            _byUse.AddLast(entry!.Node);
-            entry.Leases++;
-            return (entry, hit);
+            Use(entry!);
+            return (entry!, hit);
         }
+    }
+
+    private void Use(CacheEntry entry)
+    {
+        if (entry.Node.List is not null)
+        {
+            _byUse.Remove(entry.Node);
+        }
+
+        _byUse.AddLast(entry.Node);
+        entry.Leases++;
     }
 
     private async Task CreateAsync(CacheEntry entry, Func<CacheEntry, CancellationToken, Task> create)
@@ -230,7 +254,7 @@ internal sealed class CacheIndex : IDisposable
                 continue;
             }
 
-            if (file.Name.StartsWith(CacheNames.ViewPrefix, StringComparison.Ordinal) || SizeOnDisk(file) is not { } sizeBytes)
+            if (!CacheNames.Outlives(file.Name) || SizeOnDisk(file) is not { } sizeBytes)
             {
                 File.Delete(file.FullName + CompanionSuffix);
                 file.Delete();

@@ -14,6 +14,9 @@ internal static class CacheNames
     /// <summary>Begins the names of views, which do not outlive the process.</summary>
     public const string ViewPrefix = "view-";
 
+    /// <summary>Begins the names of decoded files that do not outlive the process.</summary>
+    public const string PassingPrefix = "passing-";
+
     private const int MaxReadableLength = 60;
 
     private const int FileDigestBytes = 8;
@@ -31,9 +34,12 @@ internal static class CacheNames
     /// <summary>The name of a view of some row groups of a file.</summary>
     public static string ForView(CacheableFile file, ObjectEntry version, string rowGroups) => ViewPrefix + For(file, version, "view " + rowGroups, string.Empty);
 
+    /// <summary>Whether files of the name are of use to a later process.</summary>
+    public static bool Outlives(string name) => !name.StartsWith(ViewPrefix, StringComparison.Ordinal) && !name.StartsWith(PassingPrefix, StringComparison.Ordinal);
+
     /// <summary>The name of a decoded file.</summary>
-    public static string ForDecoded(CacheableFile file, ObjectEntry version, string decoderKey) =>
-        "decoded-" + For(file, version, "decoded " + decoderKey, ".parquet");
+    public static string ForDecoded(CacheableFile file, ObjectEntry version, string decoderKey, bool outlives) =>
+        (outlives ? "decoded-" : PassingPrefix) + For(file, version, "decoded " + decoderKey, ".parquet");
 
     // A digest of all that decides the content, then the end of the original name: for the person who looks into the folder, and for the engine, which tells
     // compression by the extension.

@@ -98,12 +98,28 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
     }
 
     /// <inheritdoc/>
-    public async ValueTask<FileLease> OpenDecodedAsync(
+    public ValueTask<FileLease> OpenDecodedAsync(
         IReadOnlyList<CacheableFile> files, string decoderKey, FileDecoder decode, CancellationToken cancellationToken = default)
+        => OpenDecodedAsync(files, decoderKey, decode, outlives: true, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<FileLease?> TryOpenDecodedAsync(CacheableFile file, string decoderKey, CancellationToken cancellationToken = default)
     {
         using IDisposable? clock = StorageUse.MeasureFetching();
-        return await LeaseAllAsync(files, (file, token) => OpenDecodedOneAsync(file, decoderKey, decode, token), cancellationToken);
+        ObjectEntry version = await _versions.OfAsync(file, cancellationToken);
+        if (_index.TryAcquire(CacheNames.ForDecoded(file, version, decoderKey, outlives: true)) is not { } entry)
+        {
+            return null;
+        }
+
+        CountOpened(hit: true);
+        return new FileLease([entry.Path], () => _index.Release(entry));
     }
+
+    /// <inheritdoc/>
+    public ValueTask<FileLease> OpenPassingAsync(
+        IReadOnlyList<CacheableFile> files, string decoderKey, FileDecoder decode, CancellationToken cancellationToken = default)
+        => OpenDecodedAsync(files, decoderKey, decode, outlives: false, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -291,17 +307,24 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
         return Task.CompletedTask;
     }
 
+    private async ValueTask<FileLease> OpenDecodedAsync(
+        IReadOnlyList<CacheableFile> files, string decoderKey, FileDecoder decode, bool outlives, CancellationToken cancellationToken)
+    {
+        using IDisposable? clock = StorageUse.MeasureFetching();
+        return await LeaseAllAsync(files, (file, token) => OpenDecodedOneAsync(file, decoderKey, decode, outlives, token), cancellationToken);
+    }
+
     private async ValueTask<Opened> OpenDecodedOneAsync(
-        CacheableFile file, string decoderKey, FileDecoder decode, CancellationToken cancellationToken)
+        CacheableFile file, string decoderKey, FileDecoder decode, bool outlives, CancellationToken cancellationToken)
     {
         ObjectEntry version = await _versions.OfAsync(file, cancellationToken);
-        string name = CacheNames.ForDecoded(file, version, decoderKey);
-        (CacheEntry entry, bool hit) = await _index.AcquireAsync(name, (e, token) => DecodeAsync(e, file, version, decode, token), cancellationToken);
+        string name = CacheNames.ForDecoded(file, version, decoderKey, outlives);
+        (CacheEntry entry, bool hit) = await _index.AcquireAsync(name, (e, token) => DecodeAsync(e, file, version, decode, outlives, token), cancellationToken);
         CountOpened(hit);
         return new Opened(entry.Path, entry);
     }
 
-    private async Task DecodeAsync(CacheEntry entry, CacheableFile file, ObjectEntry version, FileDecoder decode, CancellationToken cancellationToken)
+    private async Task DecodeAsync(CacheEntry entry, CacheableFile file, ObjectEntry version, FileDecoder decode, bool outlives, CancellationToken cancellationToken)
     {
         await _decodes.WaitAsync(cancellationToken);
         string temporary = _index.NewTemporaryPath();
@@ -318,7 +341,7 @@ public sealed class DiskCache : IFileMaterializer, IDisposable
 
             using (var written = new FileStream(temporary, FileMode.Open, FileAccess.ReadWrite))
             {
-                written.Flush(flushToDisk: true); // else a power cut may leave the name with an empty file
+                written.Flush(flushToDisk: outlives); // else a power cut may leave the name with an empty file
                 _index.Grow(entry, written.Length);
             }
 

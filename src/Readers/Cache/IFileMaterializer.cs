@@ -26,6 +26,20 @@ public interface IFileMaterializer
     /// <param name="cancellationToken">Observed inside storage reads and between batches.</param>
     ValueTask<FileLease> OpenDecodedAsync(
         IReadOnlyList<CacheableFile> files, string decoderKey, FileDecoder decode, CancellationToken cancellationToken = default);
+
+    /// <summary>Such a file if it is there, else null.</summary>
+    /// <param name="file">The source.</param>
+    /// <param name="decoderKey">As above.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    ValueTask<FileLease?> TryOpenDecodedAsync(CacheableFile file, string decoderKey, CancellationToken cancellationToken = default);
+
+    /// <summary>Decoded files that do not outlive the process, so that nobody waits until they are safe on disk.</summary>
+    /// <param name="files">The files.</param>
+    /// <param name="decoderKey">As above.</param>
+    /// <param name="decode">As above.</param>
+    /// <param name="cancellationToken">Observed inside storage reads and between batches.</param>
+    ValueTask<FileLease> OpenPassingAsync(
+        IReadOnlyList<CacheableFile> files, string decoderKey, FileDecoder decode, CancellationToken cancellationToken = default);
 }
 
 /// <summary>Decodes one file into a Parquet file.</summary>

@@ -54,7 +54,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
             bool mayArrive = request.FilesMayArrive && merges.Count == 0; // merging looks into base files while it is planned
             IReadOnlyList<ReadableFile> readable = await OpenAsync(
                 hudi, [.. pruned.Bases.Where(s => !copied.ContainsKey(s))], request.Filter, fields, origins is not null, mayArrive, leases, cancellationToken);
-            var scan = new MergedScan(hudi, _files, fields, origins);
+            var scan = new MergedScan(hudi, _files, fields, origins is null ? DecodedColumns(columns) : null, origins);
             List<string> parts = [.. scan.Bases(readable, merges, leases)];
             foreach (MergeUse<MergedSlices, SliceLogs> use in merges)
             {
@@ -183,7 +183,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         }
 
         IReadOnlyList<MergeUse<MergedSlices, SliceLogs>> uses = await _merges.GetAsync(
-            merged, s => s.Identity, missing => (_merging ??= new SliceMerges(engine, _files)).MergeAsync(snapshot, missing, cancellationToken), leases, cancellationToken);
+            merged, s => s.Identity, missing => (_merging ??= new SliceMerges(engine, _files)).MergeAsync(snapshot, missing, copied is null ? null : DecodedColumns(columns), cancellationToken), leases, cancellationToken);
         if (copied is not null)
         {
             leases.AddRange(uses.Select(u => _copies.Count(
@@ -195,6 +195,9 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
         return uses;
     }
 
+    // What was merged for a query is copied with the same columns: the others of its log blocks may never be needed.
+    private static IReadOnlyCollection<string>? DecodedColumns(CopyColumns columns) => CopyColumns.NamesOf(columns.Set);
+
     // One of the slice's own files stands for it in the cache.
     private static CacheableFile CopySource(HudiSnapshot snapshot, FileSlice slice) => SliceFiles.Source(snapshot, slice.Files.First());
 
@@ -204,7 +207,7 @@ public sealed class HudiReader(EngineDatabase engine, IFileMaterializer files) :
     {
         IReadOnlyList<Field> fields = columns is null ? snapshot.Schema.FieldsList : [.. snapshot.Schema.FieldsList.Where(f => columns.Contains(f.Name))];
         MergeUse<MergedSlices, SliceLogs> alone = use with { Members = [slice] };
-        var scan = new MergedScan(snapshot, _files, fields);
+        var scan = new MergedScan(snapshot, _files, fields, columns);
         IReadOnlyList<ReadableFile> bases = await _files.OpenBasesAsync(snapshot, [slice.Slice], SliceFiles.NamesOf(snapshot, fields.Select(f => f.Name)), leases, cancellationToken);
         string[] parts = [.. scan.Bases(bases, [alone], leases), .. await scan.RowsAsync(alone, leases, cancellationToken)];
         return parts.Length > 0 ? string.Join(" UNION ALL ", parts) : SliceScan.Nothing(fields);

@@ -12,8 +12,9 @@ namespace LakeHolo.Readers.Hudi;
 /// <param name="snapshot">The snapshot.</param>
 /// <param name="files">Opens log blocks.</param>
 /// <param name="fields">The columns.</param>
+/// <param name="decoded">Names of the columns that log blocks have to have; null for all.</param>
 /// <param name="origins">Set where rows tell their origin.</param>
-internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadOnlyList<Field> fields, HudiOrigins? origins = null)
+internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadOnlyList<Field> fields, IReadOnlyCollection<string>? decoded, HudiOrigins? origins = null)
 {
     private readonly SliceScan _scan = new(snapshot);
 
@@ -57,7 +58,7 @@ internal sealed class MergedScan(HudiSnapshot snapshot, SliceFiles files, IReadO
 
         var blocks = new DecodedBlock[use.Members.Count][];
         await Parallel.ForAsync(0, blocks.Length, cancellationToken, async (i, token) =>
-            blocks[i] = [.. await files.OpenBlocksAsync(snapshot, use.Members[i], use.Result.Members[use.Members[i].Identity], withPositions: false, leases, token)]);
+            blocks[i] = [.. await files.OpenBlocksAsync(snapshot, use.Members[i], use.Result.Members[use.Members[i].Identity], withPositions: false, decoded, leases, token)]);
         return [.. Blocks(use.Result, [.. blocks.SelectMany(b => b)], slices, leases)];
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DuckDB.NET.Data;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Hudi;
@@ -9,6 +10,7 @@ using LakeHolo.Readers.DataFiles.Parquet;
 using LakeHolo.Readers.Engine;
 using LakeHolo.Readers.Hudi.LogFiles;
 using LakeHolo.Readers.Hudi.Merging;
+using LakeHolo.Readers.Merging;
 
 namespace LakeHolo.Readers.Hudi;
 
@@ -16,9 +18,11 @@ namespace LakeHolo.Readers.Hudi;
 internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
 {
     private static readonly OrcReadOptions Orc = new();
+    private const int MaxKnownBlocks = 50_000;
     private const long MaxKeptBytes = 256L << 20;
     private readonly ParquetShapes _shapes = new();
     private readonly LogFileOpener _logs = new();
+    private readonly ConcurrentDictionary<(string Location, string Path, long Size, long Offset), IReadOnlySet<string>?> _columns = new();
 
     /// <summary>The base files of slices, in their order.</summary>
     /// <param name="snapshot">The snapshot.</param>
@@ -77,17 +81,27 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
         return found;
     }
 
-    /// <summary>The data blocks of a slice, decoded.</summary>
+    /// <summary>The data blocks of a slice, decoded. Of a slice that is copied after its first query, blocks have only the columns of that query, until another one needs others.</summary>
+    /// <param name="snapshot">Whose columns and rules apply.</param>
+    /// <param name="slice">The slice.</param>
+    /// <param name="ordinal">Its ordinal.</param>
+    /// <param name="withPositions">Whether the positions of records are read.</param>
+    /// <param name="columns">Names of the columns that are needed, beside what merging looks at; null for all, and where the slice will not be copied.</param>
+    /// <param name="leases">Takes what keeps the files in place.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
     public async ValueTask<IReadOnlyList<DecodedBlock>> OpenBlocksAsync(
-        HudiSnapshot snapshot, SliceLogs slice, int ordinal, bool withPositions, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, SliceLogs slice, int ordinal, bool withPositions, IReadOnlyCollection<string>? columns, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
+        IReadOnlySet<string>? wanted = columns is null || slice.HasPartial || !MergedCopies.AreMadeAtOnce(slice.Slice.Files.Sum(f => f.SizeBytes)) || MergeRules.Of(snapshot) is not { AreFolded: false } rules
+            ? null
+            : NamesOf(snapshot, [.. columns, .. rules.ColumnsOf(snapshot)]);
         var blocks = new List<DecodedBlock>();
         for (int order = 0; order < slice.Live.Count; order++)
         {
             LiveBlock live = slice.Live[order];
             if (live.Block.Type != LogBlockType.Delete)
             {
-                ReadableFile file = await DecodeAsync(snapshot, slice.Slice, live, leases, cancellationToken);
+                ReadableFile file = await DecodeAsync(snapshot, slice.Slice, live, wanted, leases, cancellationToken);
                 blocks.Add(new DecodedBlock(file, ordinal, order, file.IsPartial ? new SliceScan(snapshot).NamesIn(file) : null) { Positions = withPositions ? RecordPositions.TryRead(live) : null });
             }
         }
@@ -130,22 +144,23 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
                 throw LakeException.FormatInvalid($"Hudi: a change log of {sizeBytes} bytes with a {block.Type} block", path);
             }
 
-            blocks.Add(await DecodeAsync(snapshot, slice, new LiveBlock(log, block), leases, cancellationToken));
+            blocks.Add(await DecodeAsync(snapshot, slice, new LiveBlock(log, block), null, leases, cancellationToken));
         }
 
         return blocks;
     }
 
     private async ValueTask<ReadableFile> DecodeAsync(
-        HudiSnapshot snapshot, FileSlice slice, LiveBlock live, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
+        HudiSnapshot snapshot, FileSlice slice, LiveBlock live, IReadOnlySet<string>? wanted, List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
+        IReadOnlySet<string>? columns = live.Block.Type == LogBlockType.ParquetData ? null : DecodedColumns(snapshot, live, wanted);
+        string names = columns is null ? "" : ":" + string.Join(',', columns.Order(StringComparer.Ordinal));
         string decoder = $"{DataBlock.DecoderVersion}:{SliceScan.Text(live.Block.Offset)}";
-        FileLease lease = await files.OpenDecodedAsync(
-            [Source(snapshot, live.Log.File)],
-            decoder,
-            async (_, target, token) =>
-                await DataBlock.WriteParquetAsync(live, live.Log.Content ?? await LogFileOpener.ReadAsync(snapshot, live.Log.File, token), KeyColumnOf(snapshot), target, token),
-            cancellationToken);
+        FileDecoder decode = async (_, target, token) =>
+            await DataBlock.WriteParquetAsync(live, live.Log.Content ?? await LogFileOpener.ReadAsync(snapshot, live.Log.File, token), KeyColumnOf(snapshot), columns, target, token);
+        FileLease lease = columns is null
+            ? await files.OpenDecodedAsync([Source(snapshot, live.Log.File)], decoder + names, decode, cancellationToken)
+            : await files.OpenPassingAsync([Source(snapshot, live.Log.File)], decoder + names, decode, cancellationToken);
         lock (leases)
         {
             leases.Add(lease);
@@ -153,14 +168,27 @@ internal sealed class SliceFiles(EngineDatabase engine, IFileMaterializer files)
 
         using DuckDBConnection connection = engine.OpenConnection();
         // Blocks of one schema are decoded to files of one shape.
-        string? schema = live.Block.Type == LogBlockType.AvroData ? live.Block.Headers.GetValueOrDefault(LogHeader.Schema) : null;
-        ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0], schema);
-        file = live.Block.IsPartial ? file with { IsPartial = true } : file;
+        string? schema = live.Block.Type == LogBlockType.AvroData ? live.Block.Headers.GetValueOrDefault(LogHeader.Schema) + names : null;
+        ReadableFile file = Readable(snapshot, connection, live.Log.File.Path + "#" + decoder + names, live.Log.File.SizeBytes, slice.Partition, live.Block.Instant, lease.LocalPaths[0], schema);
+        file = file with { Path = live.Log.File.Path + "#" + decoder, IsPartial = live.Block.IsPartial, DecodedColumns = columns };
         return live.Block.Type != LogBlockType.ParquetData ? file with { MicrosecondInstants = DataBlock.MicrosecondInstantsOf(live) } : file;
     }
 
+    // The columns that a block is decoded with: those of the first query, for it, its copies and queries of no others; else all.
+    private IReadOnlySet<string>? DecodedColumns(HudiSnapshot snapshot, LiveBlock live, IReadOnlySet<string>? wanted)
+    {
+        if (_columns.Count > MaxKnownBlocks)
+        {
+            _columns.Clear();
+        }
+
+        return _columns.AddOrUpdate(
+            (snapshot.Table.Root.Location, live.Log.File.Path, live.Log.File.SizeBytes, live.Block.Offset), wanted,
+            (_, known) => known is null || wanted is null || !wanted.IsSubsetOf(known) ? null : known);
+    }
+
     /// <summary>The names that columns have in files of any schema version.</summary>
-    public static IReadOnlyCollection<string> NamesOf(HudiSnapshot snapshot, IEnumerable<string> columns)
+    public static IReadOnlySet<string> NamesOf(HudiSnapshot snapshot, IEnumerable<string> columns)
         => columns.SelectMany(c => snapshot.SchemaHistory?.NamesOf(c) ?? [c]).ToHashSet(StringComparer.OrdinalIgnoreCase);
 
     private static string? KeyColumnOf(HudiSnapshot snapshot)

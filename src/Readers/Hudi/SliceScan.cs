@@ -22,6 +22,9 @@ internal sealed record ReadableFile(string LocalPath, string Identity, string Pa
     /// <summary>Whether its rows are log records of changed columns only.</summary>
     public bool IsPartial { get; init; }
 
+    /// <summary>Names of the columns that it was decoded with; null for all.</summary>
+    public IReadOnlySet<string>? DecodedColumns { get; init; }
+
     /// <summary>Paths of what the source itself stores as UTC instants in microseconds; a decoder may have brought others to that unit.</summary>
     public IReadOnlySet<string> MicrosecondInstants { get; init; } = Shape.MicrosecondInstants;
 }
@@ -55,7 +58,7 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
     {
         ColumnMap names = NamesOf(file);
         string name = "";
-        if (names.SourceOf(field.Name) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, field.Name, out name) is { } type)
+        if (SourceOf(file, field.Name) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, field.Name, out name) is { } type)
         {
             return ColumnSql.Convert(SqlText.Identifier(name), type, field.DataType, new ColumnSql.Place(field.Name, name, names.ChildrenOf(field.Name), StampsOf(file, field.Name)) { Defaults = DefaultsOf(field.Name), Source = file.Path });
         }
@@ -77,10 +80,15 @@ internal sealed class SliceScan(HudiSnapshot snapshot)
 
     /// <summary>The name that a column has in a file; null if the file does not hold it.</summary>
     public string? NameIn(ReadableFile file, string column)
-        => NamesOf(file).SourceOf(column) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, column, out string name) is not null ? name : null;
+        => SourceOf(file, column) is { } inFile && ColumnSql.Find(file.Shape.Columns, inFile, column, out string name) is not null ? name : null;
 
     /// <summary>The table's columns that a file holds, under the names they have in the table.</summary>
     public IReadOnlyList<string> NamesIn(ReadableFile file) => [.. snapshot.Schema.FieldsList.Select(f => f.Name).Where(n => NameIn(file, n) is not null)];
+
+    // A column that was left out must not be taken for one that the file does not have.
+    private string? SourceOf(ReadableFile file, string column) => NamesOf(file).SourceOf(column) is { } inFile && file.DecodedColumns?.Contains(inFile) == false
+        ? throw new LakeException(LakeErrorKind.Internal, $"Hudi: the column {column} was not decoded", file.Path)
+        : NamesOf(file).SourceOf(column);
 
     private ColumnMap NamesOf(ReadableFile file) => snapshot.SchemaHistory?.MapFor(file.SchemaVersion) ?? ColumnMap.Empty;
 

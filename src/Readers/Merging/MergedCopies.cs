@@ -43,6 +43,9 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
     private readonly CancellationTokenSource _stop = new();
     private readonly List<Task> _tasks = [];
 
+    /// <summary>Whether a member of this size, in bytes, is copied after its first query.</summary>
+    public static bool AreMadeAtOnce(long sizeBytes) => sizeBytes <= SmallSourceBytes;
+
     /// <summary>A copy of a member that has some columns, if there is one, also of an earlier process; its lease goes into <paramref name="leases"/>.</summary>
     /// <param name="identity">The member's identity.</param>
     /// <param name="file">The file that stands for it.</param>
@@ -60,18 +63,15 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
 
         foreach (string set in candidates)
         {
-            try
+            if (await files.TryOpenDecodedAsync(file, KeyOf(identity, set), cancellationToken) is { } lease)
             {
-                FileLease lease = await files.OpenDecodedAsync([file], KeyOf(identity, set), (_, _, _) => throw new CopyGoneException(), cancellationToken);
                 leases.Add(lease);
                 Note(identity, set, CopyState.Ready);
                 return new MergedCopy(lease.LocalPaths[0], set);
             }
-            catch (CopyGoneException)
-            {
-                // There never was one, or the cache needed the room.
-                Note(identity, set, CopyState.None);
-            }
+
+            // There never was one, or the cache needed the room.
+            Note(identity, set, CopyState.None);
         }
 
         return null;
@@ -90,7 +90,7 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
             {
                 CopySets known = Known(member.Identity);
                 known.Uses++;
-                if (member.SizeBytes <= MaxSourceBytes && (member.SizeBytes <= SmallSourceBytes || known.Uses >= UsesBeforeCopy) && known.Missing(columns) is { } set)
+                if (member.SizeBytes <= MaxSourceBytes && (AreMadeAtOnce(member.SizeBytes) || known.Uses >= UsesBeforeCopy) && known.Missing(columns) is { } set)
                 {
                     known.Set(set, CopyState.Started);
                     due.Add((member, set));
@@ -243,6 +243,4 @@ internal sealed class MergedCopies(EngineDatabase engine, IFileMaterializer file
         command.CommandText = $"SELECT EXISTS (SELECT 1 FROM ({sql}) WHERE {string.Join(" OR ", columns.Select(c => $"({c.Name} = 0 AND signbit({c.Name}))"))})";
         return (bool)command.ExecuteScalar()!;
     }
-
-    private sealed class CopyGoneException : Exception;
 }

@@ -126,7 +126,7 @@ public sealed class DeletionTests : IDisposable
         string[] parts =
         [
             $"SELECT o FROM {SliceScan.From([file])} r WHERE NOT EXISTS (SELECT 1 FROM {merged.DeadTable} d WHERE d.pos = r.file_row_number)",
-            .. merged.AreFolded ? [$"SELECT o FROM {merged.RowsTable}"] : new MergedScan(snapshot, null!, [snapshot.Schema.GetFieldByName("o")]).Blocks(merged, blocks, slices, []),
+            .. merged.AreFolded ? [$"SELECT o FROM {merged.RowsTable}"] : new MergedScan(snapshot, null!, [snapshot.Schema.GetFieldByName("o")], null).Blocks(merged, blocks, slices, []),
         ];
         Assert.Equal(expected, string.Join(' ', _table.Texts($"SELECT CAST(o AS VARCHAR) FROM ({string.Join(" UNION ALL ", parts)})")));
     }

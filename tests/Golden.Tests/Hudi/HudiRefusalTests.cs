@@ -130,7 +130,7 @@ public sealed class HudiRefusalTests : IDisposable
         var block = new LogBlock { Type = LogBlockType.AvroData, Offset = 0, ContentLength = content.Length, Headers = new Dictionary<LogHeader, string> { [LogHeader.Schema] = Schema } };
         var live = new LiveBlock(new LogFile(new HudiFile(".f_1.log.1_1-0-1", 1, "1", 1, "1-0-1", ""), [block], null), block);
         using var folder = new LakeHolo.Tests.Shared.TemporaryFolder();
-        ValueTask Write() => DataBlock.WriteParquetAsync(live, content, null, folder.File("b.parquet"), CancellationToken.None);
+        ValueTask Write() => DataBlock.WriteParquetAsync(live, content, null, null, folder.File("b.parquet"), CancellationToken.None);
         if (isRefused)
         {
             LakeException error = await Assert.ThrowsAsync<LakeException>(async () => await Write());

@@ -239,7 +239,7 @@ public sealed class LogMergingProperties : IDisposable
         ];
         parts.AddRange(merged.AreFolded
             ? [$"SELECT id, ord, ord2, v, w, op FROM {merged.RowsTable}"]
-            : new MergedScan(snapshot, null!, [.. ((string[])["id", "ord", "ord2", "v", "w", "op"]).Select(snapshot.Schema.GetFieldByName)]).Blocks(merged, blocks, slices, []));
+            : new MergedScan(snapshot, null!, [.. ((string[])["id", "ord", "ord2", "v", "w", "op"]).Select(snapshot.Schema.GetFieldByName)], null).Blocks(merged, blocks, slices, []));
         return parts.Count == 0 ? "SELECT '' AS id, 0 AS ord, 0 AS ord2, '' AS v, '' AS w, '' AS op WHERE false" : string.Join(" UNION ALL ", parts);
     }
 

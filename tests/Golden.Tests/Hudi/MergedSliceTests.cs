@@ -1,4 +1,6 @@
+using System.Text.RegularExpressions;
 using Apache.Arrow;
+using DuckDB.NET.Data;
 using LakeHolo.Golden.Tests.Harness;
 using LakeHolo.LakeCatalog.Hudi;
 using LakeHolo.LakeCatalog.Hudi.FileSlices;
@@ -75,6 +77,67 @@ public sealed class MergedSliceTests
             }
 
             await reader.SettleAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Log_blocks_are_decoded_for_the_columns_of_the_first_query_and_whole_for_another_one()
+    {
+        await using HudiCase golden = HudiCase.Open("mor_log_updates_deletes_v9");
+        HudiSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        string[] names = [.. snapshot.Schema.FieldsList.Select(f => f.Name)];
+        string[] needed = [names[^1], .. snapshot.Properties.RecordKeyFields, .. snapshot.Properties.OrderingFields, "_hoodie_record_key"];
+        string[] left = [.. names.Except(needed)];
+
+        await using TableScan first = await golden.Reader.PlanAsync(snapshot, new ScanRequest { Columns = [names[^1]] });
+        string block = Assert.Single(Regex.Matches(first.Sql, "'([^']*/passing-[^']*)'").Select(m => m.Groups[1].Value).Distinct().Take(1));
+        Assert.Equal(needed.Order().Distinct(), Columns(block));
+        await using TableScan same = await golden.Reader.PlanAsync(snapshot, new ScanRequest { Columns = [names[^1]] });
+        Assert.Contains(block, same.Sql, StringComparison.Ordinal);
+        await using TableScan second = await golden.Reader.PlanAsync(snapshot, new ScanRequest { Columns = [left[^1]] });
+        Assert.DoesNotContain("passing-", second.Sql, StringComparison.Ordinal);
+        block = Regex.Matches(second.Sql, "'([^']*/decoded-[^']*)'")[0].Groups[1].Value;
+        Assert.Equal(names.Order(), Columns(block));
+
+        string[] Columns(string path)
+        {
+            using DuckDBConnection connection = golden.Engine.OpenConnection();
+            using DuckDBCommand command = connection.CreateCommand();
+            command.CommandText = $"DESCRIBE SELECT * FROM read_parquet('{path}')";
+            using DuckDBDataReader reader = command.ExecuteReader();
+            var columns = new List<string>();
+            while (reader.Read())
+            {
+                columns.Add(reader.GetString(0));
+            }
+
+            return [.. columns.Order()];
+        }
+    }
+
+    [Theory]
+    [InlineData("mor_log_updates_deletes_v9")]
+    [InlineData("mor_log_updates_deletes_v6")]
+    [InlineData("mor_log_only_bucket_v8")]
+    [InlineData("mor_multi_ordering_fields_v9")]
+    [InlineData("mor_merge_into_partial_v8")]
+    [InlineData("mor_schema_add_in_logs_v6")]
+    [InlineData("mor_event_time_late_v8")]
+    [InlineData("mor_commit_time_v8")]
+    [InlineData("mor_delete_marker_v8")]
+    [InlineData("flink_mor_eventtime_late")]
+    public async Task Each_column_alone_has_the_values_that_it_has_among_all_when_slices_are_merged_for_it(string name)
+    {
+        await using HudiCase golden = HudiCase.Open(name);
+        HudiSnapshot snapshot = await golden.LoadAsync(SnapshotSelector.Latest);
+        string expected = golden.Definition.GetProperty("reads").EnumerateArray()
+            .First(r => r.GetProperty("at") is { ValueKind: System.Text.Json.JsonValueKind.String } && !r.TryGetProperty("view", out _)).GetProperty("expected").GetString()!;
+        foreach (Field field in snapshot.Schema.FieldsList)
+        {
+            using HudiReader reader = golden.NewReader();
+            await using TableScan scan = await reader.PlanAsync(snapshot, new ScanRequest { Columns = [field.Name] });
+            Assert.Matches("hudi_merge|passing-", scan.Sql);
+            Assert.Null(RowComparer.Difference(golden.Engine, scan.Sql, $"SELECT \"{field.Name}\" FROM ({golden.Expected(expected)})", new Schema([field], null)));
         }
     }
 

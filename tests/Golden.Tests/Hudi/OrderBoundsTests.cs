@@ -74,7 +74,7 @@ public sealed class OrderBoundsTests : IDisposable
         SliceFiles files = golden.NewSliceFiles();
         IReadOnlyList<SliceLogs> slices = await files.FindLogsAsync(snapshot, [.. snapshot.Slices.Where(s => s.Logs.Count > 0)], TestContext.Current.CancellationToken);
         var merges = new SliceMerges(golden.Engine, files);
-        IReadOnlyList<MergedSlices> merged = await merges.MergeAsync(snapshot, slices, TestContext.Current.CancellationToken);
+        IReadOnlyList<MergedSlices> merged = await merges.MergeAsync(snapshot, slices, null, TestContext.Current.CancellationToken);
         Assert.Equal(slices.Count, merged.Sum(m => m.Members.Count));
         Assert.Equal(byPositions, merges.ByPositions == slices.Count);
         Assert.Equal(byPositions, merges.ByPositions > 0);

@@ -56,6 +56,51 @@ public sealed class DecodedFilesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_passing_file_is_decoded_once_in_a_process_and_is_not_there_after_a_restart()
+    {
+        File.WriteAllText(_source.File("a.log"), "content");
+        string path;
+        using (DiskCache cache = NewCache())
+        {
+            await using FileLease first = await OpenPassingAsync(cache);
+            await using FileLease second = await OpenPassingAsync(cache);
+            path = first.LocalPaths[0];
+            Assert.Equal("decoded", await File.ReadAllTextAsync(second.LocalPaths[0]));
+            Assert.Equal((1, 7), (_decodes, cache.Counts.SizeBytes));
+            Assert.Null(await cache.TryOpenDecodedAsync(FileOf("a.log"), "v1"));
+        }
+
+        Assert.True(File.Exists(path));
+        using DiskCache reopened = NewCache();
+        Assert.False(File.Exists(path));
+        await using FileLease again = await OpenPassingAsync(reopened);
+        Assert.Equal((2, 7), (_decodes, reopened.Counts.SizeBytes));
+
+        ValueTask<FileLease> OpenPassingAsync(DiskCache cache) => cache.OpenPassingAsync([FileOf("a.log")], "v1", async (_, target, token) =>
+        {
+            Interlocked.Increment(ref _decodes);
+            await File.WriteAllTextAsync(target, "decoded", token);
+        });
+    }
+
+    [Fact]
+    public async Task A_decoded_file_is_found_where_it_is_complete()
+    {
+        File.WriteAllText(_source.File("a.orc"), "content");
+        using DiskCache cache = NewCache();
+        Assert.Null(await cache.TryOpenDecodedAsync(FileOf("a.orc"), "v1"));
+        var gate = new TaskCompletionSource();
+        Task<FileLease> opening = OpenAsync(cache, "a.orc", gate.Task);
+        Assert.Null(await cache.TryOpenDecodedAsync(FileOf("a.orc"), "v1"));
+        gate.SetResult();
+        await (await opening).DisposeAsync();
+
+        await using FileLease? found = await cache.TryOpenDecodedAsync(FileOf("a.orc"), "v1");
+        Assert.Equal("decoded content", await File.ReadAllTextAsync(found!.LocalPaths[0]));
+        Assert.Null(await cache.TryOpenDecodedAsync(FileOf("a.orc"), "v2"));
+    }
+
+    [Fact]
     public async Task A_bound_of_the_statement_that_came_first_does_not_fail_the_one_that_waits_for_the_same_file()
     {
         File.WriteAllText(_source.File("a.orc"), "content");

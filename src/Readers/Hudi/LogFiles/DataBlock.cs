@@ -21,9 +21,11 @@ internal static class DataBlock
     /// <param name="live">The block.</param>
     /// <param name="file">The log file's bytes.</param>
     /// <param name="keyColumn">The column of record keys, which HFile blocks hold apart; null if there is none.</param>
+    /// <param name="columns">Names of the columns that are needed; null for all. Blocks that are Parquet keep all.</param>
     /// <param name="targetPath">The file to write.</param>
     /// <param name="cancellationToken">Observed between batches.</param>
-    public static async ValueTask WriteParquetAsync(LiveBlock live, ReadOnlyMemory<byte> file, string? keyColumn, string targetPath, CancellationToken cancellationToken)
+    public static async ValueTask WriteParquetAsync(
+        LiveBlock live, ReadOnlyMemory<byte> file, string? keyColumn, IReadOnlyCollection<string>? columns, string targetPath, CancellationToken cancellationToken)
     {
         ReadOnlyMemory<byte> content = file.Slice(live.Block.ContentOffset, live.Block.ContentLength);
         switch (live.Block.Type)
@@ -36,10 +38,10 @@ internal static class DataBlock
 
                 break;
             case LogBlockType.AvroData or LogBlockType.CdcData:
-                WriteAvro(live, content.Span, targetPath, cancellationToken);
+                WriteAvro(live, content.Span, columns, targetPath, cancellationToken);
                 break;
             case LogBlockType.HFileData:
-                await WriteHFileAsync(live, content, keyColumn, targetPath, cancellationToken);
+                await WriteHFileAsync(live, content, keyColumn, columns, targetPath, cancellationToken);
                 break;
             default:
                 throw LakeException.FeatureUnsupported($"Hudi: {live.Block.Type} log blocks are not supported", live.Log.File.Path);
@@ -51,7 +53,7 @@ internal static class DataBlock
 
     // i32 content version (2 or 3), i32 records, then records x (i32 length, Avro datum)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void WriteAvro(LiveBlock live, ReadOnlySpan<byte> content, string targetPath, CancellationToken cancellationToken)
+    private static void WriteAvro(LiveBlock live, ReadOnlySpan<byte> content, IReadOnlyCollection<string>? columns, string targetPath, CancellationToken cancellationToken)
     {
         string path = live.Log.File.Path;
         if (content.Length < 8)
@@ -67,7 +69,7 @@ internal static class DataBlock
 
         int count = BinaryPrimitives.ReadInt32BigEndian(content[4..]);
         ReadOnlySpan<byte> rest = content[8..];
-        var reader = new AvroArrowReader(SchemaOf(live), path);
+        var reader = new AvroArrowReader(SchemaOf(live), path, columns);
         using FileWriter writer = Open(targetPath, reader.Schema);
         for (int i = 0; i < count; i++)
         {
@@ -91,12 +93,13 @@ internal static class DataBlock
     }
 
     // One HFile: the key of a cell is the record key, its value the record as an Avro datum whose key column is empty.
-    private static async ValueTask WriteHFileAsync(LiveBlock live, ReadOnlyMemory<byte> content, string? keyColumn, string targetPath, CancellationToken cancellationToken)
+    private static async ValueTask WriteHFileAsync(
+        LiveBlock live, ReadOnlyMemory<byte> content, string? keyColumn, IReadOnlyCollection<string>? columns, string targetPath, CancellationToken cancellationToken)
     {
         string path = live.Log.File.Path;
         HFileReader file = await HFileReader.OpenAsync(content, path, cancellationToken);
         AvroSchema schema = SchemaOf(live);
-        var reader = new AvroArrowReader(schema, path);
+        var reader = new AvroArrowReader(schema, path, columns);
         using FileWriter writer = Open(targetPath, reader.Schema);
         foreach (HFileCell cell in await file.ReadAllAsync(cancellationToken))
         {

@@ -57,6 +57,9 @@ internal sealed record MergeRules
     /// <summary>Columns that may say that a record is a deletion.</summary>
     public IReadOnlyList<string> DeletingColumns => ["_hoodie_is_deleted", "_hoodie_operation", .. Delete is var (column, _) ? (string[])[column] : []];
 
+    /// <summary>What merging looks at of a record whose versions are not combined: key, ordering values, and what may say that it is a deletion.</summary>
+    public IEnumerable<string> ColumnsOf(HudiSnapshot snapshot) => [.. snapshot.Properties.RecordKeyFields, "_hoodie_record_key", .. DeletingColumns, .. Ordering];
+
     /// <summary>The marker's case does not matter.</summary>
     public bool IgnoresMarkerCase { get; init; }
 

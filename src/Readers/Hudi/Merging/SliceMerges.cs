@@ -17,7 +17,12 @@ internal sealed class SliceMerges(EngineDatabase engine, SliceFiles files)
 
     /// <summary>Decodes the live blocks of slices and merges them with the base files. Slices go together whose versions are combined alike, whose log files tell positions or do not,
     /// and whose newest records win or may not.</summary>
-    public async ValueTask<IReadOnlyList<MergedSlices>> MergeAsync(HudiSnapshot snapshot, IReadOnlyList<SliceLogs> slices, CancellationToken cancellationToken)
+    /// <param name="snapshot">Whose rules apply.</param>
+    /// <param name="slices">The slices.</param>
+    /// <param name="columns">Names of the columns that the query needs of log blocks; null for all.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    public async ValueTask<IReadOnlyList<MergedSlices>> MergeAsync(
+        HudiSnapshot snapshot, IReadOnlyList<SliceLogs> slices, IReadOnlyCollection<string>? columns, CancellationToken cancellationToken)
     {
         MergeRules rules = MergeRules.Of(snapshot);
         var leases = new List<IAsyncDisposable>();
@@ -30,7 +35,7 @@ internal sealed class SliceMerges(EngineDatabase engine, SliceFiles files)
                 bool arePositioned = slices[i].TellsPositions && !slices[i].HasPartial && !rules.AreFolded;
                 loaded[i] = new Loaded(
                     slices[i], arePositioned,
-                    await files.OpenBlocksAsync(snapshot, slices[i], i, arePositioned, leases, token),
+                    await files.OpenBlocksAsync(snapshot, slices[i], i, arePositioned, columns, leases, token),
                     await SliceFiles.ReadDeletesAsync(snapshot, slices[i], i, arePositioned, token));
             });
             bool[] newestWins = await NewestWinsAsync(snapshot, rules, loaded, leases, cancellationToken);
@@ -80,7 +85,7 @@ internal sealed class SliceMerges(EngineDatabase engine, SliceFiles files)
         }
 
         // Whole rows of the base are needed only where versions are combined.
-        IReadOnlyCollection<string>? columns = rules.AreFolded ? null : SliceFiles.NamesOf(snapshot, KeyColumns(snapshot, rules));
+        IReadOnlyCollection<string>? columns = rules.AreFolded ? null : SliceFiles.NamesOf(snapshot, rules.ColumnsOf(snapshot));
         IReadOnlyDictionary<int, ReadableFile> bases = await OpenBasesAsync(snapshot, [.. slices.Select(s => s.Slice.Slice)], columns, leases, cancellationToken);
         return new SliceMerger(engine, snapshot, rules).Merge(members, blocks, deletes, bases);
     }
@@ -93,9 +98,6 @@ internal sealed class SliceMerges(EngineDatabase engine, SliceFiles files)
         IReadOnlyList<ReadableFile> opened = await files.OpenBasesAsync(snapshot, slices, columns, leases, cancellationToken);
         return ordinals.Zip(opened).ToDictionary(p => p.First, p => p.Second);
     }
-
-    private static IEnumerable<string> KeyColumns(HudiSnapshot snapshot, MergeRules rules)
-        => [.. snapshot.Properties.RecordKeyFields, "_hoodie_record_key", .. rules.DeletingColumns, .. rules.Ordering];
 
     // Which of two ways to fill a record goes first is not told anywhere.
     private static MergeRules ForPartial(HudiSnapshot snapshot, MergeRules rules) => rules.Fill is FillMode.None or FillMode.Absent && !rules.FirstWins

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
-using System.Numerics;
 using System.Text;
 using Apache.Arrow;
 using Apache.Arrow.Types;
@@ -17,7 +15,6 @@ internal sealed class FooterPruning(EngineDatabase engine)
 {
     private const int MaxKept = 500_000;
     private const int FilesPerQuery = 2000;
-    private static readonly string[] TimestampFormats = ["yyyy-MM-dd HH:mm:ss.FFFFFF", "yyyy-MM-dd HH:mm:ss.FFFFFFzz"];
     private readonly ConcurrentDictionary<(string File, string Column), ColumnRange?> _ranges = new();
     private readonly ConcurrentDictionary<string, FileKeys> _keys = new(StringComparer.Ordinal);
 
@@ -29,10 +26,10 @@ internal sealed class FooterPruning(EngineDatabase engine)
             : [.. snapshot.Columns.Where(c => RangeFilter.ColumnsOf(filter).Contains(c.Name, StringComparer.OrdinalIgnoreCase) && KnownStatistics.IsUsable(c))];
         IReadOnlyList<string>? keys = KeyColumnOf(snapshot) is { } keyColumn ? RangeFilter.TextsOf(filter, keyColumn) : null;
         keys ??= snapshot.Properties.PopulatesMetaFields ? RangeFilter.TextsOf(filter, "_hoodie_record_key") : null;
-        using DuckDBConnection connection = engine.OpenConnection();
-        Load(connection, files, columns);
+        Load(files, columns);
         if (keys is not null)
         {
+            using DuckDBConnection connection = engine.OpenConnection();
             LoadKeys(connection, files);
         }
 
@@ -73,61 +70,28 @@ internal sealed class FooterPruning(EngineDatabase engine)
             ? only
             : null;
 
-    private void Load(DuckDBConnection connection, IReadOnlyList<ReadableFile> files, HudiColumn[] columns)
+    private void Load(IReadOnlyList<ReadableFile> files, HudiColumn[] columns)
     {
         if (_ranges.Count > MaxKept)
         {
             _ranges.Clear();
         }
 
-        // A file whose column has another type than the table's is converted when read: its statistics are of other values.
-        var needed = files.Where(f => columns.Any(c => IsSame(f, c) && !_ranges.ContainsKey((f.Identity, c.Name)))).DistinctBy(f => f.LocalPath).ToDictionary(f => f.LocalPath, StringComparer.Ordinal);
-        foreach (string[] some in needed.Keys.Chunk(FilesPerQuery))
+        ReadableFile[] needed = [.. files.Where(f => columns.Any(c => !_ranges.ContainsKey((f.Identity, c.Name))))];
+        Parallel.ForEach(needed, file =>
         {
-            using DuckDBCommand command = connection.CreateCommand();
-            command.CommandText = "SELECT file_name, path_in_schema, list(stats_min_value), list(stats_max_value), count(stats_min_value) = count(*) AND count(stats_max_value) = count(*), "
-                + "coalesce(sum(stats_null_count), 0)::BIGINT, count(stats_null_count) = count(*), sum(num_values)::BIGINT FROM parquet_metadata("
-                + SqlText.LiteralList(some) + ") WHERE path_in_schema IN (" + string.Join(", ", columns.Select(c => SqlText.Literal(c.Name))) + ") GROUP BY ALL";
-            using DuckDBDataReader rows = command.ExecuteReader();
-            while (rows.Read())
+            foreach (HudiColumn column in columns)
             {
-                HudiColumn column = columns.First(c => c.Name == rows.GetString(1));
-                ReadableFile file = needed[rows.GetString(0)];
-                bool knowsNulls = rows.GetBoolean(6);
-                bool isAllNull = knowsNulls && rows.GetInt64(5) == rows.GetInt64(7);
-                _ranges[(file.Identity, column.Name)] = !IsSame(file, column) ? null
-                    : isAllNull ? new ColumnRange(null, null, true, false)
-                    : rows.GetBoolean(4) ? RangeOf(column.Field.DataType, rows.GetFieldValue<List<string>>(2), rows.GetFieldValue<List<string>>(3), !knowsNulls || rows.GetInt64(5) > 0)
-                    : null;
+                // A file whose column has another type than the table's is converted when read: its statistics are of other values.
+                _ranges[(file.Identity, column.Name)] = IsSame(file, column) ? RangeOf(file, column) : null;
             }
-
-            foreach (ReadableFile file in some.Select(p => needed[p]))
-            {
-                foreach (HudiColumn column in columns)
-                {
-                    _ranges.TryAdd((file.Identity, column.Name), null);
-                }
-            }
-        }
+        });
     }
 
     private static bool IsSame(ReadableFile file, HudiColumn column)
     {
         string type = SqlText.TypeOf(column.Field.DataType) is "TIMESTAMPTZ" ? "TIMESTAMP WITH TIME ZONE" : SqlText.TypeOf(column.Field.DataType);
         return file.Shape.Columns.Any(c => c.Name == column.Name && c.Type.Name == type);
-    }
-
-    private static ColumnRange? RangeOf(IArrowType type, List<string> mins, List<string> maxs, bool mayHaveNulls)
-    {
-        object?[] lows = [.. mins.Select(m => Value(type, m))];
-        object?[] highs = [.. maxs.Select(m => Value(type, m))];
-        if (lows.Contains(null) || highs.Contains(null) || lows.Length == 0)
-        {
-            return null;
-        }
-
-        IComparer<object?> order = Comparer<object?>.Create(Compare);
-        return new ColumnRange(lows.Min(order), highs.Max(order), mayHaveNulls, true);
     }
 
     private static int Compare(object? one, object? other) => (one, other) switch
@@ -137,33 +101,6 @@ internal sealed class FooterPruning(EngineDatabase engine)
         (ScanDecimal a, ScanDecimal b) => a.Unscaled.CompareTo(b.Unscaled),
         _ => Comparer<object>.Default.Compare(one!, other!),
     };
-
-    private static object? Value(IArrowType type, string text)
-    {
-        CultureInfo invariant = CultureInfo.InvariantCulture;
-        switch (type)
-        {
-            case Int32Type or Int64Type:
-                return long.TryParse(text, NumberStyles.AllowLeadingSign, invariant, out long number) ? number : null;
-            case StringType:
-                return text;
-            case BooleanType:
-                return text == "true" ? true : text == "false" ? false : null;
-            case Date32Type:
-                return DateOnly.TryParseExact(text, "yyyy-MM-dd", invariant, DateTimeStyles.None, out DateOnly date) ? ColumnRange.Normalised(date) : null;
-            case TimestampType:
-                const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
-                return DateTime.TryParseExact(text, TimestampFormats, invariant, Utc, out DateTime moment) ? (moment - DateTime.UnixEpoch).Ticks / 10 : null;
-            case Decimal128Type d:
-                int point = text.IndexOf('.', StringComparison.Ordinal);
-                return (point < 0 ? 0 : text.Length - point - 1) == d.Scale && BigInteger.TryParse(text.Replace(".", "", StringComparison.Ordinal), NumberStyles.AllowLeadingSign, invariant, out BigInteger unscaled)
-                    ? new ScanDecimal(unscaled, d.Scale)
-                    : null;
-            default:
-                // Decimal text of floating-point bounds may be rounded.
-                return null;
-        }
-    }
 
     private void LoadKeys(DuckDBConnection connection, IReadOnlyList<ReadableFile> files)
     {
