@@ -118,10 +118,11 @@ public sealed class LiveRowsTests : IDisposable
     {
         string path = Path.Combine(_folder.FullName, $"{names.Length}-{number}.parquet");
         using DuckDBConnection connection = _engine.OpenConnection();
-        string values = string.Join(", ", rows.Select(r => "(" + string.Join(", ", r.Select(v => v is null ? "NULL" : v == long.MinValue ? "(-9223372036854775807 - 1)" : v.Value.ToString(CultureInfo.InvariantCulture))) + ")"));
+        // Without an order the engine writes its chunks as its threads come to them.
+        string values = string.Join(", ", rows.Select((r, n) => $"({n}, " + string.Join(", ", r.Select(v => v is null ? "NULL" : v == long.MinValue ? "(-9223372036854775807 - 1)" : v.Value.ToString(CultureInfo.InvariantCulture))) + ")"));
         EngineDatabase.Execute(
             connection,
-            $"COPY (SELECT {string.Join(", ", names.Select(n => n + "::BIGINT AS " + n))} FROM (VALUES {values}) v({string.Join(", ", names)})) TO {SqlText.Literal(path)} (FORMAT parquet, ROW_GROUP_SIZE 4096)");
+            $"COPY (SELECT {string.Join(", ", names.Select(n => n + "::BIGINT AS " + n))} FROM (VALUES {values}) v(n, {string.Join(", ", names)}) ORDER BY n) TO {SqlText.Literal(path)} (FORMAT parquet, ROW_GROUP_SIZE 4096)");
         return path;
     }
 
