@@ -1,5 +1,6 @@
 using LakeHolo.Accelerator.Catalog;
 using LakeHolo.Accelerator.Sessions;
+using LakeHolo.LakeCatalog.Folders;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -71,12 +72,25 @@ internal sealed partial class ConfigurationFile(string path, LakeConfiguration c
                 foreach ((YamlNode table, YamlNode text) in columns.Children)
                 {
                     configuration.FolderColumns[Text(table)] = Text(text);
+                    Columns(text, $"folder_columns.{Text(table)}");
                 }
 
                 break;
             default:
                 Scalar(key, at, value);
                 break;
+        }
+    }
+
+    private void Columns(YamlNode text, string key)
+    {
+        try
+        {
+            FolderOptions.ParseColumns(Text(text));
+        }
+        catch (ArgumentException e)
+        {
+            faults.Add($"{Where(text)}: {key}: {e.Message}");
         }
     }
 

@@ -6,8 +6,10 @@ namespace LakeHolo.LakeCatalog.Folders;
 /// <summary>What the files of plain folders do not tell themselves.</summary>
 public sealed record FolderOptions
 {
+    private const string Types = "STRING, VARCHAR, BOOLEAN, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), DATE, TIMESTAMP";
+
     /// <summary>Columns of tables of SequenceFiles, or of CSV files without a header, by <c>schema.table</c> (or <c>source.schema.table</c>): <c>sku STRING, product_id INT, price DECIMAL(10,2)</c>.
-    /// Types: STRING, VARCHAR, BOOLEAN, TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), DATE, TIMESTAMP.</summary>
+    /// Types: <see cref="Types"/>.</summary>
     public IReadOnlyDictionary<string, string> Columns { get; init; } = new Dictionary<string, string>();
 
     /// <summary>The configured columns of a table, or null.</summary>
@@ -25,7 +27,7 @@ public sealed record FolderOptions
             string[] parts = column.Trim().Split(' ', 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
             schema.Field(parts.Length == 2
                 ? new Field(parts[0].Trim('`', '"'), TypeOf(parts[1]), nullable: true)
-                : throw new ArgumentException($"'{column.Trim()}' is not a column: a name and a type are expected", nameof(declaration)));
+                : throw new ArgumentException($"'{column.Trim()}' is not a column: a name and a type are expected"));
         }
 
         return schema.Build();
@@ -75,7 +77,7 @@ public sealed record FolderOptions
             case "DECIMAL" when parts.Length >= 3 && byte.TryParse(parts[1], out byte precision) && byte.TryParse(parts[2], out byte scale) && precision is > 0 and <= 38 && scale <= precision:
                 return new Decimal128Type(precision, scale);
             default:
-                throw new ArgumentException($"The type '{text}' is not known");
+                throw new ArgumentException($"the type '{text}' is not known; expected one of {Types}");
         }
     }
 }

@@ -168,6 +168,8 @@ public sealed class LakeConfigurationTests : IDisposable
     [InlineData("issuers: [{ issuer: a, audience: b, jwks: c, role_names: { x: nobody } }]", "there is no role nobody")]
     [InlineData("telemetry: { protocol: udp }", "expected grpc or http/protobuf")]
     [InlineData("limits.queued_statements: -1", "expected a whole number from 0")]
+    [InlineData("folder_columns: { a.b: \"x INT, y UUID\" }", "folder_columns.a.b: the type 'UUID' is not known; expected one of STRING")]
+    [InlineData("folder_columns: { a.b: \"x\" }", "folder_columns.a.b: 'x' is not a column: a name and a type are expected")]
     public void What_does_not_hold_together_is_a_fault(string yaml, string expected)
     {
         IReadOnlyList<string> faults = Assert.Throws<ConfigurationException>(() => LakeConfiguration.Load(Write(yaml), None, None, [])).Faults;

@@ -9,6 +9,8 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
 {
     private const int TextOid = 25;
     private const int Int8Oid = 20;
+    private const int Int4Oid = 23;
+    private const int IntervalOid = 1186;
     private const int DateOid = 1082;
     private const int NumericOid = 1700;
     private const int NumericArrayOid = 1231;
@@ -128,7 +130,12 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     [InlineData("SELECT order_id + $1 FROM dwd.orders WHERE order_id = 3", "0.5", Int8Oid, "22P02")]
     [InlineData("SELECT count(*) FROM dwd.orders WHERE amount + $1 = 5.25", "1.5", NumericOid, "1")]
     [InlineData("SELECT CAST(amount AS DOUBLE PRECISION) / $1 FROM dwd.orders WHERE order_id = 3", "0.5", DoubleOid, "7.5")]
-    [InlineData("SELECT order_date + $1 FROM dwd.orders WHERE order_id = 3", "x", null, "42883")]
+    [InlineData("SELECT order_date + $1 FROM dwd.orders WHERE order_id = 3", "2", Int4Oid, "2024-01-06")]
+    [InlineData("SELECT round(amount, $1) FROM dwd.orders WHERE order_id = 3", "1", Int4Oid, "3.8")]
+    [InlineData("SELECT split_part('a b', ' ', $1)", "2", Int4Oid, "b")]
+    [InlineData("SELECT TIMESTAMP '2024-01-01' + $1", "1 day", IntervalOid, "2024-01-02 00:00:00")]
+    [InlineData("SELECT TIMESTAMP '2024-01-02' - $1", "2024-01-01", TimestampOid, "1 day")]
+    [InlineData("SELECT no_such_function($1)", "x", null, "42883")]
     public async Task An_operand_without_a_type_has_that_of_the_other_side(string sql, string value, int? type, string expected)
     {
         using PgWire wire = await _shop.LoginAsync();

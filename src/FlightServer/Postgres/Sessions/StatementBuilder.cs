@@ -12,6 +12,9 @@ namespace LakeHolo.FlightServer.Postgres.Sessions;
 /// <summary>From a statement's text to something that can run: a command of the session, a statement about the catalog, or a query of the lake.</summary>
 internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
 {
+    private const int MaxFitted = 8;
+
+    private static readonly PgType[] Fitting = [PgType.Int4, PgType.Numeric, PgType.Float8, PgType.Timestamp, PgType.Interval];
     private static readonly PgType[] Numbers = [PgType.Int2, PgType.Int4, PgType.Int8, PgType.Float4, PgType.Float8, PgType.Numeric];
 
     private readonly PgCatalog _catalog = new(service, time);
@@ -98,7 +101,6 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
         IReadOnlyList<PgType?> elements = await ElementsAsync(session, statement, IsUnknown, casts, cancellationToken);
         IReadOnlyList<PgType?> operands = await OperandsAsync(session, statement, IsUnknown, casts, cancellationToken);
         var types = new PgType[count];
-        var scales = new Dictionary<int, int>();
         bool changed = false;
         for (int i = 0; i < count; i++)
         {
@@ -108,24 +110,57 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
             string? cast = ParameterReader.NeedsCast(types[i]) ?? (engine.Length == 0 ? ParameterReader.EngineName(types[i]) : null);
             changed |= cast != casts[i];
             casts[i] = cast;
-            if (cast is not null && types[i] == PgType.Numeric)
+        }
+
+        query = changed ? await FitAsync(session, statement, types, casts, IsUnknown, cancellationToken) : query;
+        (IPreparedQuery Query, string Text)? pinned = await PinAsync(session, statement, query, types, casts, cancellationToken);
+        var scales = Enumerable.Range(0, count).Where(i => types[i] == PgType.Numeric && (pinned is not null || casts[i] is not null)).ToDictionary(i => i, _ => ParameterReader.CastScale);
+        return (pinned?.Query ?? query, pinned?.Text ?? Markers.Cast(statement, casts), types, scales);
+    }
+
+    /// <summary>Prepares the statement with casts. Where texts do not fit in the place of parameters of which nothing tells the type, the first other type that fits is theirs.</summary>
+    private async ValueTask<IPreparedQuery> FitAsync(
+        PgSession session, SqlStatement statement, PgType[] types, string?[] casts, Func<int, bool> isUnknown, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await service.PrepareAsync(session.Query, Markers.Cast(statement, casts), cancellationToken);
+        }
+        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
+        {
+            int[] open = [.. Enumerable.Range(0, types.Length).Where(i => isUnknown(i) && types[i] == PgType.Text).Take(MaxFitted)];
+            IEnumerable<int[]> sets = open.Length > 1 ? [.. open.Select(i => new[] { i }), open] : open.Select(i => new[] { i });
+            foreach (int[] some in sets)
             {
-                scales[i] = ParameterReader.CastScale;
+                foreach (PgType type in Fitting)
+                {
+                    string?[] other = [.. casts.Select((c, i) => some.Contains(i) ? ParameterReader.EngineName(type) : c)];
+                    if (await TryPrepareAsync(session, Markers.Cast(statement, other), cancellationToken) is { } query)
+                    {
+                        foreach (int i in some)
+                        {
+                            (types[i], casts[i]) = (type, other[i]);
+                        }
+
+                        return query;
+                    }
+                }
             }
-        }
 
-        query = changed ? await service.PrepareAsync(session.Query, Markers.Cast(statement, casts), cancellationToken) : query;
-        if (await PinAsync(session, statement, query, types, casts, cancellationToken) is not var (pinned, text))
+            throw;
+        }
+    }
+
+    private async ValueTask<IPreparedQuery?> TryPrepareAsync(PgSession session, string text, CancellationToken cancellationToken)
+    {
+        try
         {
-            return (query, Markers.Cast(statement, casts), types, scales);
+            return await service.PrepareAsync(session.Query, text, cancellationToken);
         }
-
-        foreach (int i in Enumerable.Range(0, count).Where(i => types[i] == PgType.Numeric))
+        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
         {
-            scales[i] = ParameterReader.CastScale;
+            return null;
         }
-
-        return (pinned, text, types, scales);
     }
 
     /// <summary>The statement with all parameters cast to their types, where the types of its columns come from theirs: they stay what the client was told, whatever the values. Else null:
@@ -139,16 +174,9 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
             return null;
         }
 
-        try
-        {
-            string text = Markers.Cast(statement, all);
-            IPreparedQuery pinned = await service.PrepareAsync(session.Query, text, cancellationToken);
-            return pinned.ColumnTypes.SequenceEqual(query.ColumnTypes) ? null : (pinned, text);
-        }
-        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
-        {
-            return null; // a type that does not fit is told when it runs
-        }
+        // A type that does not fit is told when the statement runs.
+        string text = Markers.Cast(statement, all);
+        return await TryPrepareAsync(session, text, cancellationToken) is { } pinned && !pinned.ColumnTypes.SequenceEqual(query.ColumnTypes) ? (pinned, text) : null;
     }
 
     /// <summary>For <c>x = ANY($n)</c> without a declared type: the type of x, which the engine tells for <c>x = $n</c>.</summary>
@@ -182,16 +210,8 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
             return operands;
         }
 
-        IReadOnlyList<string> others = [];
-        try
-        {
-            others = (await service.PrepareAsync(session.Query, Markers.Cast(Markers.AsComparisons(statement), casts), cancellationToken)).ParameterTypes;
-        }
-        catch (LakeException e) when (e.Kind == LakeErrorKind.QueryInvalid)
-        {
-            // A comparison cannot stand there.
-        }
-
+        // Null where a comparison cannot stand there.
+        IReadOnlyList<string> others = (await TryPrepareAsync(session, Markers.Cast(Markers.AsComparisons(statement), casts), cancellationToken))?.ParameterTypes ?? [];
         foreach (int i in wanted)
         {
             string other = i < others.Count ? others[i] : string.Empty;
