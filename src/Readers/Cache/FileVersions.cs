@@ -41,6 +41,11 @@ internal sealed class FileVersions(RangeFetcher fetcher, DiskCacheOptions option
             }
 
             asked = _ends.GetOrAdd(NameOf(file), own);
+            if (asked == own && _known.ContainsKey(NameOf(file)))
+            {
+                DropEnd(file); // somebody else asked, and kept it, since we looked
+                return new ObjectEnd(await OfAsync(file, cancellationToken), default);
+            }
         }
 
         try
