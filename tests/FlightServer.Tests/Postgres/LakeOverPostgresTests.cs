@@ -135,6 +135,7 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     [InlineData("SELECT split_part('a b', ' ', $1)", "2", Int4Oid, "b")]
     [InlineData("SELECT TIMESTAMP '2024-01-01' + $1", "1 day", IntervalOid, "2024-01-02 00:00:00")]
     [InlineData("SELECT TIMESTAMP '2024-01-02' - $1", "2024-01-01", TimestampOid, "1 day")]
+    [InlineData("SELECT round($1, 2)", "1.2345", NumericOid, "1.23")]
     [InlineData("SELECT no_such_function($1)", "x", null, "42883")]
     public async Task An_operand_without_a_type_has_that_of_the_other_side(string sql, string value, int? type, string expected)
     {

@@ -14,7 +14,7 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
 {
     private const int MaxFitted = 8;
 
-    private static readonly PgType[] Fitting = [PgType.Int4, PgType.Numeric, PgType.Float8, PgType.Timestamp, PgType.Interval];
+    private static readonly PgType[] Fitting = [PgType.Numeric, PgType.Int4, PgType.Float8, PgType.Timestamp, PgType.Interval];
     private static readonly PgType[] Numbers = [PgType.Int2, PgType.Int4, PgType.Int8, PgType.Float4, PgType.Float8, PgType.Numeric];
 
     private readonly PgCatalog _catalog = new(service, time);

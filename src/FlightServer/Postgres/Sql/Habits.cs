@@ -66,6 +66,11 @@ internal static class Habits
             return (at + 1, type);
         }
 
+        if (token.Kind == TokenKind.Text && at > 0 && tokens[at - 1] is { Kind: TokenKind.Word, Value: "b" or "x" } kind && kind.End == token.Start)
+        {
+            throw PgError.Unsupported("strings of bits (B'101', X'1F') are not supported");
+        }
+
         // '\x00ff'::bytea is two bytes; the engine would take two digits for a byte and the rest as it is.
         if (token.Kind == TokenKind.Text && token.Value.Contains('\\', StringComparison.Ordinal)
             && ((at > 0 && tokens[at - 1].Is("bytea")) || ((Is(at + 1, "::") || Is(at + 1, "as")) && (Is(at + 2, "bytea") || (Is(at + 2, "pg_catalog") && Is(at + 4, "bytea"))))))
@@ -78,7 +83,7 @@ internal static class Habits
             return (at + 1, number);
         }
 
-        if (Patterns.Replacement(statement, at, Inside) is { } pattern)
+        if ((Patterns.Like(statement, at, Inside) ?? Patterns.Replacement(statement, at, Inside)) is { } pattern)
         {
             return pattern;
         }
@@ -158,7 +163,8 @@ internal static class Habits
         return false;
     }
 
-    /// <summary>A call with an expression and a constant template; null for others.</summary>
+    /// <summary>A call with an expression and a template; null for others.</summary>
+    /// <exception cref="PgError">0A000: the template is not a constant.</exception>
     private static (int End, string Text)? Formatted(SqlStatement statement, int at, PgSession session)
     {
         IReadOnlyList<Token> tokens = statement.Tokens;
@@ -175,9 +181,14 @@ internal static class Habits
             }
         }
 
-        if (close >= tokens.Count || comma < 0 || comma + 2 != close || comma <= at + 2 || tokens[comma + 1].Kind != TokenKind.Text)
+        if (close >= tokens.Count || comma <= at + 2)
         {
             return null;
+        }
+
+        if (comma + 2 != close || tokens[comma + 1].Kind != TokenKind.Text)
+        {
+            throw PgError.Unsupported($"{tokens[at].Value}() is supported with a constant template only", "The engine's strftime(time, template) and strptime(text, template) take others.");
         }
 
         string inner = statement.Text[tokens[at + 2].Start..tokens[comma - 1].End];

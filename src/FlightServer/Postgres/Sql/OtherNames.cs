@@ -1,3 +1,4 @@
+using LakeHolo.FlightServer.Postgres.Wire;
 using LakeHolo.Readers.Engine;
 
 namespace LakeHolo.FlightServer.Postgres.Sql;
@@ -38,11 +39,57 @@ internal static class OtherNames
             "unnest" when IsIn(tokens, at) == "from" && Arguments(statement, at, rewrite) is (var end, [var list]) && Named(tokens, end) is (var after, var name) => (after, $"unnest({list}){name}"),
             "encode" when Arguments(statement, at, rewrite) is (var end, [var bytes, "'hex'"]) => (end, $"lower(hex({bytes}))"),
             "decode" when Arguments(statement, at, rewrite) is (var end, [var digits, "'hex'"]) => (end, $"unhex({digits})"),
+            "decode" when Arguments(statement, at, rewrite) is (var end, [var text, "'base64'"]) => (end, $"from_base64({text})"),
+            "decode" => throw PgError.Unsupported("decode() is supported with the formats 'hex' and 'base64' only"),
+            "format" => Format(statement, at, rewrite),
+            "lpad" or "rpad" when Arguments(statement, at, rewrite) is (var end, [var text, var length]) => (end, $"{token.Value}({text}, {length}, ' ')"),
+            "array_length" when Arguments(statement, at, rewrite) is (var end, [var array, var dimension]) => (end, $"nullif(array_length({array}, {dimension}), 0)"),
+            "clock_timestamp" or "statement_timestamp" => (at + 1, "now"),
+            "extract" when Second(tokens, at + 2) is { } unit && at + 3 < tokens.Count && tokens[at + 3].Is("from") && Arguments(statement, at, t => t) is (var end, [_]) =>
+                (end, $"(extract(microseconds FROM {rewrite(statement.Text[tokens[at + 4].Start..tokens[end - 2].End])}) / {unit})"),
+            "date_part" when Second(tokens, at + 2) is { } unit && Arguments(statement, at, rewrite) is (var end, [_, var time]) => (end, $"(extract(microseconds FROM {time}) / {unit})"),
             "date_bin" when Arguments(statement, at, rewrite) is (var end, [var width, var time, var origin]) => (end, $"time_bucket(CAST({width} AS INTERVAL), {time}, {origin})"),
             "initcap" when Arguments(statement, at, rewrite) is (var end, [var text]) =>
                 (end, $"array_to_string(list_transform(regexp_extract_all({text}, '[\\p{{L}}\\p{{N}}]+|[^\\p{{L}}\\p{{N}}]+'), lambda w: upper(w[1]) || lower(w[2:])), '')"),
             _ => null,
         };
+    }
+
+    // Seconds and milliseconds have a fraction in PostgreSQL; the engine cuts it off.
+    private static string? Second(IReadOnlyList<Token> tokens, int at) => at >= tokens.Count || tokens[at].Kind is not (TokenKind.Word or TokenKind.Text) ? null
+        : tokens[at].Value.ToLowerInvariant() is "second" or "seconds" ? "1000000" : tokens[at].Value.ToLowerInvariant() is "millisecond" or "milliseconds" ? "1000" : null;
+
+    /// <summary>The engine's format() knows {} and takes %s for itself.</summary>
+    /// <exception cref="PgError">0A000: something else than a constant with %s and %%.</exception>
+    private static (int End, string Text) Format(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        if (Arguments(statement, at, rewrite) is not (var end, [_, ..] arguments) || statement.Tokens[at + 2].Kind != TokenKind.Text || !(statement.Tokens[at + 3].Is(",") || statement.Tokens[at + 3].Is(")")))
+        {
+            throw PgError.Unsupported("format() is supported with a constant format only", "Join texts by ||, or use the engine's printf().");
+        }
+
+        var parts = new List<string>();
+        int used = 0;
+        string[] pieces = statement.Tokens[at + 2].Value.Split('%');
+        parts.Add(SqlText.Literal(pieces[0]));
+        for (int i = 1; i < pieces.Length; i++)
+        {
+            if (pieces[i].StartsWith('s') && used + 1 < arguments.Length)
+            {
+                parts.Add(arguments[++used]);
+                parts.Add(SqlText.Literal(pieces[i][1..]));
+            }
+            else if (pieces[i].Length == 0 && i + 1 < pieces.Length)
+            {
+                parts.Add(SqlText.Literal("%" + pieces[++i]));
+            }
+            else
+            {
+                throw PgError.Unsupported("format() is supported with %s and %% only, and an argument for each %s", "Join texts by ||, or use the engine's printf().");
+            }
+        }
+
+        return (end, $"concat({string.Join(", ", parts)})");
     }
 
     /// <summary>A series: what it steps by may be a text, and in a select list its values are rows.</summary>

@@ -14,6 +14,30 @@ internal static class Patterns
         "select", "distinct", "where", "and", "or", "not", "when", "then", "else", "case", "on", "by", "having", "in", "between", "like", "ilike", "limit", "offset", "values", "from", "as", "all", "any", "filter", "qualify", "is",
     };
 
+    /// <summary>LIKE and ILIKE with the escape character that PostgreSQL takes where none is said: the engine takes none. Null to keep them: constants without a backslash, which it searches for faster.</summary>
+    public static (int End, string Text)? Like(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        if (at == 0 || !(tokens[at].Is("like") || tokens[at].Is("ilike")) || !(tokens[at - 1].Is("not") || IsOperandEnd(tokens[at - 1])))
+        {
+            return null;
+        }
+
+        int start = at + 1;
+        int end = OperandEnd(tokens, start);
+        while (end > 0 && end < tokens.Count && tokens[end].Is("||"))
+        {
+            end = OperandEnd(tokens, end + 1);
+        }
+
+        if (end < 0 || (end < tokens.Count && tokens[end].Is("escape")) || tokens.Take(end).Skip(start).All(t => t.Is("||") || (t.Kind == TokenKind.Text && !t.Value.Contains('\\', StringComparison.Ordinal))))
+        {
+            return null;
+        }
+
+        return (end, $"{tokens[at].Value} {rewrite(statement.Text[tokens[start].Start..tokens[end - 1].End])} ESCAPE '\\'");
+    }
+
     /// <summary>The operator at a token with its right operand; null where there is none.</summary>
     /// <exception cref="PgError">0A000: the pattern cannot be told to the engine.</exception>
     public static (int End, string Text)? Replacement(SqlStatement statement, int at, Func<string, string> rewrite)
