@@ -38,13 +38,13 @@ internal static unsafe partial class EngineNumbers
             long** columns = stackalloc long*[width];
             for (nint chunk = Fetch(result); chunk != 0; chunk = Fetch(result))
             {
-                int rows = (int)Size(chunk);
+                int rows = (int)NativeChunks.Size(chunk);
                 bool isWhole = true;
                 for (int i = 0; i < width; i++)
                 {
-                    nint vector = Vector(chunk, (ulong)i);
-                    columns[i] = (long*)Data(vector);
-                    isWhole &= AreValid((ulong*)Validity(vector), rows);
+                    nint vector = NativeChunks.Vector(chunk, (ulong)i);
+                    columns[i] = (long*)NativeChunks.Data(vector);
+                    isWhole &= AreValid((ulong*)NativeChunks.Validity(vector), rows);
                 }
 
                 if (isWhole)
@@ -97,18 +97,6 @@ internal static unsafe partial class EngineNumbers
 
     [LibraryImport("duckdb", EntryPoint = "duckdb_destroy_data_chunk")]
     private static partial void DestroyChunk(nint* chunk);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_get_size")]
-    private static partial ulong Size(nint chunk);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_get_vector")]
-    private static partial nint Vector(nint chunk, ulong column);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_vector_get_data")]
-    private static partial nint Data(nint vector);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_vector_get_validity")]
-    private static partial nint Validity(nint vector);
 
     // duckdb_result: fields of its own.
     [StructLayout(LayoutKind.Sequential)]

@@ -108,8 +108,8 @@ internal sealed unsafe partial class PairAppender : IDisposable
 
     private void Begin()
     {
-        _firsts = (int*)Data(Vector(_chunk, 0));
-        _seconds = (long*)Data(Vector(_chunk, 1));
+        _firsts = (int*)NativeChunks.Data(NativeChunks.Vector(_chunk, 0));
+        _seconds = (long*)NativeChunks.Data(NativeChunks.Vector(_chunk, 1));
         _size = 0;
     }
 
@@ -172,12 +172,6 @@ internal sealed unsafe partial class PairAppender : IDisposable
 
     [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_reset")]
     private static partial void Reset(nint chunk);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_get_vector")]
-    private static partial nint Vector(nint chunk, ulong column);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_vector_get_data")]
-    private static partial nint Data(nint vector);
 
     [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_set_size")]
     private static partial void SetSize(nint chunk, ulong size);

@@ -81,16 +81,16 @@ internal static unsafe partial class LiveRows
     {
         try
         {
-            int rows = (int)Size(chunk);
-            ulong* files = (ulong*)Data(Vector(chunk, 1));
-            long* positions = (long*)Data(Vector(chunk, 2));
-            byte* live = (byte*)Data(output);
+            int rows = (int)NativeChunks.Size(chunk);
+            ulong* files = (ulong*)NativeChunks.Data(NativeChunks.Vector(chunk, 1));
+            long* positions = (long*)NativeChunks.Data(NativeChunks.Vector(chunk, 2));
+            byte* live = (byte*)NativeChunks.Data(output);
             if (rows == 0)
             {
                 return;
             }
 
-            var sets = (PositionSet?[])Scans[*(int*)Data(Vector(chunk, 0))];
+            var sets = (PositionSet?[])Scans[*(int*)NativeChunks.Data(NativeChunks.Vector(chunk, 0))];
             for (int from = 0, to; from < rows; from = to)
             {
                 PositionSet? dead = sets[files[from]];
@@ -112,11 +112,11 @@ internal static unsafe partial class LiveRows
     {
         try
         {
-            int rows = (int)Size(chunk);
-            int parts = (int)Columns(chunk) - 2;
-            ulong* files = (ulong*)Data(Vector(chunk, 1));
+            int rows = (int)NativeChunks.Size(chunk);
+            int parts = (int)NativeChunks.Columns(chunk) - 2;
+            ulong* files = (ulong*)NativeChunks.Data(NativeChunks.Vector(chunk, 1));
             long** key = stackalloc long*[KeySet.MaxParts];
-            byte* live = (byte*)Data(output);
+            byte* live = (byte*)NativeChunks.Data(output);
             if (rows == 0)
             {
                 return;
@@ -124,10 +124,10 @@ internal static unsafe partial class LiveRows
 
             for (int part = 0; part < parts; part++)
             {
-                key[part] = (long*)Data(Vector(chunk, (ulong)part + 2));
+                key[part] = (long*)NativeChunks.Data(NativeChunks.Vector(chunk, (ulong)part + 2));
             }
 
-            var sets = (KeySet?[])Scans[*(int*)Data(Vector(chunk, 0))];
+            var sets = (KeySet?[])Scans[*(int*)NativeChunks.Data(NativeChunks.Vector(chunk, 0))];
             for (int from = 0, to; from < rows; from = to)
             {
                 for (to = from + 1; to < rows && files[to] == files[from]; to++)
@@ -146,7 +146,7 @@ internal static unsafe partial class LiveRows
 
             for (int part = 0; part < parts; part++)
             {
-                ulong* valid = (ulong*)Validity(Vector(chunk, (ulong)part + 2));
+                ulong* valid = (ulong*)NativeChunks.Validity(NativeChunks.Vector(chunk, (ulong)part + 2));
                 for (int row = 0; valid is not null && row < rows; row++)
                 {
                     live[row] |= (byte)(1 - ((valid[row >> 6] >> (row & 63)) & 1));
@@ -253,24 +253,4 @@ internal static unsafe partial class LiveRows
 
     [LibraryImport("duckdb", EntryPoint = "duckdb_destroy_logical_type")]
     private static partial void DestroyType(nint* type);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_get_size")]
-    [SuppressGCTransition]
-    private static partial ulong Size(nint chunk);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_get_column_count")]
-    [SuppressGCTransition]
-    private static partial ulong Columns(nint chunk);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_data_chunk_get_vector")]
-    [SuppressGCTransition]
-    private static partial nint Vector(nint chunk, ulong column);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_vector_get_data")]
-    [SuppressGCTransition]
-    private static partial nint Data(nint vector);
-
-    [LibraryImport("duckdb", EntryPoint = "duckdb_vector_get_validity")]
-    [SuppressGCTransition]
-    private static partial nint Validity(nint vector);
 }

@@ -58,6 +58,7 @@ public sealed class HabitsTests : IAsyncLifetime
 
             // A backslash escapes in LIKE.
             (@"select 'a_c' like 'a\_c', 'abc' like 'a\_c', 'a%' not like 'a\%', 'A_C' ilike 'a\_c', 'a_c' like 'a!_c' escape '!', 'abc' like 'a%'", "t|f|f|t|t|t"),
+            ("select 'a5' like 'a' || 5, 'ab' like (case when true then 'a%' end), decode('ab'::bytea)", "t|t|ab"),
             (@"select count(*) from dwd.orders where customer like 'customer' || '\_' || '%' or customer like (select 'x\%') and order_id < 7", "0"),
             (@"select count(*) from (values ('a\_c', 'a_c'), ('a\_c', 'abc')) t(p, x) where x like p and not x like '\%' || p", "1"),
 
@@ -94,7 +95,7 @@ public sealed class HabitsTests : IAsyncLifetime
             "select to_char(12.5, '999.99')", "select 'a' ~ any(array['a'])", "select 'a' ~ '(?x)a'", "select 'a' ~ '\\mb'", "select 'a' similar to 'b' escape 'c'", "select 'a' similar to (select 'b')",
             "select 'a' ~ 'b' + 1", "select '1e-50'::numeric", "select row(1, 'a')", "explain (format json) select 1", "select '\\001'::bytea",
             "select 'ab'::char(3) || 'c'", "select 1 from dwd.orders where customer::char(20) = 'x'", "select 'x '::bpchar = 'x'", "select distinct customer::bpchar from dwd.orders", "select array['a']::char(3)[]",
-            "select B'101'", "select X'1F'", "select format(customer) from dwd.orders", "select format('%I', 'x')", "select format('%s')", "select decode('a', 'escape')", "select to_char(now(), customer) from dwd.orders",
+            "select B'101'", "select X'1F'", "select format(customer) from dwd.orders", "select format('%I', 'x')", "select format('%s')", "select decode('a', 'escape')", "select to_char(now(), customer) from dwd.orders", "select 'a' like case when true then 'a' end", "select 'a' like any(array['a'])",
             "select case when true then 'a' end::varchar(3)", "select x from (select customer::char(20) as x from dwd.orders) t",
         })
         {

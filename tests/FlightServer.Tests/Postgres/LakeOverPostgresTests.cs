@@ -167,6 +167,15 @@ public sealed class LakeOverPostgresTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Rows_keep_their_order_where_a_column_of_NULLs_is_given_its_described_type()
+    {
+        using PgWire wire = await _shop.LoginAsync();
+        List<PgMessage> answer = await wire.Parse("SELECT i, $1 * CAST(i AS DECIMAL(12,2)) AS c FROM generate_series(1, 300000) g(i) ORDER BY i % 1000 DESC, i", "", NumericOid).Describe('S').Bind([null]).Execute().Sync().RoundTripAsync();
+        int[] ids = [.. answer.Where(m => m.Type == 'D').Select(m => int.Parse(m.Row.Split('|')[0], System.Globalization.CultureInfo.InvariantCulture))];
+        Assert.Equal(Enumerable.Range(1, 300_000).OrderByDescending(i => i % 1000).ThenBy(i => i), ids);
+    }
+
+    [Fact]
     public async Task Files_are_left_out_by_the_value_of_a_parameter_as_it_is()
     {
         _shop.Shop.Write("dwd", "products", "SELECT 100 + range::INTEGER AS product_id, 'q' AS name FROM range(5)", "more");

@@ -40,7 +40,7 @@ internal static class OtherNames
             "encode" when Arguments(statement, at, rewrite) is (var end, [var bytes, "'hex'"]) => (end, $"lower(hex({bytes}))"),
             "decode" when Arguments(statement, at, rewrite) is (var end, [var digits, "'hex'"]) => (end, $"unhex({digits})"),
             "decode" when Arguments(statement, at, rewrite) is (var end, [var text, "'base64'"]) => (end, $"from_base64({text})"),
-            "decode" => throw PgError.Unsupported("decode() is supported with the formats 'hex' and 'base64' only"),
+            "decode" when Arguments(statement, at, rewrite) is (_, [_, _]) => throw PgError.Unsupported("decode() is supported with the formats 'hex' and 'base64' only"),
             "format" => Format(statement, at, rewrite),
             "lpad" or "rpad" when Arguments(statement, at, rewrite) is (var end, [var text, var length]) => (end, $"{token.Value}({text}, {length}, ' ')"),
             "array_length" when Arguments(statement, at, rewrite) is (var end, [var array, var dimension]) => (end, $"nullif(array_length({array}, {dimension}), 0)"),

@@ -15,6 +15,7 @@ internal static class Patterns
     };
 
     /// <summary>LIKE and ILIKE with the escape character that PostgreSQL takes where none is said: the engine takes none. Null to keep them: constants without a backslash, which it searches for faster.</summary>
+    /// <exception cref="PgError">0A000: where the pattern ends is not seen.</exception>
     public static (int End, string Text)? Like(SqlStatement statement, int at, Func<string, string> rewrite)
     {
         IReadOnlyList<Token> tokens = statement.Tokens;
@@ -24,19 +25,27 @@ internal static class Patterns
         }
 
         int start = at + 1;
-        int end = OperandEnd(tokens, start);
+        int end = PieceEnd(tokens, start);
         while (end > 0 && end < tokens.Count && tokens[end].Is("||"))
         {
-            end = OperandEnd(tokens, end + 1);
+            end = PieceEnd(tokens, end + 1);
         }
 
-        if (end < 0 || (end < tokens.Count && tokens[end].Is("escape")) || tokens.Take(end).Skip(start).All(t => t.Is("||") || (t.Kind == TokenKind.Text && !t.Value.Contains('\\', StringComparison.Ordinal))))
+        if (end < 0)
+        {
+            throw Refused(statement, at, "LIKE is supported with constants, parameters, columns, calls, expressions in parentheses and what || joins of these on its right");
+        }
+
+        if ((end < tokens.Count && tokens[end].Is("escape"))
+            || tokens.Take(end).Skip(start).All(t => t.Is("||") || t.Kind == TokenKind.Number || (t.Kind == TokenKind.Text && !t.Value.Contains('\\', StringComparison.Ordinal))))
         {
             return null;
         }
 
         return (end, $"{tokens[at].Value} {rewrite(statement.Text[tokens[start].Start..tokens[end - 1].End])} ESCAPE '\\'");
     }
+
+    private static int PieceEnd(IReadOnlyList<Token> tokens, int start) => start < tokens.Count && tokens[start].Kind == TokenKind.Number ? start + 1 : OperandEnd(tokens, start);
 
     /// <summary>The operator at a token with its right operand; null where there is none.</summary>
     /// <exception cref="PgError">0A000: the pattern cannot be told to the engine.</exception>
