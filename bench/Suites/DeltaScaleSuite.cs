@@ -13,68 +13,27 @@ namespace LakeHolo.Bench.Suites;
 /// <summary>What a Delta table of many files costs before its first row: opening it, planning a query of one partition, following a commit, memory.</summary>
 internal sealed class DeltaScaleSuite : ISuite
 {
-    // The files of this partition are there; the others stand in the log only.
-    private const int ProbedPartition = 7;
-
     public string Name => "delta-scale";
 
     public string Measures => "a Delta log of 10,000 and 100,000 files with a checkpoint: cold open, plan of one partition, one more commit, memory per file";
 
     public async Task RunAsync(BenchContext bench)
     {
-        await RunAsync(bench, 10_000, openMs: 50);
-        if (!bench.Quick)
+        foreach (int files in bench.Quick ? new[] { 10_000 } : [10_000, 100_000])
         {
-            await RunAsync(bench, 100_000, openMs: 1000);
+            string made = await bench.Data.MakeAsync($"delta-scale-{files}", 2, (sql, directory) => Make(sql, directory, files));
+            var table = new LakeTable("lake", "bench", "scale", "delta", new TableRoot(new LocalFolderStore(made), string.Empty));
+            using var engine = new EngineDatabase(new EngineOptions { Threads = bench.Options.Threads, AllowedDirectories = [made] });
+            using var cache = new DiskCache(new DiskCacheOptions { Directory = bench.Data.NewTemporary("delta-scale") });
+            var reader = new DeltaReader(engine, cache);
+            await new TableScale($"{TableScale.Text(files)} files", files)
+            {
+                OpenAsync = async () => await new DeltaTableFormat().LoadSnapshotAsync(table, SnapshotSelector.Version("11"), null),
+                FollowAsync = async older => await new DeltaTableFormat().LoadSnapshotAsync(table, SnapshotSelector.Latest, older),
+                PlanAsync = (snapshot, request) => reader.PlanAsync(snapshot, request),
+                HeldBytes = snapshot => ((DeltaSnapshot)snapshot).Files.HeldBytes,
+            }.RunAsync(bench);
         }
-    }
-
-    private static async Task RunAsync(BenchContext bench, int files, double openMs)
-    {
-        string size = files.ToString("N0", CultureInfo.InvariantCulture);
-        string made = await bench.Data.MakeAsync($"delta-scale-{files}", 2, (sql, directory) => Make(sql, directory, files));
-        var store = new LocalFolderStore(made);
-        var table = new LakeTable("lake", "bench", "scale", "delta", new TableRoot(store, string.Empty));
-
-        async Task<DeltaSnapshot> OpenAsync(Snapshot? known = null, long? version = null) => (DeltaSnapshot)await new DeltaTableFormat().LoadSnapshotAsync(
-            table, version is { } v ? SnapshotSelector.Version(v.ToString(CultureInfo.InvariantCulture)) : SnapshotSelector.Latest, known);
-
-        long before = GC.GetTotalMemory(forceFullCollection: true);
-        DeltaSnapshot older = await OpenAsync(version: 11);
-        long held = GC.GetTotalMemory(forceFullCollection: true) - before;
-        using var engine = new EngineDatabase(new EngineOptions { Threads = bench.Options.Threads, AllowedDirectories = [made] });
-        using var cache = new DiskCache(new DiskCacheOptions { Directory = bench.Data.NewTemporary("delta-scale") });
-        var reader = new DeltaReader(engine, cache);
-        var onePartition = new ScanRequest { Columns = ["id"], Filter = new ScanFilter.Compare("p", ScanComparison.Equal, new ScanLiteral((long)ProbedPartition)) };
-        var byStatistics = new ScanRequest
-        {
-            Columns = ["id"],
-            Filter = new ScanFilter.And([onePartition.Filter, new ScanFilter.Compare("id", ScanComparison.Less, new ScanLiteral(1_000L))]),
-        };
-
-        async Task PlanAsync(ScanRequest request)
-        {
-            await using TableScan scan = await reader.PlanAsync(older, request);
-        }
-
-        TimedRuns runs = await BenchContext.TimeAsync(
-            Math.Max(9, bench.Options.Runs),
-            warm: true,
-            ("open", () => OpenAsync(version: 11)),
-            ("plan", () => PlanAsync(onePartition)),
-            ("plan with statistics", () => PlanAsync(byStatistics)),
-            ("follow", () => OpenAsync(older)));
-        bench.Add(new BenchRow($"{size} files: cold open") { Ours = runs["open"].Median, Max = openMs });
-        bench.Add(new BenchRow($"{size} files: plan of 1 of 1,000 partitions") { Ours = runs["plan"].Median, Max = 5 });
-        bench.Add(new BenchRow($"{size} files: the same with a range of a column") { Ours = runs["plan with statistics"].Median, Max = 5 });
-        bench.Add(new BenchRow($"{size} files: follow one commit") { Ours = runs["follow"].Median, Max = 10 });
-        bench.Add(new BenchRow($"{size} files: memory per file")
-        {
-            Ours = held / (double)files,
-            Unit = "By",
-            Max = 200,
-            More = new Dictionary<string, double> { ["by its own count"] = older.Files.HeldBytes / (double)files },
-        });
     }
 
     // A checkpoint at 10, and two commits.
@@ -110,9 +69,9 @@ internal sealed class DeltaScaleSuite : ISuite
                 string.Create(CultureInfo.InvariantCulture, $$$$"""{"add":{"path":"p=999/new-{{{{version}}}}.parquet","partitionValues":{"p":"999"},"size":10,"modificationTime":0,"dataChange":true,"stats":"{\"numRecords\":1,\"minValues\":{\"id\":1},\"maxValues\":{\"id\":1}}"}}"""));
         }
 
-        string partition = $"{directory}/p={ProbedPartition}";
+        string partition = $"{directory}/p={TableScale.ProbedPartition}";
         Directory.CreateDirectory(partition);
-        foreach (object?[] file in sql.Rows($"SELECT add.path FROM '{directory}/_delta_log/00000000000000000010.checkpoint.parquet' WHERE add.partitionValues['p'] = '{ProbedPartition}'"))
+        foreach (object?[] file in sql.Rows($"SELECT add.path FROM '{directory}/_delta_log/00000000000000000010.checkpoint.parquet' WHERE add.partitionValues['p'] = '{TableScale.ProbedPartition}'"))
         {
             sql.Run($"COPY (SELECT 1::BIGINT AS id, 1.0::DOUBLE AS price, 'x' AS name, TIMESTAMPTZ '2024-01-01 00:00:00+00' AS at) TO '{directory}/{file[0]}'");
         }
