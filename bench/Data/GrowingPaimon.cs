@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using System.Text;
 using System.Text.Json.Nodes;
 using LakeHolo.Bench.Harness;
 using LakeHolo.LakeCatalog.Paimon;
@@ -158,51 +157,9 @@ internal sealed class GrowingPaimon
         File.Move(path + ".tmp", path, overwrite: true);
     }
 
-    /// <summary>An Avro container file of one block without compression.</summary>
     private string WriteContainer(string name, string schema, IEnumerable<AvroBytes> records)
     {
-        AvroBytes[] all = [.. records];
-        byte[] sync = "lakeholo's bench"u8.ToArray();
-        using FileStream file = File.Create(Path.Combine(_folder, "manifest", name));
-        file.Write("Obj\u0001"u8);
-        file.Write(new AvroBytes().Int(2).Text("avro.schema").Text(schema).Text("avro.codec").Text("null").Int(0).Span);
-        file.Write(sync);
-        file.Write(new AvroBytes().Int(all.Length).Int(all.Sum(r => r.Span.Length)).Span);
-        foreach (AvroBytes record in all)
-        {
-            file.Write(record.Span);
-        }
-
-        file.Write(sync);
+        AvroFile.Write(Path.Combine(_folder, "manifest", name), schema, records);
         return name;
-    }
-
-    /// <summary>Values in Avro's binary encoding.</summary>
-    private sealed class AvroBytes
-    {
-        private readonly List<byte> _bytes = [];
-
-        public ReadOnlySpan<byte> Span => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_bytes);
-
-        public AvroBytes Int(long value)
-        {
-            ulong rest = (ulong)((value << 1) ^ (value >> 63));
-            for (; rest > 0x7F; rest >>= 7)
-            {
-                _bytes.Add((byte)(rest | 0x80));
-            }
-
-            _bytes.Add((byte)rest);
-            return this;
-        }
-
-        public AvroBytes Bytes(ReadOnlySpan<byte> value)
-        {
-            Int(value.Length);
-            _bytes.AddRange(value);
-            return this;
-        }
-
-        public AvroBytes Text(string value) => Bytes(Encoding.UTF8.GetBytes(value));
     }
 }

@@ -38,5 +38,6 @@ internal static class SuiteList
             },
         ]),
         new DeltaScaleSuite(),
+        new PaimonScaleSuite(),
     ];
 }
