@@ -80,14 +80,14 @@ internal sealed class GrowingPaimon
         JsonObject snapshot = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(folder, "snapshot", "snapshot-" + newest)))!.AsObject();
         var root = new TableRoot(new LocalFolderStore(folder), string.Empty);
         const string schemaFile = "schema/schema-0";
-        var reader = new ManifestReader(root, PaimonSchema.Parse(await File.ReadAllBytesAsync(Path.Combine(folder, schemaFile)), 0, schemaFile));
-        var manifests = new List<ManifestFile>();
+        var reader = new ManifestReader(root, PaimonSchema.Parse(await File.ReadAllBytesAsync(Path.Combine(folder, schemaFile)), 0, schemaFile), new PartitionPool());
+        var manifests = new List<string>();
         foreach (string list in (string[])["baseManifestList", "deltaManifestList"])
         {
             manifests.AddRange(await reader.ReadListAsync((string)snapshot[list]!, CancellationToken.None));
         }
 
-        return new GrowingPaimon(folder, manifests.Select(m => m.Name), snapshot);
+        return new GrowingPaimon(folder, manifests, snapshot);
     }
 
     /// <summary>Appends a file of <see cref="WriteFiles"/> to its bucket and commits.</summary>

@@ -32,6 +32,7 @@ internal sealed class PaimonScaleSuite : ISuite
                     OpenAsync = async () => await new PaimonTableFormat().LoadSnapshotAsync(table, SnapshotSelector.Version("1"), null),
                     FollowAsync = async older => await new PaimonTableFormat().LoadSnapshotAsync(table, SnapshotSelector.Latest, older),
                     PlanAsync = (snapshot, request) => reader.PlanAsync(snapshot, request),
+                    HeldBytes = snapshot => ((PaimonSnapshot)snapshot).Files.HeldBytes,
                 }.RunAsync(bench);
             }
         }

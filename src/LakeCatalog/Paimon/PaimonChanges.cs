@@ -54,7 +54,7 @@ public sealed record PaimonChanges(PaimonSnapshot? Changes, PaimonSnapshot? Befo
             throw LakeException.QueryInvalid(string.Create(CultureInfo.InvariantCulture, $"The changes from {first} to {last} run backwards"));
         }
 
-        return new PaimonChanges(snapshot.WithFiles(await FilesAsync(snapshot, folder, first, last, cancellationToken)), null, null);
+        return new PaimonChanges(snapshot.WithFiles([.. await FilesAsync(snapshot, folder, first, last, cancellationToken)]), null, null);
     }
 
     private static long Number(string text) => long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long id)
@@ -71,7 +71,7 @@ public sealed record PaimonChanges(PaimonSnapshot? Changes, PaimonSnapshot? Befo
         }
 
         bool fromDeltas = producer == "none" || snapshot.PrimaryKey.Count == 0;
-        var reader = new ManifestReader(snapshot.Table.Root, snapshot.Schemas[snapshot.Schemas.Keys.Max()]);
+        var reader = new ManifestReader(snapshot.Table.Root, snapshot.Schemas[snapshot.Schemas.Keys.Max()], snapshot.Files.Partitions);
         var files = new List<PaimonDataFile>();
         for (long id = first + 1; id <= last; id++)
         {
@@ -81,7 +81,7 @@ public sealed record PaimonChanges(PaimonSnapshot? Changes, PaimonSnapshot? Befo
                 : commit.Kind == "OVERWRITE" ? null : commit.ChangelogManifestList;
             if (list is not null)
             {
-                files.AddRange((await PaimonSnapshotLoader.ReadEntriesAsync(reader, list, cancellationToken)).Where(e => !e.IsDelete).Select(e => e.File));
+                files.AddRange(await PaimonSnapshotLoader.ReadAddedAsync(reader, list, cancellationToken));
             }
         }
 

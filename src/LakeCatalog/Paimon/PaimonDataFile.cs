@@ -81,10 +81,6 @@ public sealed record PaimonDataFile
     /// <summary>Format by the file name: parquet, orc, avro, ….</summary>
     public string Format => FormatOf(Name);
 
-    internal PaimonFileIdentity Identity => new(
-        Convert.ToBase64String(PartitionBytes), Bucket, Level, Name, string.Join('\n', ExtraFiles), ExternalPath,
-        EmbeddedFileIndex is null ? null : Convert.ToBase64String(EmbeddedFileIndex));
-
     private static string FormatOf(string name)
     {
         string[] parts = name.ToLowerInvariant().Split('.');
@@ -93,10 +89,6 @@ public sealed record PaimonDataFile
         return compressed && parts.Length > 2 ? parts[^2] : last;
     }
 }
-
-/// <summary>What tells two files apart. The level belongs to it: an upgraded file is deleted at one level and added at another, under one name.</summary>
-internal readonly record struct PaimonFileIdentity(
-    string Partition, int Bucket, int Level, string Name, string ExtraFiles, string? ExternalPath, string? EmbeddedIndex);
 
 /// <summary>Minima, maxima and null counts, as stored.</summary>
 /// <param name="MinValues">Raw row bytes.</param>

@@ -22,34 +22,36 @@ internal static class PaimonDiff
             return new SnapshotDiff { From = from.Id, To = to.Id, NotFollowable = $"partitions come from another branch ({PaimonFeatures.FallbackBranch})" };
         }
 
-        IReadOnlyList<PaimonDataFile> before = [.. from.Files.Where(from.IsVisible)];
-        IReadOnlyList<PaimonDataFile> after = [.. to.Files.Where(to.IsVisible)];
-        Dictionary<PaimonFileIdentity, PaimonDataFile> old = before.ToDictionary(f => f.Identity);
-        var added = new List<DataFileInfo>();
-        var positions = new List<DataFileInfo>();
-        foreach (PaimonDataFile file in after)
-        {
-            if (!old.Remove(file.Identity, out PaimonDataFile? same))
-            {
-                added.Add(to.ToInfo(file));
-            }
-            else if (!Equals(from.DeletionVectorOf(same), to.DeletionVectorOf(file)))
-            {
-                positions.Add(to.ToInfo(file));
-            }
-        }
-
+        (IReadOnlyList<PaimonDataFile> added, IReadOnlyList<PaimonDataFile> removed) = from.Files.Compare(to.Files, from.VisibleLevels, to.VisibleLevels);
         return new SnapshotDiff
         {
             From = from.Id,
             To = to.Id,
-            Added = added,
-            Removed = [.. old.Values.Select(from.ToInfo)],
-            PositionsRemoved = positions,
+            Added = [.. added.Select(to.ToInfo)],
+            Removed = [.. removed.Select(from.ToInfo)],
+            PositionsRemoved = [.. WithOtherVectors(from, to, added).Select(to.ToInfo)],
             MergedByKey = from.MergesByKey || to.MergesByKey,
             SchemaChanged = !from.TableSchema.Fields.SequenceEqual(to.TableSchema.Fields),
             RowsUnchanged = !to.SkipsLevelZero && await IsCompactionAsync(from, to, cancellationToken),
         };
+    }
+
+    // Files of both snapshots of which other positions are deleted.
+    private static IEnumerable<PaimonDataFile> WithOtherVectors(PaimonSnapshot from, PaimonSnapshot to, IReadOnlyList<PaimonDataFile> added)
+    {
+        if (ReferenceEquals(from.DeletionVectors, to.DeletionVectors))
+        {
+            return [];
+        }
+
+        HashSet<(string Partition, int Bucket, string DataFile)> changed = [.. from.DeletionVectors.Keys.Concat(to.DeletionVectors.Keys)
+            .Where(k => !Equals(from.DeletionVectors.GetValueOrDefault(k), to.DeletionVectors.GetValueOrDefault(k)))];
+        HashSet<(string, int)> buckets = [.. changed.Select(k => (k.Partition, k.Bucket))];
+        HashSet<string> isNew = [.. added.Select(f => f.Path)];
+        return buckets.Count == 0
+            ? []
+            : to.Files.Select(r => buckets.Contains((r.Partition.Identity, r.Bucket)), to.VisibleLevels)
+                .Where(f => changed.Contains((Convert.ToBase64String(f.PartitionBytes), f.Bucket, f.Name)) && !isNew.Contains(f.Path));
     }
 
     // Where level 0 is invisible, a compaction is what makes its rows appear.

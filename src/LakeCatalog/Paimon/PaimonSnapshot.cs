@@ -1,4 +1,5 @@
 using System.Globalization;
+using LakeHolo.LakeCatalog.Paimon.Manifests;
 using LakeHolo.LakeCatalog.Snapshots;
 
 namespace LakeHolo.LakeCatalog.Paimon;
@@ -6,6 +7,9 @@ namespace LakeHolo.LakeCatalog.Paimon;
 /// <summary>One snapshot of a Paimon table: its live files, schemas and deletion vectors.</summary>
 public sealed class PaimonSnapshot : Snapshot
 {
+    private int? _visibleCount;
+    private bool? _mergesByKey;
+
     /// <summary>The commit, or null for a table without any.</summary>
     public required PaimonCommit? Commit { get; init; }
 
@@ -19,7 +23,7 @@ public sealed class PaimonSnapshot : Snapshot
     public required IReadOnlyDictionary<long, PaimonSchema> Schemas { get; init; }
 
     /// <summary>The live files.</summary>
-    public required IReadOnlyList<PaimonDataFile> Files { get; init; }
+    public required PaimonFileList Files { get; init; }
 
     /// <summary>Deletion vectors by partition, bucket and data file name.</summary>
     public required IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector> DeletionVectors { get; init; }
@@ -28,8 +32,7 @@ public sealed class PaimonSnapshot : Snapshot
     public PaimonSnapshot? Fallback { get; init; }
 
     /// <summary>The manifests read, by name; immutable, so the next snapshot takes them over.</summary>
-    internal IReadOnlyDictionary<string, IReadOnlyList<Manifests.ManifestEntry>> Manifests { get; init; } =
-        new Dictionary<string, IReadOnlyList<Manifests.ManifestEntry>>();
+    internal IReadOnlyDictionary<string, ManifestBlock> Manifests { get; init; } = new Dictionary<string, ManifestBlock>();
 
     /// <inheritdoc/>
     public override string Identity => Commit is null ? Fallback?.Identity ?? "" : $"{Commit.Id}/{Commit.BaseManifestList}/{Commit.DeltaManifestList}/{TableSchema.Id}{(Fallback is null ? "" : "+" + Fallback.Identity)}";
@@ -44,7 +47,7 @@ public sealed class PaimonSnapshot : Snapshot
     public override long FileCount => Files.Count + (Fallback?.FileCount ?? 0);
 
     /// <inheritdoc/>
-    public override long SizeBytes => Files.Sum(f => f.SizeBytes) + (Fallback?.SizeBytes ?? 0);
+    public override long SizeBytes => Files.SizeBytes + (Fallback?.SizeBytes ?? 0);
 
     /// <inheritdoc/>
     public override long? RowCount
@@ -52,14 +55,14 @@ public sealed class PaimonSnapshot : Snapshot
         get
         {
             // With data evolution several files hold the columns of one row.
-            if (PrimaryKey.Count > 0 || TableSchema.Flag("data-evolution.enabled") || Files.Any(f => f.FirstRowId is not null && f.WriteColumns is not null)
+            if (PrimaryKey.Count > 0 || TableSchema.Flag("data-evolution.enabled") || Files.Flags.HasFlag(EntryFlags.IsPart)
                 || (Fallback is not null && Fallback.RowCount is null))
             {
                 return null;
             }
 
             long deleted = 0;
-            foreach (PaimonDataFile file in Files)
+            foreach (PaimonDataFile file in DeletionVectors.Count > 0 ? (IEnumerable<PaimonDataFile>)Files : [])
             {
                 if (DeletionVectorOf(file) is PaimonDeletionVector vector)
                 {
@@ -72,7 +75,7 @@ public sealed class PaimonSnapshot : Snapshot
                 }
             }
 
-            return Files.Sum(f => f.RowCount) - deleted + (Fallback?.RowCount ?? 0);
+            return Files.RowCount - deleted + (Fallback?.RowCount ?? 0);
         }
     }
 
@@ -88,14 +91,20 @@ public sealed class PaimonSnapshot : Snapshot
     /// <summary>Whether rows of level 0 are invisible until a compaction has taken them up.</summary>
     public bool SkipsLevelZero => PassesOverLevelZero(TableSchema);
 
-    /// <summary>Whether a batch read looks at the file at all.</summary>
-    public bool IsVisible(PaimonDataFile file) => IsVisible(TableSchema, file);
+    /// <summary>The levels that a batch read looks at.</summary>
+    public PaimonLevels VisibleLevels => LevelsOf(TableSchema);
 
-    /// <summary>Whether a batch read of a table looks at a file at all.</summary>
-    internal static bool IsVisible(PaimonSchema schema, PaimonDataFile file) => schema.PrimaryKeys.Count == 0 || (file.Bucket >= 0 && !(file.Level == 0 && PassesOverLevelZero(schema)));
+    /// <summary>Whether a batch read looks at the file at all.</summary>
+    public bool IsVisible(PaimonDataFile file) => VisibleLevels.Include(file.Bucket, file.Level);
+
+    /// <summary>Number of files that a batch read looks at.</summary>
+    public int VisibleCount => _visibleCount ??= PrimaryKey.Count == 0 ? Files.Count : Files.CountOf(null, VisibleLevels);
 
     /// <summary>Whether rows of several files may have to be merged by key.</summary>
-    public bool MergesByKey => PrimaryKey.Count > 0 && (!SkipsLevelZero || Files.Any(f => IsVisible(f) && f.DeleteRowCount != 0));
+    public bool MergesByKey => _mergesByKey ??= PrimaryKey.Count > 0 && (!SkipsLevelZero || Files.Any(EntryFlags.MayHoldDeletes, VisibleLevels));
+
+    /// <summary>The levels of a table that a batch read looks at.</summary>
+    internal static PaimonLevels LevelsOf(PaimonSchema schema) => new(schema.PrimaryKeys.Count > 0, PassesOverLevelZero(schema), null);
 
     /// <summary>Whether files that come and go tell which parts of the table changed. Where several hold columns of the same rows these are partitions, if there are any.</summary>
     public bool HasParts => !TableSchema.Flag("data-evolution.enabled") || (PrimaryKey.Count == 0 && PartitionColumns.Count > 0);
@@ -105,7 +114,7 @@ public sealed class PaimonSnapshot : Snapshot
         DeletionVectors.Count == 0 ? null : DeletionVectors.GetValueOrDefault((Convert.ToBase64String(file.PartitionBytes), file.Bucket, file.Name));
 
     /// <summary>The same columns over other files, without deletion vectors.</summary>
-    internal PaimonSnapshot WithFiles(IReadOnlyList<PaimonDataFile> files) =>
+    internal PaimonSnapshot WithFiles(PaimonFileList files) =>
         With(files, new Dictionary<(string, int, string), PaimonDeletionVector>());
 
     /// <summary>The same columns over some of the files.</summary>
@@ -115,7 +124,7 @@ public sealed class PaimonSnapshot : Snapshot
         && (schema.Flag("pk-clustering-override") || PaimonFeatures.MergeEngine(schema) == "first-row"
             || (schema.Flag("deletion-vectors.enabled") && !schema.Flag("deletion-vectors.merge-on-read")));
 
-    private PaimonSnapshot With(IReadOnlyList<PaimonDataFile> files, IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector> vectors) => new()
+    private PaimonSnapshot With(PaimonFileList files, IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector> vectors) => new()
     {
         Table = Table,
         Id = Id,

@@ -29,14 +29,16 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
         }
 
         PaimonFeatures.Check(schema, branch, table.Root.Location);
-        var reader = new ManifestReader(table.Root, newest);
-        var manifests = new Dictionary<string, IReadOnlyList<ManifestEntry>>();
-        IReadOnlyList<PaimonDataFile> files = [];
+        PartitionPool pool = known?.Files.Partitions ?? new PartitionPool();
+        var reader = new ManifestReader(table.Root, newest, pool);
+        IReadOnlyDictionary<string, ManifestBlock> manifests = new Dictionary<string, ManifestBlock>();
+        PaimonFileList files = [];
         IReadOnlyDictionary<(string, int, string), PaimonDeletionVector> vectors = new Dictionary<(string, int, string), PaimonDeletionVector>();
         if (commit is not null)
         {
-            files = await ReadFilesAsync(reader, commit, known?.Manifests, manifests, cancellationToken);
-            if (schema.PrimaryKeys.Count == 0 && files.FirstOrDefault(f => BinaryRow.Arity(f.MinKey) > 0) is PaimonDataFile keyed)
+            manifests = await ReadManifestsAsync(reader, commit, known?.Manifests, cancellationToken);
+            files = PaimonFileList.Of([.. manifests.Values], known?.Files, pool);
+            if (schema.PrimaryKeys.Count == 0 && files.With(EntryFlags.HasKey).FirstOrDefault() is PaimonDataFile keyed)
             {
                 throw LakeException.FeatureUnsupported("A table without a primary key whose rows were written as changes (write-mode=change-log) is not supported", keyed.Path);
             }
@@ -80,7 +82,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
 
     // Paimon looks at vectors only where the option says so: without it deleted rows would come back.
     private static void CheckVectors(
-        PaimonSchema schema, IReadOnlyList<PaimonDataFile> files, IReadOnlyDictionary<(string, int, string), PaimonDeletionVector> vectors)
+        PaimonSchema schema, PaimonFileList files, IReadOnlyDictionary<(string, int, string), PaimonDeletionVector> vectors)
     {
         const string Option = "deletion-vectors.enabled";
         if (vectors.Count > 0 && !schema.Flag(Option)
@@ -91,15 +93,15 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
     }
 
     // Paimon puts columns of one row together only where the option says so: without it such a row would come back several times, each time with some of its columns.
-    private static void CheckRows(PaimonSchema schema, IReadOnlyList<PaimonDataFile> files)
+    private static void CheckRows(PaimonSchema schema, PaimonFileList files)
     {
         const string Option = "data-evolution.enabled";
-        if (schema.PrimaryKeys.Count > 0 || schema.Flag(Option) || !files.Any(IsPart))
+        if (schema.PrimaryKeys.Count > 0 || schema.Flag(Option) || !files.Flags.HasFlag(EntryFlags.IsPart))
         {
             return;
         }
 
-        foreach (var bucket in files.Where(f => f.FirstRowId is not null).GroupBy(f => (Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
+        foreach (var bucket in files.With(EntryFlags.HasRowIds).GroupBy(f => (Convert.ToBase64String(f.PartitionBytes), f.Bucket)))
         {
             PaimonDataFile? before = null;
             foreach (PaimonDataFile file in bucket.OrderBy(f => f.FirstRowId))
@@ -118,7 +120,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
 
     // Partitions that this branch has come from it, whatever rows a query wants; all others from the fallback branch.
     private async ValueTask<PaimonSnapshot> LoadFallbackAsync(
-        string name, PaimonSchema schema, IReadOnlyList<PaimonDataFile> files, PaimonSnapshot? known, CancellationToken cancellationToken)
+        string name, PaimonSchema schema, PaimonFileList files, PaimonSnapshot? known, CancellationToken cancellationToken)
     {
         var other = new PaimonFolder(table.Root, name);
         long? id = await other.FindLatestAsync(cancellationToken);
@@ -130,68 +132,44 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
             throw LakeException.FeatureUnsupported($"The branch of {PaimonFeatures.FallbackBranch}={name} has other columns than the table", table.Root.Location);
         }
 
-        HashSet<string> own = [.. files.Where(f => PaimonSnapshot.IsVisible(schema, f)).Select(f => Convert.ToBase64String(f.PartitionBytes)).Distinct()];
+        HashSet<string> own = [.. files.Select(null, PaimonSnapshot.LevelsOf(schema)).Select(f => Convert.ToBase64String(f.PartitionBytes)).Distinct()];
         return all.OfPartitions(f => !own.Contains(Convert.ToBase64String(f.PartitionBytes)));
     }
 
-    /// <summary>The entries of all manifests of a list.</summary>
-    public static async ValueTask<IReadOnlyList<ManifestEntry>> ReadEntriesAsync(ManifestReader reader, string list, CancellationToken cancellationToken)
+    /// <summary>The files that the manifests of a list add.</summary>
+    public static async ValueTask<IReadOnlyList<PaimonDataFile>> ReadAddedAsync(ManifestReader reader, string list, CancellationToken cancellationToken)
     {
-        var entries = new List<ManifestEntry>();
-        foreach (ManifestFile manifest in await reader.ReadListAsync(list, cancellationToken))
-        {
-            entries.AddRange(await reader.ReadManifestAsync(manifest.Name, cancellationToken));
-        }
-
-        return entries;
-    }
-
-    private static async ValueTask<IReadOnlyList<PaimonDataFile>> ReadFilesAsync(
-        ManifestReader reader,
-        PaimonCommit commit,
-        IReadOnlyDictionary<string, IReadOnlyList<ManifestEntry>>? known,
-        Dictionary<string, IReadOnlyList<ManifestEntry>> manifests,
-        CancellationToken cancellationToken)
-    {
-        var ordered = new List<IReadOnlyList<ManifestEntry>>();
-        foreach (string? list in (string?[])[commit.BaseManifestList, commit.DeltaManifestList])
-        {
-            if (list is null)
-            {
-                continue;
-            }
-
-            foreach (ManifestFile manifest in await reader.ReadListAsync(list, cancellationToken))
-            {
-                if (!manifests.TryGetValue(manifest.Name, out IReadOnlyList<ManifestEntry>? entries))
-                {
-                    entries = known?.GetValueOrDefault(manifest.Name) ?? await reader.ReadManifestAsync(manifest.Name, cancellationToken);
-                    manifests[manifest.Name] = entries;
-                    ordered.Add(entries);
-                }
-            }
-        }
-
-        // An identity is added once and deleted at most once in a table's life, so the order of entries does not matter.
-        HashSet<PaimonFileIdentity> deleted = [.. ordered.SelectMany(e => e).Where(e => e.IsDelete).Select(e => e.File.Identity)];
-        var live = new HashSet<PaimonFileIdentity>();
         var files = new List<PaimonDataFile>();
-        foreach (ManifestEntry entry in ordered.SelectMany(e => e).Where(e => !e.IsDelete))
+        foreach (string manifest in await reader.ReadListAsync(list, cancellationToken))
         {
-            PaimonFileIdentity identity = entry.File.Identity;
-            if (deleted.Contains(identity))
-            {
-                continue;
-            }
-
-            if (!live.Add(identity))
-            {
-                throw LakeException.FormatInvalid($"The file {entry.File.Path} is added twice in snapshot {commit.Id}");
-            }
-
-            files.Add(entry.File);
+            ManifestBlock block = await reader.ReadManifestAsync(manifest, cancellationToken);
+            files.AddRange(block.Files(Enumerable.Range(0, block.Count).Where(r => !block.Flags(r).HasFlag(EntryFlags.IsDeleted))));
         }
 
         return files;
+    }
+
+    // In the order of the lists.
+    private static async ValueTask<IReadOnlyDictionary<string, ManifestBlock>> ReadManifestsAsync(
+        ManifestReader reader, PaimonCommit commit, IReadOnlyDictionary<string, ManifestBlock>? known, CancellationToken cancellationToken)
+    {
+        const int MaxReads = 8;
+        var names = new List<string>();
+        foreach (string? list in (string?[])[commit.BaseManifestList, commit.DeltaManifestList])
+        {
+            names.AddRange(list is null ? [] : await reader.ReadListAsync(list, cancellationToken));
+        }
+
+        string[] distinct = [.. names.Distinct(StringComparer.Ordinal)];
+        var blocks = new ManifestBlock[distinct.Length];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = MaxReads, CancellationToken = cancellationToken };
+        await Parallel.ForAsync(0, distinct.Length, options, async (i, token) => blocks[i] = known?.GetValueOrDefault(distinct[i]) ?? await reader.ReadManifestAsync(distinct[i], token));
+        var manifests = new OrderedDictionary<string, ManifestBlock>(StringComparer.Ordinal);
+        for (int i = 0; i < distinct.Length; i++)
+        {
+            manifests.Add(distinct[i], blocks[i]);
+        }
+
+        return manifests;
     }
 }

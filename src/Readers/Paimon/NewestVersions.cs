@@ -23,16 +23,13 @@ internal static class NewestVersions
         }
 
         var paths = diff.Added.Select(f => f.Path).ToHashSet(StringComparer.Ordinal);
-        List<PaimonDataFile> added = [.. to.Files.Where(f => paths.Contains(f.Path))];
+        List<PaimonDataFile> added = [.. to.Files.SelectPaths(paths)];
         var newest = new Dictionary<string, long>(StringComparer.Ordinal);
         var touched = added.Select(BucketOf).ToHashSet(StringComparer.Ordinal);
-        foreach (PaimonDataFile file in from.Files)
+        foreach (PaimonDataFile file in from.Files.Select(r => touched.Contains(BucketOf(r.Partition.Identity, r.Bucket))))
         {
             string bucket = BucketOf(file);
-            if (touched.Contains(bucket))
-            {
-                newest[bucket] = Math.Max(newest.GetValueOrDefault(bucket, long.MinValue), file.MaxSequenceNumber);
-            }
+            newest[bucket] = Math.Max(newest.GetValueOrDefault(bucket, long.MinValue), file.MaxSequenceNumber);
         }
 
         return added.Count == diff.Added.Count && added.All(f => f.Level == 0 && f.MinSequenceNumber > newest.GetValueOrDefault(BucketOf(f), long.MinValue)) ? added : null;
@@ -60,5 +57,7 @@ internal static class NewestVersions
         return $"SELECT {origins.SqlOf(group.Files)}{live} AS {RowOrigin.Live}, {order} AS lakeholo_order, {select} FROM {from}{where}";
     }
 
-    private static string BucketOf(PaimonDataFile file) => Convert.ToBase64String(file.PartitionBytes) + "/" + file.Bucket.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    private static string BucketOf(PaimonDataFile file) => BucketOf(Convert.ToBase64String(file.PartitionBytes), file.Bucket);
+
+    private static string BucketOf(string partition, int bucket) => partition + "/" + bucket.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

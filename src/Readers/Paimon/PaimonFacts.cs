@@ -22,8 +22,8 @@ internal static class PaimonFacts
     /// <summary>What the manifests tell; null of a table whose rows are not simply those of its files.</summary>
     public static SnapshotFacts? Of(PaimonSnapshot snapshot, IReadOnlyCollection<string> columns)
     {
-        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || EvolutionPlan.IsNeeded(snapshot) || snapshot.Files.Any(f => f.RowCount is < 0 or > MaxRows)
-            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || PaimonViews.FilesOf(snapshot, ScanRequest.All).Count != snapshot.Files.Count)
+        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || EvolutionPlan.IsNeeded(snapshot) || !snapshot.Files.IsRowCountKnown
+            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || snapshot.VisibleCount != snapshot.Files.Count)
         {
             return null;
         }

@@ -27,6 +27,12 @@ internal sealed class PaimonOrigins(PaimonSnapshot snapshot)
         : Part(
             snapshot, file.Partition.Select((v, i) => PaimonValue.ToText(v, snapshot.TableSchema.Field(snapshot.TableSchema.PartitionKeys[i]).Type)), file.Bucket.ToString(CultureInfo.InvariantCulture));
 
+    /// <summary>The unit of the files of a place, where units are no files.</summary>
+    public static string UnitOf(PaimonSnapshot snapshot, PaimonFileRun run) => Part(
+        snapshot,
+        run.Partition.Values.Select((v, i) => PaimonValue.ToText(v, snapshot.TableSchema.Field(snapshot.TableSchema.PartitionKeys[i]).Type)),
+        run.Bucket.ToString(CultureInfo.InvariantCulture));
+
     /// <summary>The unit of a file as a difference lists it.</summary>
     public static string UnitOf(PaimonSnapshot snapshot, DataFileInfo file) => KindOf(snapshot) == UnitKind.Files
         ? file.Path

@@ -81,10 +81,9 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         // Conditions on arrays say nothing of the columns in the files.
         ScanFilter? filter = ReadDefaults.Has(paimon) || request.View == PaimonViews.Binlog ? null : request.Filter;
         var pruning = new PaimonPruning(paimon, filter);
-        List<PaimonDataFile> visible = PaimonViews.FilesOf(paimon, request);
+        ViewFiles files = new ViewFiles(paimon, request);
         PaimonOrigins? origins = request.WithOrigin ? new PaimonOrigins(paimon) : null;
-        List<PaimonDataFile> inPartition = [.. visible.Where(pruning.MatchesPartition)];
-        List<PaimonDataFile> candidates = [.. inPartition.Where(pruning.MatchesBucket)];
+        List<PaimonDataFile> candidates = [.. files.Select(r => pruning.MatchesPartition(r.Partition) && pruning.MatchesBucket(r))];
         var leases = new List<IAsyncDisposable>();
         try
         {
@@ -94,13 +93,14 @@ public sealed class PaimonReader : IUnitReader, IDisposable
             string sql = ReadDefaults.Guard(await builder.BuildAsync(pieces, leases, cancellationToken), paimon, columns);
             sql = PaimonViews.TellsKinds(request.View) && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
             sql = request.View == PaimonViews.Binlog ? PaimonViews.Arrays(sql, columns) : sql;
+            int inPartition = files.Count(r => pruning.MatchesPartition(r.Partition));
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,
                 FilesRead = pieces.Files.Count,
                 BytesRead = pieces.Files.Sum(f => f.SizeBytes),
-                FilesPrunedByPartition = visible.Count - inPartition.Count,
-                FilesPrunedByStatistics = inPartition.Count - pieces.Files.Count,
+                FilesPrunedByPartition = files.Count() - inPartition,
+                FilesPrunedByStatistics = inPartition - pieces.Files.Count,
             };
             return new TableScan(sql, statistics, leases) { Units = origins?.Names(candidates) ?? [] };
         }
@@ -122,7 +122,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     {
         var paimon = (PaimonSnapshot)snapshot;
         var wanted = units.ToHashSet(StringComparer.Ordinal);
-        List<PaimonDataFile> files = [.. paimon.Files.Where(f => wanted.Contains(f.Path) && paimon.DeletionVectorOf(f) is not null)];
+        List<PaimonDataFile> files = [.. paimon.Files.SelectPaths(wanted).Where(f => paimon.DeletionVectorOf(f) is not null)];
         var vectors = await new DeletionVectorLoader(paimon, _opener.Locations).LoadAsync(files, cancellationToken);
         using DuckDBConnection connection = _engine.OpenConnection();
         EngineTable dead = EngineTable.OfPositions(_engine, connection, files.Select((f, i) => (i, vectors[f])));
@@ -262,8 +262,8 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     private TableScan? Counted(PaimonSnapshot snapshot, ScanRequest request)
     {
         const long MaxRows = 1L << 42; // more is no table but a damaged number
-        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || snapshot.Files.Any(f => f.RowCount is < 0 or > MaxRows)
-            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || PaimonViews.FilesOf(snapshot, request).Count != snapshot.Files.Count)
+        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || !snapshot.Files.IsRowCountKnown
+            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || snapshot.VisibleCount != snapshot.Files.Count)
         {
             return null;
         }

@@ -38,24 +38,23 @@ internal static class PaimonViews
     public static string Arrays(string sql, IEnumerable<PaimonField> columns)
         => $"SELECT {string.Join(", ", columns.Select(c => SqlText.Identifier(c.Name)).Select(n => $"[{n}] AS {n}").Prepend(KindColumn))} FROM ({sql})";
 
-    /// <summary>The files that a request may read.</summary>
+    /// <summary>The levels whose files a view reads.</summary>
     /// <exception cref="LakeException">FeatureUnsupported: there is no such view.</exception>
-    public static List<PaimonDataFile> FilesOf(PaimonSnapshot snapshot, ScanRequest request)
+    public static PaimonLevels LevelsOf(PaimonSnapshot snapshot, string? view)
     {
-        IEnumerable<PaimonDataFile> files = snapshot.Files.Where(f => snapshot.IsVisible(f) && (request.Units is null || request.Units.Has(PaimonOrigins.UnitOf(snapshot, f))));
-        switch (request.View)
+        switch (view)
         {
             case null:
             case "ro" when snapshot.PrimaryKey.Count == 0:
             case RowTracking.View when snapshot.TableSchema.Flag("row-tracking.enabled"):
-                return [.. files];
+                return snapshot.VisibleLevels;
             case "ro":
-                return [.. files.Where(f => f.Level == TopLevel(snapshot.TableSchema))];
+                return snapshot.VisibleLevels with { Only = TopLevel(snapshot.TableSchema) };
             case AuditLog or Binlog:
-                CheckLog(snapshot, request.View);
-                return [.. files];
+                CheckLog(snapshot, view);
+                return snapshot.VisibleLevels;
             default:
-                throw LakeException.FeatureUnsupported($"Paimon tables have no view '{request.View}'", snapshot.Table.Root.Location);
+                throw LakeException.FeatureUnsupported($"Paimon tables have no view '{view}'", snapshot.Table.Root.Location);
         }
     }
 

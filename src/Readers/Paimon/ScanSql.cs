@@ -126,7 +126,7 @@ internal sealed class ScanSql(
     /// <summary>All rows of the snapshot's files, unmerged, behind their kinds.</summary>
     public async ValueTask<string> BuildChangesAsync(List<IAsyncDisposable> leases, CancellationToken cancellationToken)
     {
-        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, snapshot.Files, columns, leases, cancellationToken);
+        IReadOnlyList<PaimonFileGroup> groups = await opener.OpenAsync(snapshot, [.. snapshot.Files], columns, leases, cancellationToken);
         IEnumerable<string> parts = groups.Select(g => Select(g, null, null, hasRetracts: false, _isKeyed ? RowKinds.Name(g) : "'+I'"));
         string names = string.Join(", ", columns.Select(c => $"CAST(NULL AS {PaimonColumns.TypeOf(c)}) AS {SqlText.Identifier(c.Name)}"));
         return groups.Count == 0 ? $"SELECT '' AS rowkind, {names} WHERE false" : string.Join(" UNION ALL ", parts);

@@ -65,7 +65,7 @@ public abstract class OverAppendTables : OverOneFolder
             Branch = "main",
             TableSchema = schema,
             Schemas = new Dictionary<long, PaimonSchema> { [schema.Id] = schema, [0] = old ?? schema },
-            Files = files,
+            Files = [.. files],
             DeletionVectors = new Dictionary<(string, int, string), PaimonDeletionVector>(),
         };
     }

@@ -80,7 +80,7 @@ internal sealed class TableOfRuns(EngineDatabase engine, LocalFolderStore store,
             Branch = "main",
             TableSchema = schema,
             Schemas = new Dictionary<long, PaimonSchema> { [0] = schema },
-            Files = files,
+            Files = [.. files],
             DeletionVectors = vectors,
         };
     }

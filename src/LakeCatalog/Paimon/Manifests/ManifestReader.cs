@@ -4,17 +4,11 @@ using LakeHolo.LakeCatalog.Storage;
 
 namespace LakeHolo.LakeCatalog.Paimon.Manifests;
 
-/// <summary>An entry of a manifest: a file that was added or deleted.</summary>
-/// <param name="IsDelete">Deleted rather than added.</param>
-/// <param name="File">The file.</param>
-internal sealed record ManifestEntry(bool IsDelete, PaimonDataFile File);
-
-/// <summary>A manifest that a manifest list names.</summary>
-/// <param name="Name">File name in <c>manifest/</c>.</param>
-internal sealed record ManifestFile(string Name);
-
 /// <summary>Reads manifest lists, manifests and index manifests, all of them Avro.</summary>
-internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema)
+/// <param name="root">The table's folder.</param>
+/// <param name="tableSchema">The schema whose options say where files lie.</param>
+/// <param name="pool">The table's partitions.</param>
+internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema, PartitionPool pool)
 {
     private const int ManifestVersion = 2;
     private const int IndexManifestVersion = 1;
@@ -22,47 +16,26 @@ internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema)
 
     private readonly PaimonType[] _partitionTypes = [.. tableSchema.PartitionKeys.Select(k => tableSchema.Field(k).Type)];
 
-    /// <summary>The manifests of a list.</summary>
-    public async ValueTask<IReadOnlyList<ManifestFile>> ReadListAsync(string name, CancellationToken cancellationToken)
+    /// <summary>The manifests of a list: file names in <c>manifest/</c>.</summary>
+    public async ValueTask<IReadOnlyList<string>> ReadListAsync(string name, CancellationToken cancellationToken)
     {
-        var files = new List<ManifestFile>();
+        var files = new List<string>();
         foreach (AvroRecord record in await ReadRecordsAsync(name, cancellationToken))
         {
             CheckVersion(record, ManifestVersion, name);
-            files.Add(new ManifestFile(record.GetString("_FILE_NAME")));
+            files.Add(record.GetString("_FILE_NAME"));
         }
 
         return files;
     }
 
     /// <summary>The entries of a manifest.</summary>
-    public async ValueTask<IReadOnlyList<ManifestEntry>> ReadManifestAsync(string name, CancellationToken cancellationToken)
-    {
-        var entries = new List<ManifestEntry>();
-        var partitions = new Dictionary<string, (byte[] Bytes, IReadOnlyList<object?> Values)>();
-        foreach (AvroRecord record in await ReadRecordsAsync(name, cancellationToken))
-        {
-            CheckVersion(record, ManifestVersion, name);
-            bool isDelete = record.GetInt("_KIND") switch
-            {
-                0 => false,
-                1 => true,
-                int kind => throw LakeException.FeatureUnsupported($"A manifest entry has kind {kind}, known are 0 and 1", name),
-            };
-            byte[] bytes = record.GetBytes("_PARTITION");
-            string identity = Convert.ToBase64String(bytes);
-            if (!partitions.TryGetValue(identity, out var partition))
-            {
-                partition = (bytes, BinaryRow.Decode(bytes, _partitionTypes, name));
-                partitions[identity] = partition;
-            }
-
-            AvroRecord file = record.GetRecordOrNull("_FILE") ?? throw LakeException.FormatInvalid("A manifest entry has no file", name);
-            entries.Add(new ManifestEntry(isDelete, ToFile(record, file, partition.Bytes, partition.Values, name)));
-        }
-
-        return entries;
-    }
+    public async ValueTask<ManifestBlock> ReadManifestAsync(string name, CancellationToken cancellationToken) => ManifestBlock.Read(
+        await OpenAsync(name, cancellationToken),
+        name,
+        pool,
+        partition => BinaryRow.Decode(partition, _partitionTypes, name),
+        (entry, partition) => ToFile(entry, entry.GetRecord("_FILE"), partition.Bytes, partition.Values, name));
 
     /// <summary>The deletion vectors of an index manifest; other indexes do not change what a table holds.</summary>
     public async ValueTask<IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector>> ReadDeletionVectorsAsync(
@@ -151,21 +124,23 @@ internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema)
         ? PaimonPaths.BucketFolder(tableSchema, _partitionTypes, BinaryRow.Decode(partition, _partitionTypes, path), bucket) + name
         : "index/" + name;
 
-    private async ValueTask<IReadOnlyList<AvroRecord>> ReadRecordsAsync(string name, CancellationToken cancellationToken)
+    private async ValueTask<AvroContainer> OpenAsync(string name, CancellationToken cancellationToken)
     {
         string key = root.Key("manifest/" + name);
         byte[] content = await root.Store.ReadAsync(key, cancellationToken: cancellationToken);
-        if (content.AsSpan().StartsWith("ORC"u8) || content.AsSpan().StartsWith("PAR1"u8))
-        {
-            throw LakeException.FeatureUnsupported("The manifest is not Avro (option manifest.format)", key);
-        }
+        return content.AsSpan().StartsWith("ORC"u8) || content.AsSpan().StartsWith("PAR1"u8)
+            ? throw LakeException.FeatureUnsupported("The manifest is not Avro (option manifest.format)", key)
+            : AvroContainer.Open(content, key);
+    }
 
+    private async ValueTask<IReadOnlyList<AvroRecord>> ReadRecordsAsync(string name, CancellationToken cancellationToken)
+    {
         // Up to 0.8 the whole file is of a union of null and the record, so the blocks are decoded by the schema as it stands.
-        AvroContainer container = AvroContainer.Open(content, key);
+        AvroContainer container = await OpenAsync(name, cancellationToken);
         var records = new List<AvroRecord>();
         foreach (AvroBlock block in container.ReadBlocks())
         {
-            DecodeBlock(container.Schema, block, records, key);
+            DecodeBlock(container.Schema, block, records, container.Path);
         }
 
         return records;

@@ -20,6 +20,7 @@ internal sealed class PaimonPruning
     private readonly IReadOnlyList<string> _bucketKeys;
     private readonly IReadOnlyList<object[]>? _wantedKeys;
     private readonly Dictionary<int, HashSet<int>?> _wantedBuckets = [];
+    private readonly Dictionary<PaimonPartition, bool> _partitions = [];
 
     public PaimonPruning(PaimonSnapshot snapshot, ScanFilter? filter)
     {
@@ -31,13 +32,24 @@ internal sealed class PaimonPruning
         _wantedKeys = filter is not null && function == "default" && _bucketKeys.Count > 0 ? WantedKeys(filter) : null;
     }
 
-    public bool MatchesPartition(PaimonDataFile file) => FilterPruning.MayMatch(_filter, column =>
+    public bool MatchesPartition(PaimonPartition partition)
     {
-        for (int i = 0; i < file.Partition.Count; i++)
+        if (_filter is not null && !_partitions.TryGetValue(partition, out bool matches))
+        {
+            _partitions[partition] = matches = MayMatch(partition);
+            return matches;
+        }
+
+        return _filter is null || _partitions[partition];
+    }
+
+    private bool MayMatch(PaimonPartition partition) => FilterPruning.MayMatch(_filter, column =>
+    {
+        for (int i = 0; i < partition.Values.Count; i++)
         {
             if (IsColumn(_snapshot.TableSchema.PartitionKeys[i], column))
             {
-                object? value = file.Partition[i];
+                object? value = partition.Values[i];
                 return new ColumnRange(_snapshot.TableSchema.Field(_snapshot.TableSchema.PartitionKeys[i]).Type, value, value, value is null ? 1 : 0, 1);
             }
         }
@@ -45,7 +57,7 @@ internal sealed class PaimonPruning
         return null;
     });
 
-    public bool MatchesBucket(PaimonDataFile file)
+    public bool MatchesBucket(PaimonFileRun file)
     {
         if (_wantedKeys is null || file.TotalBuckets <= 0)
         {
