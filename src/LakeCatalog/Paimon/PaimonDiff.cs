@@ -50,7 +50,7 @@ internal static class PaimonDiff
         HashSet<string> isNew = [.. added.Select(f => f.Path)];
         return buckets.Count == 0
             ? []
-            : to.Files.Select(r => buckets.Contains((r.Partition.Identity, r.Bucket)), to.VisibleLevels)
+            : to.Files.Select(new PaimonPlaces(InBucket: r => buckets.Contains((r.Partition.Identity, r.Bucket))), to.VisibleLevels)
                 .Where(f => changed.Contains((Convert.ToBase64String(f.PartitionBytes), f.Bucket, f.Name)) && !isNew.Contains(f.Path));
     }
 

@@ -106,34 +106,34 @@ public sealed class PaimonFileList : IReadOnlyCollection<PaimonDataFile>
     }
 
     /// <inheritdoc/>
-    public IEnumerator<PaimonDataFile> GetEnumerator() => Select(null).GetEnumerator();
+    public IEnumerator<PaimonDataFile> GetEnumerator() => Select(default).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>The files of the places that are wanted.</summary>
-    /// <param name="isWanted">Whether files of a partition and bucket are wanted; null for all.</param>
+    /// <param name="places">The partitions and buckets that are wanted.</param>
     /// <param name="levels">The levels that are wanted.</param>
-    public IEnumerable<PaimonDataFile> Select(Func<PaimonFileRun, bool>? isWanted, PaimonLevels levels = default)
-        => Enumerable.Range(0, _blocks.Count).SelectMany(b => _blocks[b].Files(RowsOf(b, isWanted, levels)));
+    public IEnumerable<PaimonDataFile> Select(PaimonPlaces places, PaimonLevels levels = default)
+        => Enumerable.Range(0, _blocks.Count).SelectMany(b => _blocks[b].Files(RowsOf(b, places, levels)));
 
     /// <summary>The files with one of the paths, of the places that are wanted.</summary>
-    public IEnumerable<PaimonDataFile> SelectPaths(IReadOnlySet<string> paths, Func<PaimonFileRun, bool>? isWanted = null, PaimonLevels levels = default)
+    public IEnumerable<PaimonDataFile> SelectPaths(IReadOnlySet<string> paths, PaimonPlaces places = default, PaimonLevels levels = default)
     {
         var names = paths.Select(FileIdentity.NameHash).ToHashSet();
-        return Enumerable.Range(0, _blocks.Count).SelectMany(b => _blocks[b].Files(RowsOf(b, isWanted, levels).Where(r => names.Contains(_blocks[b].NameHash(r)))))
+        return Enumerable.Range(0, _blocks.Count).SelectMany(b => _blocks[b].Files(RowsOf(b, places, levels).Where(r => names.Contains(_blocks[b].NameHash(r)))))
             .Where(f => paths.Contains(f.Path));
     }
 
     /// <summary>How many files there are in the places that are wanted.</summary>
-    public int CountOf(Func<PaimonFileRun, bool>? isWanted, PaimonLevels levels) => Enumerable.Range(0, _blocks.Count).Sum(b => RowsOf(b, isWanted, levels).Count());
+    public int CountOf(PaimonPlaces places, PaimonLevels levels) => Enumerable.Range(0, _blocks.Count).Sum(b => RowsOf(b, places, levels).Count());
 
     /// <summary>Whether some file that is wanted has a flag.</summary>
     internal bool Any(EntryFlags flag, PaimonLevels levels)
-        => Flags.HasFlag(flag) && Enumerable.Range(0, _blocks.Count).Any(b => RowsOf(b, null, levels).Any(r => _blocks[b].Flags(r).HasFlag(flag)));
+        => Flags.HasFlag(flag) && Enumerable.Range(0, _blocks.Count).Any(b => RowsOf(b, default, levels).Any(r => _blocks[b].Flags(r).HasFlag(flag)));
 
     /// <summary>The files that have a flag.</summary>
     internal IEnumerable<PaimonDataFile> With(EntryFlags flag)
-        => Flags.HasFlag(flag) ? Enumerable.Range(0, _blocks.Count).SelectMany(b => _blocks[b].Files(RowsOf(b, null, default).Where(r => _blocks[b].Flags(r).HasFlag(flag)))) : [];
+        => Flags.HasFlag(flag) ? Enumerable.Range(0, _blocks.Count).SelectMany(b => _blocks[b].Files(RowsOf(b, default, default).Where(r => _blocks[b].Flags(r).HasFlag(flag)))) : [];
 
     /// <summary>What another list has more and less, each list looked at on the levels that are wanted of it.</summary>
     internal (IReadOnlyList<PaimonDataFile> Added, IReadOnlyList<PaimonDataFile> Removed) Compare(PaimonFileList to, PaimonLevels fromLevels, PaimonLevels toLevels)
@@ -153,7 +153,7 @@ public sealed class PaimonFileList : IReadOnlyCollection<PaimonDataFile>
         var result = new List<(ManifestBlock, int[])>();
         for (int b = 0; b < _blocks.Count; b++)
         {
-            IEnumerable<int> rows = RowsOf(b, null, levels);
+            IEnumerable<int> rows = RowsOf(b, default, levels);
             if (places.TryGetValue(_blocks[b], out int same))
             {
                 ulong[] live = other._live[same];
@@ -162,7 +162,7 @@ public sealed class PaimonFileList : IReadOnlyCollection<PaimonDataFile>
                     continue;
                 }
 
-                rows = levels == otherLevels ? rows.Where(r => !IsLive(live, r)) : rows.Except(other.RowsOf(same, null, otherLevels));
+                rows = levels == otherLevels ? rows.Where(r => !IsLive(live, r)) : rows.Except(other.RowsOf(same, default, otherLevels));
             }
 
             result.Add((_blocks[b], [.. rows]));
@@ -230,15 +230,10 @@ public sealed class PaimonFileList : IReadOnlyCollection<PaimonDataFile>
         }
     }
 
-    private IEnumerable<int> RowsOf(int block, Func<PaimonFileRun, bool>? isWanted, PaimonLevels levels)
+    private IEnumerable<int> RowsOf(int block, PaimonPlaces places, PaimonLevels levels)
     {
-        foreach ((PaimonFileRun run, Range rows) in _blocks[block].Runs())
+        foreach ((PaimonFileRun run, Range rows) in _blocks[block].Runs(places))
         {
-            if (isWanted?.Invoke(run) == false)
-            {
-                continue;
-            }
-
             for (int row = rows.Start.Value; row < rows.End.Value; row++)
             {
                 if (IsLive(_live[block], row) && levels.Include(run.Bucket, _blocks[block].Level(row)))

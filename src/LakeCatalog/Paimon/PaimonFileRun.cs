@@ -21,6 +21,11 @@ public sealed class PaimonPartition(byte[] bytes, IReadOnlyList<object?> values)
 /// <param name="TotalBuckets">Number of buckets when the files were written; not positive where buckets are not fixed.</param>
 public readonly record struct PaimonFileRun(PaimonPartition Partition, int Bucket, int TotalBuckets);
 
+/// <summary>Which partitions and buckets of a table are looked at; all by default.</summary>
+/// <param name="InPartition">Whether a partition is; null for all.</param>
+/// <param name="InBucket">Whether a bucket of such a partition is; null for all.</param>
+public readonly record struct PaimonPlaces(Func<PaimonPartition, bool>? InPartition = null, Func<PaimonFileRun, bool>? InBucket = null);
+
 /// <summary>Which files of a table are looked at, by bucket and level; all by default.</summary>
 /// <param name="HasKey">The table has a primary key: rows that wait in no real bucket are not seen.</param>
 /// <param name="PassOverLevelZero">Nor are those of level 0 of such a table.</param>

@@ -98,7 +98,7 @@ public sealed class PaimonSnapshot : Snapshot
     public bool IsVisible(PaimonDataFile file) => VisibleLevels.Include(file.Bucket, file.Level);
 
     /// <summary>Number of files that a batch read looks at.</summary>
-    public int VisibleCount => _visibleCount ??= PrimaryKey.Count == 0 ? Files.Count : Files.CountOf(null, VisibleLevels);
+    public int VisibleCount => _visibleCount ??= PrimaryKey.Count == 0 ? Files.Count : Files.CountOf(default, VisibleLevels);
 
     /// <summary>Whether rows of several files may have to be merged by key.</summary>
     public bool MergesByKey => _mergesByKey ??= PrimaryKey.Count > 0 && (!SkipsLevelZero || Files.Any(EntryFlags.MayHoldDeletes, VisibleLevels));

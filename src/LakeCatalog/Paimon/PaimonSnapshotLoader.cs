@@ -132,7 +132,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
             throw LakeException.FeatureUnsupported($"The branch of {PaimonFeatures.FallbackBranch}={name} has other columns than the table", table.Root.Location);
         }
 
-        HashSet<string> own = [.. files.Select(null, PaimonSnapshot.LevelsOf(schema)).Select(f => Convert.ToBase64String(f.PartitionBytes)).Distinct()];
+        HashSet<string> own = [.. files.Select(default, PaimonSnapshot.LevelsOf(schema)).Select(f => Convert.ToBase64String(f.PartitionBytes)).Distinct()];
         return all.OfPartitions(f => !own.Contains(Convert.ToBase64String(f.PartitionBytes)));
     }
 

@@ -26,7 +26,7 @@ internal static class NewestVersions
         List<PaimonDataFile> added = [.. to.Files.SelectPaths(paths)];
         var newest = new Dictionary<string, long>(StringComparer.Ordinal);
         var touched = added.Select(BucketOf).ToHashSet(StringComparer.Ordinal);
-        foreach (PaimonDataFile file in from.Files.Select(r => touched.Contains(BucketOf(r.Partition.Identity, r.Bucket))))
+        foreach (PaimonDataFile file in from.Files.Select(new PaimonPlaces(InBucket: r => touched.Contains(BucketOf(r.Partition.Identity, r.Bucket)))))
         {
             string bucket = BucketOf(file);
             newest[bucket] = Math.Max(newest.GetValueOrDefault(bucket, long.MinValue), file.MaxSequenceNumber);

@@ -83,7 +83,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
         var pruning = new PaimonPruning(paimon, filter);
         ViewFiles files = new ViewFiles(paimon, request);
         PaimonOrigins? origins = request.WithOrigin ? new PaimonOrigins(paimon) : null;
-        List<PaimonDataFile> candidates = [.. files.Select(r => pruning.MatchesPartition(r.Partition) && pruning.MatchesBucket(r))];
+        List<PaimonDataFile> candidates = [.. files.Select(pruning.Places)];
         var leases = new List<IAsyncDisposable>();
         try
         {
@@ -93,7 +93,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
             string sql = ReadDefaults.Guard(await builder.BuildAsync(pieces, leases, cancellationToken), paimon, columns);
             sql = PaimonViews.TellsKinds(request.View) && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
             sql = request.View == PaimonViews.Binlog ? PaimonViews.Arrays(sql, columns) : sql;
-            int inPartition = files.Count(r => pruning.MatchesPartition(r.Partition));
+            int inPartition = files.Count(pruning.Places with { InBucket = null });
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,

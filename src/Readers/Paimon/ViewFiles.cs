@@ -10,16 +10,16 @@ internal sealed class ViewFiles(PaimonSnapshot snapshot, ScanRequest request)
     private readonly bool _areFiles = PaimonOrigins.KindOf(snapshot) == UnitKind.Files;
 
     /// <summary>The files in the places that are wanted.</summary>
-    public IEnumerable<PaimonDataFile> Select(Func<PaimonFileRun, bool> isWanted) => request.Units switch
+    public IEnumerable<PaimonDataFile> Select(PaimonPlaces places) => request.Units switch
     {
-        null => snapshot.Files.Select(isWanted, _levels),
-        { } units when !_areFiles => snapshot.Files.Select(r => units.Has(PaimonOrigins.UnitOf(snapshot, r)) && isWanted(r), _levels),
-        { Except: false } units => snapshot.Files.SelectPaths(units.Names, isWanted, _levels),
-        { } units => snapshot.Files.Select(isWanted, _levels).Where(f => units.Has(f.Path)),
+        null => snapshot.Files.Select(places, _levels),
+        { } units when !_areFiles => snapshot.Files.Select(places with { InBucket = r => units.Has(PaimonOrigins.UnitOf(snapshot, r)) && places.InBucket?.Invoke(r) != false }, _levels),
+        { Except: false } units => snapshot.Files.SelectPaths(units.Names, places, _levels),
+        { } units => snapshot.Files.Select(places, _levels).Where(f => units.Has(f.Path)),
     };
 
     /// <summary>Their number.</summary>
-    public int Count(Func<PaimonFileRun, bool>? isWanted = null) => request.Units is not null ? Select(isWanted ?? (_ => true)).Count()
-        : isWanted is null && _levels == snapshot.VisibleLevels ? snapshot.VisibleCount
-        : snapshot.Files.CountOf(isWanted, _levels);
+    public int Count(PaimonPlaces places = default) => request.Units is not null ? Select(places).Count()
+        : places == default && _levels == snapshot.VisibleLevels ? snapshot.VisibleCount
+        : snapshot.Files.CountOf(places, _levels);
 }

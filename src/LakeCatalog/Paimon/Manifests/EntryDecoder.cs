@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using LakeHolo.LakeCatalog.Avro;
 
 namespace LakeHolo.LakeCatalog.Paimon.Manifests;
@@ -96,6 +97,7 @@ internal sealed class EntryDecoder
         _ => "",
     };
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Read(Step[] steps, ref AvroCursor cursor, ref DecodedEntry entry)
     {
         foreach (Step step in steps)

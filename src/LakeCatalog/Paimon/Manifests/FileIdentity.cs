@@ -8,7 +8,8 @@ namespace LakeHolo.LakeCatalog.Paimon.Manifests;
 /// <remarks>Source: FileEntry.Identifier. The level belongs to it: an upgraded file is deleted at one level and added at another, under one name. Not for several threads.</remarks>
 internal sealed class FileIdentity
 {
-    private readonly XxHash128 _hash = new();
+    private byte[] _bytes = new byte[256];
+    private int _length;
 
     /// <summary>The identity of a file that is decoded.</summary>
     public static UInt128 Of(PaimonDataFile file)
@@ -33,31 +34,37 @@ internal sealed class FileIdentity
     /// <summary>Adds a text or bytes: a companion file's name.</summary>
     public void Add(ReadOnlySpan<byte> value)
     {
-        AddNumber(value.Length);
-        _hash.Append(value);
+        Add(value.Length);
+        value.CopyTo(Reserve(value.Length));
     }
 
     /// <summary>The identity, of what was added and the rest; then the next one begins.</summary>
     public UInt128 Close(
         ReadOnlySpan<byte> partition, int bucket, int level, ReadOnlySpan<byte> name, int extraFiles, ReadOnlySpan<byte> externalPath, bool isExternal, ReadOnlySpan<byte> embeddedIndex, bool isIndexed)
     {
-        AddNumber(extraFiles);
+        Add(extraFiles);
         Add(partition);
-        AddNumber(bucket);
-        AddNumber(level);
+        Add(bucket);
+        Add(level);
         Add(name);
-        AddNumber((isExternal ? 1 : 0) + (isIndexed ? 2 : 0));
+        Add((isExternal ? 1 : 0) + (isIndexed ? 2 : 0));
         Add(externalPath);
         Add(embeddedIndex);
-        UInt128 identity = _hash.GetCurrentHashAsUInt128();
-        _hash.Reset();
+        UInt128 identity = XxHash128.HashToUInt128(_bytes.AsSpan(0, _length));
+        _length = 0;
         return identity;
     }
 
-    private void AddNumber(int value)
+    private void Add(int value) => BinaryPrimitives.WriteInt32LittleEndian(Reserve(4), value);
+
+    private Span<byte> Reserve(int more)
     {
-        Span<byte> bytes = stackalloc byte[4];
-        BinaryPrimitives.WriteInt32LittleEndian(bytes, value);
-        _hash.Append(bytes);
+        if (_length + more > _bytes.Length)
+        {
+            Array.Resize(ref _bytes, Math.Max(_length + more, checked(2 * _bytes.Length)));
+        }
+
+        _length += more;
+        return _bytes.AsSpan(_length - more, more);
     }
 }

@@ -102,14 +102,23 @@ internal sealed class ManifestBlock
     /// <summary>What else is known of it.</summary>
     public EntryFlags Flags(int row) => _flags[row];
 
-    /// <summary>The runs of entries, by partition and bucket, and the rows of each.</summary>
-    public IEnumerable<(PaimonFileRun Run, Range Rows)> Runs()
+    /// <summary>The runs of entries that lie in wanted partitions and buckets, and the rows of each.</summary>
+    public IEnumerable<(PaimonFileRun Run, Range Rows)> Runs(PaimonPlaces places)
     {
-        int start = 0;
-        foreach ((PaimonFileRun run, int end) in _runs)
+        for (int i = 0; i < _runs.Length; i++)
         {
-            yield return (run, start..end);
-            start = end;
+            PaimonFileRun run = _runs[i].Run;
+            if (places.InPartition?.Invoke(run.Partition) == false)
+            {
+                // Runs of one partition lie together.
+                for (; i + 1 < _runs.Length && _runs[i + 1].Run.Partition == run.Partition; i++)
+                {
+                }
+            }
+            else if (places.InBucket?.Invoke(run) != false)
+            {
+                yield return (run, (i == 0 ? 0 : _runs[i - 1].End).._runs[i].End);
+            }
         }
     }
 
@@ -271,23 +280,43 @@ internal sealed class ManifestBlock
 
         public Chunk[] Chunks(int chunkBytes)
         {
-            using var compressor = new ZstdSharp.Compressor(1);
-            var chunks = new List<Chunk>();
-            var raw = new MemoryStream();
-            for (int row = 0; row < Count; row++)
+            var ends = new List<int>();
+            for (int row = 0, bytes = 0; row < Count; row++)
             {
-                ref readonly Entry entry = ref At(row);
-                raw.Write(_blocks[entry.Block].Span[entry.Start..entry.End]);
-                if (raw.Length >= chunkBytes || row == Count - 1)
+                bytes += At(row).End - At(row).Start;
+                if (bytes >= chunkBytes || row == Count - 1)
                 {
-                    ReadOnlySpan<byte> bytes = raw.GetBuffer().AsSpan(0, (int)raw.Length);
-                    ReadOnlySpan<byte> compressed = chunkBytes < int.MaxValue ? compressor.Wrap(bytes) : bytes;
-                    chunks.Add(new Chunk((compressed.Length < bytes.Length ? compressed : bytes).ToArray(), bytes.Length, row + 1));
-                    raw.SetLength(0);
+                    ends.Add(row + 1);
+                    bytes = 0;
                 }
             }
 
-            return [.. chunks];
+            var chunks = new Chunk[ends.Count];
+            Parallel.For(
+                0,
+                chunks.Length,
+                () => new ZstdSharp.Compressor(1),
+                (i, _, compressor) =>
+                {
+                    chunks[i] = ChunkOf(i == 0 ? 0 : ends[i - 1], ends[i], chunkBytes < int.MaxValue ? compressor : null);
+                    return compressor;
+                },
+                compressor => compressor.Dispose());
+            return chunks;
+        }
+
+        private Chunk ChunkOf(int start, int end, ZstdSharp.Compressor? compressor)
+        {
+            var raw = new MemoryStream();
+            for (int row = start; row < end; row++)
+            {
+                ref readonly Entry entry = ref At(row);
+                raw.Write(_blocks[entry.Block].Span[entry.Start..entry.End]);
+            }
+
+            ReadOnlySpan<byte> bytes = raw.GetBuffer().AsSpan(0, (int)raw.Length);
+            ReadOnlySpan<byte> compressed = compressor is null ? bytes : compressor.Wrap(bytes);
+            return new Chunk((compressed.Length < bytes.Length ? compressed : bytes).ToArray(), bytes.Length, end);
         }
 
         // Entries of a run keep the order in which they were written.

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using LakeHolo.LakeCatalog;
 using LakeHolo.LakeCatalog.Paimon;
 using LakeHolo.Readers.Paimon.Pruning.FileIndexes;
@@ -20,7 +21,7 @@ internal sealed class PaimonPruning
     private readonly IReadOnlyList<string> _bucketKeys;
     private readonly IReadOnlyList<object[]>? _wantedKeys;
     private readonly Dictionary<int, HashSet<int>?> _wantedBuckets = [];
-    private readonly Dictionary<PaimonPartition, bool> _partitions = [];
+    private readonly Dictionary<PaimonPartition, bool?> _partitions = [];
 
     public PaimonPruning(PaimonSnapshot snapshot, ScanFilter? filter)
     {
@@ -32,15 +33,14 @@ internal sealed class PaimonPruning
         _wantedKeys = filter is not null && function == "default" && _bucketKeys.Count > 0 ? WantedKeys(filter) : null;
     }
 
-    public bool MatchesPartition(PaimonPartition partition)
-    {
-        if (_filter is not null && !_partitions.TryGetValue(partition, out bool matches))
-        {
-            _partitions[partition] = matches = MayMatch(partition);
-            return matches;
-        }
+    /// <summary>The partitions and buckets that may hold a row of the filter.</summary>
+    public PaimonPlaces Places => _filter is null ? default : new PaimonPlaces(MatchesPartition, _wantedKeys is null ? null : MatchesBucket);
 
-        return _filter is null || _partitions[partition];
+    // Several manifests name the same partitions.
+    private bool MatchesPartition(PaimonPartition partition)
+    {
+        ref bool? known = ref CollectionsMarshal.GetValueRefOrAddDefault(_partitions, partition, out _);
+        return known ??= MayMatch(partition);
     }
 
     private bool MayMatch(PaimonPartition partition) => FilterPruning.MayMatch(_filter, column =>
@@ -57,7 +57,7 @@ internal sealed class PaimonPruning
         return null;
     });
 
-    public bool MatchesBucket(PaimonFileRun file)
+    private bool MatchesBucket(PaimonFileRun file)
     {
         if (_wantedKeys is null || file.TotalBuckets <= 0)
         {
