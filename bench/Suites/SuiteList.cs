@@ -39,5 +39,6 @@ internal static class SuiteList
         ]),
         new DeltaScaleSuite(),
         new PaimonScaleSuite(),
+        new HudiScaleSuite(),
     ];
 }
