@@ -59,18 +59,32 @@ public sealed class HudiSnapshot : Snapshot
     public override bool HasColumnIdentities => SchemaHistory is not null;
 
     /// <inheritdoc/>
-    public override long FileCount => Slices.Sum(s => (long)s.Files.Count());
+    public override long FileCount => Slices is SliceList list ? list.FileCount : Slices.Sum(s => (long)s.Files.Count());
 
     /// <inheritdoc/>
-    public override long SizeBytes => Slices.Sum(s => s.Files.Sum(f => f.SizeBytes));
+    public override long SizeBytes => Slices is SliceList list ? list.SizeBytes : Slices.Sum(s => s.Files.Sum(f => f.SizeBytes));
 
     /// <inheritdoc/>
     public override long? RowCount => null;
 
     /// <inheritdoc/>
-    public override IEnumerable<DataFileInfo> EnumerateFiles()
+    public override IEnumerable<DataFileInfo> EnumerateFiles() => FilesOf(Slices);
+
+    /// <summary>The slices of partitions whose blocks another snapshot does not share.</summary>
+    internal IEnumerable<FileSlice> SlicesNotSharedWith(HudiSnapshot other)
     {
-        foreach (FileSlice slice in Slices)
+        if (Slices is not SliceList list || other.Slices is not SliceList others)
+        {
+            return Slices;
+        }
+
+        var shared = new HashSet<SliceBlock>(others.Blocks, ReferenceEqualityComparer.Instance);
+        return list.Blocks.Where(b => !shared.Contains(b)).SelectMany(b => b.Read());
+    }
+
+    internal IEnumerable<DataFileInfo> FilesOf(IEnumerable<FileSlice> slices)
+    {
+        foreach (FileSlice slice in slices)
         {
             IReadOnlyDictionary<string, string?> partition = PartitionPath.Parse(slice.Partition, PartitionColumns, Properties) ?? new Dictionary<string, string?>();
             foreach (HudiFile file in slice.Files)
@@ -97,6 +111,9 @@ internal sealed class HudiMetadataCache
     public IReadOnlyDictionary<(string Key, long Size), CommitMetadata> Commits { get; init; } = new Dictionary<(string, long), CommitMetadata>();
 
     public FileSchema? FileSchema { get; init; }
+
+    /// <summary>Whether the table's folders were listed, and partitions told by their markers.</summary>
+    public bool HasMarkers { get; init; }
 
     public IReadOnlyDictionary<(string Key, long Size), CleanMetadata> Cleans { get; init; } = new Dictionary<(string, long), CleanMetadata>();
 

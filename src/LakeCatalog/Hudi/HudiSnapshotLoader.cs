@@ -31,8 +31,42 @@ internal sealed class HudiSnapshotLoader(LakeTable table, TimeProvider? time = n
             return known;
         }
 
+        if (isLatest && known is not null && await TryFollowAsync(properties, timeline, until, excluded, known, cancellationToken) is { } followed)
+        {
+            return followed;
+        }
+
         return (await ReadAsync(properties, timeline, until, until, known, cancellationToken)).SnapshotAt(until, excluded);
     }
+
+    // Only the partitions that new commits wrote to are looked at, where nothing else can have changed; null otherwise.
+    private async ValueTask<HudiSnapshot?> TryFollowAsync(
+        HudiProperties properties, HudiTimeline timeline, string until, HashSet<string> excluded, HudiSnapshot known, CancellationToken cancellationToken)
+    {
+        HudiMetadataCache cache = known.Cache;
+        if (known.Slices is not SliceList slices || cache.FileSchema is null || known.Table != table || known.Properties.Values.Count != properties.Values.Count
+            || !known.Properties.Values.All(p => properties.Values.GetValueOrDefault(p.Key) == p.Value))
+        {
+            return null;
+        }
+
+        var metadata = new CommitReader(_root, cache);
+        Dictionary<string, CommitMetadata> commits = await ReadCommitsAsync(metadata, timeline, until, cancellationToken);
+        if (!HasSchema(commits, properties) || TimelineChange.PartitionsOf(known, timeline, until, excluded, commits) is not { } partitions
+            || await new TableFiles(table, properties).TryListAsync(partitions, slices, cache.HasMarkers, timeline, cache.MetadataTable, cancellationToken) is not var (groups, index))
+        {
+            return null;
+        }
+
+        IReadOnlyList<(string, string, string)> plans = await metadata.ReadPlansAsync(timeline, cancellationToken);
+        HudiTableState state = await StateAsync(properties, timeline, commits, plans, groups, index, until, cache.FileSchema, metadata, cache.MetadataTable, cache.HasMarkers, partitions, known, cancellationToken);
+        return state.SnapshotAt(until, excluded);
+    }
+
+    private static bool HasSchema(Dictionary<string, CommitMetadata> commits, HudiProperties properties) => commits.Values.Any(c => !string.IsNullOrEmpty(c.Schema)) || properties.CreateSchema is not null;
+
+    private static ValueTask<Dictionary<string, CommitMetadata>> ReadCommitsAsync(CommitReader metadata, HudiTimeline timeline, string until, CancellationToken cancellationToken)
+        => metadata.ReadCommitsAsync(timeline.Commits.Where(i => string.CompareOrdinal(i.Time, until) <= 0), cancellationToken);
 
     // The newest instant is a matter of the properties and of the timeline's names and sizes: of a local table, as long as the files are what they were, so is it.
     private IReadOnlyList<LocalTree>? Look(HudiProperties properties)
@@ -87,18 +121,22 @@ internal sealed class HudiSnapshotLoader(LakeTable table, TimeProvider? time = n
     {
         HudiMetadataCache cache = known?.Cache ?? HudiMetadataCache.Empty;
         var metadata = new CommitReader(_root, cache);
-        Dictionary<string, CommitMetadata> commits = await metadata.ReadCommitsAsync(
-            timeline.Commits.Where(i => string.CompareOrdinal(i.Time, until) <= 0), cancellationToken);
+        Dictionary<string, CommitMetadata> commits = await ReadCommitsAsync(metadata, timeline, until, cancellationToken);
         IReadOnlyList<(string, string, string)> plans = await metadata.ReadPlansAsync(timeline, cancellationToken);
+        var files = new TableFiles(table, properties);
         MetadataTableCache logs = known is null ? new MetadataTableCache() : cache.MetadataTable;
-        (Dictionary<(string, string), List<HudiFile>> groups, MetadataTable? index) = await new TableFiles(table, properties).ListAsync(timeline, logs, cancellationToken);
-        IReadOnlyDictionary<string, string> archived = properties.TimelineLayout == 2
-            ? await TimelineHistory.ReadCompletionsAsync(_root, properties.HistoryFolder, ArchivedDeltaCommits(timeline, groups), cancellationToken)
-            : new Dictionary<string, string>();
-        bool hasSchema = commits.Values.Any(c => !string.IsNullOrEmpty(c.Schema)) || properties.CreateSchema is not null;
+        (Dictionary<(string, string), List<HudiFile>> groups, MetadataTable? index) = await files.ListAsync(timeline, logs, cancellationToken);
+        bool hasSchema = HasSchema(commits, properties);
         // Where files tell the schema, the newest one does.
         FileSchema? sample = (hasSchema ? cache.FileSchema : null) ?? await FileSchema.ReadAsync(_root, groups, timeline, !hasSchema, cancellationToken);
-        return new HudiTableState
+        return await StateAsync(properties, timeline, commits, plans, groups, index, since, sample, metadata, logs, files.HasMarkers, null, known, cancellationToken);
+    }
+
+    private async ValueTask<HudiTableState> StateAsync(
+        HudiProperties properties, HudiTimeline timeline, Dictionary<string, CommitMetadata> commits, IReadOnlyList<(string, string, string)> plans, Dictionary<(string, string), List<HudiFile>> groups,
+        MetadataTable? index, string since, FileSchema? sample, CommitReader metadata, MetadataTableCache logs, bool hasMarkers, IReadOnlySet<string>? partitions, HudiSnapshot? older,
+        CancellationToken cancellationToken)
+        => new()
         {
             Table = table,
             Properties = properties,
@@ -106,14 +144,17 @@ internal sealed class HudiSnapshotLoader(LakeTable table, TimeProvider? time = n
             Commits = commits,
             Plans = plans,
             Groups = groups,
-            ArchivedCompletions = archived,
+            ArchivedCompletions = properties.TimelineLayout == 2
+                ? await TimelineHistory.ReadCompletionsAsync(_root, properties.HistoryFolder, ArchivedDeltaCommits(timeline, groups), cancellationToken)
+                : new Dictionary<string, string>(),
             CleanedFiles = await CleanedFiles.ReadAsync(_root, properties, timeline, since, metadata, cancellationToken),
             SchemaHistory = await ReadSchemaHistoryAsync(timeline, cancellationToken),
             FileSchema = sample,
             MetadataTable = index,
-            Cache = metadata.ToCache(logs, sample),
+            Cache = metadata.ToCache(logs, sample, hasMarkers),
+            Partitions = partitions,
+            Older = older,
         };
-    }
 
     // The completion time of an archived delta commit matters only where the group has a base file requested after it.
     private static HashSet<string> ArchivedDeltaCommits(HudiTimeline timeline, Dictionary<(string, string), List<HudiFile>> groups)

@@ -55,8 +55,10 @@ public sealed class HudiTableFormat(TimeProvider? time = null) : ITableFormat
         }
 
         // A log file of version 6 may grow under its name; its size tells.
-        var before = older.EnumerateFiles().ToDictionary(f => (f.Path, f.SizeBytes));
-        var after = newer.EnumerateFiles().ToDictionary(f => (f.Path, f.SizeBytes));
+        FileSlice[] slicesBefore = [.. older.SlicesNotSharedWith(newer)];
+        FileSlice[] slicesAfter = [.. newer.SlicesNotSharedWith(older)];
+        var before = older.FilesOf(slicesBefore).ToDictionary(f => (f.Path, f.SizeBytes));
+        var after = newer.FilesOf(slicesAfter).ToDictionary(f => (f.Path, f.SizeBytes));
         DataFileInfo[] added = [.. after.Where(f => !before.ContainsKey(f.Key)).Select(f => f.Value)];
         DataFileInfo[] removed = [.. before.Where(f => !after.ContainsKey(f.Key)).Select(f => f.Value)];
 
@@ -64,7 +66,7 @@ public sealed class HudiTableFormat(TimeProvider? time = null) : ITableFormat
         CommitMetadata[] commits = [.. newer.Commits.Where(c => newer.Holds(c.Key) && !older.Holds(c.Key)).Select(c => c.Value)];
         var written = commits.SelectMany(c => c.Writes).Select(w => (w.Partition, w.FileId)).ToHashSet();
         var seen = added.Select(f => f.Path).ToHashSet(StringComparer.Ordinal);
-        DataFileInfo[] changed = [.. newer.EnumerateFiles().Where(f => f.Kind == "log" && !seen.Contains(f.Path) && written.Contains((f.Path[..Math.Max(0, f.Path.LastIndexOf('/'))], f.Group!)))];
+        DataFileInfo[] changed = newer.Slices is SliceList { HasLogs: false } ? [] : [.. newer.EnumerateFiles().Where(f => f.Kind == "log" && !seen.Contains(f.Path) && written.Contains((f.Path[..Math.Max(0, f.Path.LastIndexOf('/'))], f.Group!)))];
         var touched = added.Concat(removed).Concat(changed).Select(f => f.Group).ToHashSet(StringComparer.Ordinal);
         // A rewritten row's column _hoodie_file_name changes even where its data do not.
         return ValueTask.FromResult(new SnapshotDiff
@@ -75,7 +77,7 @@ public sealed class HudiTableFormat(TimeProvider? time = null) : ITableFormat
             Removed = removed,
             PositionsRemoved = changed,
             RowsUnchanged = added.Length + removed.Length + changed.Length == 0 || (!newer.Properties.PopulatesMetaFields && SeesEverythingSince(older, newer) && commits.Length > 0 && commits.All(c => c.KeepsRows)),
-            MergedByKey = older.Slices.Concat(newer.Slices).Any(s => s.Logs.Count > 0 && touched.Contains(s.FileId)),
+            MergedByKey = slicesBefore.Concat(slicesAfter).Concat(changed.Length == 0 ? [] : newer.Slices).Any(s => s.Logs.Count > 0 && touched.Contains(s.FileId)),
             SchemaChanged = !SameSchema(from.Schema, to.Schema),
         });
     }

@@ -35,6 +35,12 @@ internal sealed class HudiTableState
 
     public required HudiMetadataCache Cache { get; init; }
 
+    /// <summary>The only partitions whose files are in <see cref="Groups"/>; null where those of all are.</summary>
+    public IReadOnlySet<string>? Partitions { get; init; }
+
+    /// <summary>A snapshot with the slices of all other partitions; null without, or where none can be shared.</summary>
+    public HudiSnapshot? Older { get; init; }
+
     private bool IsLayout2 => Properties.TimelineLayout == 2;
 
     /// <summary>The snapshot up to an instant, without some instants before it.</summary>
@@ -44,11 +50,13 @@ internal sealed class HudiTableState
     public HudiSnapshot SnapshotAt(string until, IReadOnlySet<string> excluded, IReadOnlySet<(string Partition, string FileId)>? groups = null)
     {
         var commits = Commits.Where(c => string.CompareOrdinal(c.Key, until) <= 0 && !excluded.Contains(c.Key)).ToDictionary(StringComparer.Ordinal);
-        var view = new TimelineView(Timeline, until, excluded, commits, Plans, ArchivedCompletions);
+        IReadOnlyDictionary<string, CommitMetadata> ofFiles = Partitions is null ? commits : commits.ToDictionary(c => c.Key, c => c.Value with { Writes = WriteStatList.Of(c.Value.Writes.In(Partitions)) }, StringComparer.Ordinal);
+        var view = new TimelineView(Timeline, until, excluded, ofFiles, Plans, ArchivedCompletions);
         (List<FileSlice> slices, List<FileSlice> bases) = Choose(view, groups);
-        RecordedFiles.Check(commits, view, Groups, slices, IsLayout2, Table.Root.Location, groups);
+        RecordedFiles.Check(ofFiles, view, Groups, slices, IsLayout2, Table.Root.Location, groups);
         CleanedFiles.Check(view, until, Groups, slices, IsLayout2, Table.Root.Location, groups);
         IReadOnlyList<HudiColumn> columns = ReadSchema(commits);
+        SliceList live = ListOf(slices, Older?.Slices);
         return new HudiSnapshot
         {
             Table = Table,
@@ -65,8 +73,8 @@ internal sealed class HudiTableState
             ExcludedInstants = excluded,
             Columns = columns,
             SchemaHistory = HistoryAt(until, commits),
-            Slices = slices,
-            ReadOptimizedSlices = bases,
+            Slices = live,
+            ReadOptimizedSlices = ListOf(bases, Older?.ReadOptimizedSlices).Sharing(live),
             Commits = commits,
             MetadataTable = MetadataTable,
             Cache = Cache,
@@ -101,6 +109,12 @@ internal sealed class HudiTableState
         }
 
         return (slices, bases);
+    }
+
+    private SliceList ListOf(List<FileSlice> slices, IReadOnlyList<FileSlice>? older)
+    {
+        var list = SliceList.Of(slices);
+        return older is not SliceList known ? list : Partitions is null ? list.Sharing(known) : known.With(Partitions, list);
     }
 
     // A skeleton holds only the meta columns; the rows' own ones are in a file outside of the table.

@@ -107,7 +107,7 @@ public sealed class TimelineTests
     {
         var commits = new Dictionary<string, CommitMetadata>
         {
-            ["1"] = new() { Writes = [new WriteStat("", "f", "a", 1, 1, [])] },
+            ["1"] = new() { Writes = WriteStatList.Of([new WriteStat("", "f", "a", 1, 1, [])]) },
             ["2"] = new() { Replaced = [("", "g")] },
         };
         HudiTimeline timeline = Timeline(2, "1_1.commit", "2_2.replacecommit", "3.replacecommit.requested");

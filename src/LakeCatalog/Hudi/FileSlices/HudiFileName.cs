@@ -14,6 +14,10 @@ internal readonly record struct HudiFileName(string FileId, string Instant, int 
 
     public bool IsCdc => IsLog && Extension.Length > 0;
 
+    /// <summary>The file of this name in a partition.</summary>
+    public HudiFile FileOf(string partition, string name, long sizeBytes)
+        => new(partition.Length == 0 ? name : partition + "/" + name, sizeBytes, Instant, LogVersion, WriteToken, IsLog ? "" : Extension);
+
     /// <summary>Reads a name; null for markers, checksums and other files that are no data.</summary>
     public static HudiFileName? TryParse(string name) => name.StartsWith('.') ? Log(name) : Base(name);
 

@@ -8,29 +8,74 @@ namespace LakeHolo.LakeCatalog.Hudi.FileSlices;
 /// <summary>Finds a table's data files: by its metadata table where it has one that can be trusted, else by listing its folders.</summary>
 internal sealed class TableFiles(LakeTable table, HudiProperties properties)
 {
+    private const string Marker = ".hoodie_partition_metadata";
     private readonly TableRoot _root = table.Root;
+
+    /// <summary>Whether the folders were listed, and partitions told by their markers.</summary>
+    public bool HasMarkers { get; private set; }
 
     /// <summary>Files by file group, and the metadata table if it was used.</summary>
     public async ValueTask<(Dictionary<(string, string), List<HudiFile>> Groups, MetadataTable? Metadata)> ListAsync(
         HudiTimeline timeline, MetadataTableCache known, CancellationToken cancellationToken)
     {
-        return await TryReadAsync(timeline, known, cancellationToken) is var (metadata, files)
+        return await TryReadAsync(timeline, null, known, cancellationToken) is var (metadata, files)
             ? (Group(files), metadata)
-            : (await ListGroupsAsync(cancellationToken), null);
+            : (Group(await ListFoldersAsync(cancellationToken)), null);
     }
 
-    /// <summary>Files by file group, found by listing.</summary>
-    public async ValueTask<Dictionary<(string, string), List<HudiFile>>> ListGroupsAsync(CancellationToken cancellationToken)
-        => Group(await ListFoldersAsync(cancellationToken));
+    /// <summary>The files of some partitions; null where only all folders together tell them.</summary>
+    /// <param name="partitions">The partitions.</param>
+    /// <param name="slices">What is known of the table.</param>
+    /// <param name="hadMarkers">Whether its partitions were told by their markers.</param>
+    /// <param name="timeline">The timeline.</param>
+    /// <param name="known">Decoded log files of the metadata table.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    public async ValueTask<(Dictionary<(string, string), List<HudiFile>> Groups, MetadataTable? Metadata)?> TryListAsync(
+        IReadOnlySet<string> partitions, SliceList slices, bool hadMarkers, HudiTimeline timeline, MetadataTableCache known, CancellationToken cancellationToken)
+    {
+        if (await TryReadAsync(timeline, partitions, known, cancellationToken) is var (metadata, recorded))
+        {
+            return (Group(recorded), metadata);
+        }
+
+        // A marker above others makes them no partitions.
+        HasMarkers = hadMarkers;
+        var others = slices.Blocks.Select(b => b.Partition).ToHashSet(StringComparer.Ordinal);
+        if (!hadMarkers || partitions.Any(p => !others.Contains(p) && (p.Length == 0 || p.Contains('/', StringComparison.Ordinal) || others.Any(o => o.Length == 0 || o.StartsWith(p + "/", StringComparison.Ordinal)))))
+        {
+            return null;
+        }
+
+        var files = new List<(string, string, long)>();
+        foreach (string partition in partitions)
+        {
+            bool isMarked = false;
+            await foreach (ObjectEntry entry in _root.Store.ListAsync(_root.Key(partition.Length == 0 ? "" : partition + "/"), recursive: false, cancellationToken: cancellationToken))
+            {
+                isMarked |= entry.Name.StartsWith(Marker, StringComparison.Ordinal);
+                if (!entry.IsFolder)
+                {
+                    files.Add((partition, entry.Name, entry.SizeBytes));
+                }
+            }
+
+            if (!isMarked)
+            {
+                return null;
+            }
+        }
+
+        return (Group(files), null);
+    }
 
     // A metadata table that cannot be read is no reason not to read the table: nothing is in it that listing does not give.
     private async ValueTask<(MetadataTable Table, IReadOnlyList<(string, string, long)> Files)?> TryReadAsync(
-        HudiTimeline timeline, MetadataTableCache known, CancellationToken cancellationToken)
+        HudiTimeline timeline, IReadOnlySet<string>? partitions, MetadataTableCache known, CancellationToken cancellationToken)
     {
         try
         {
             return await MetadataTable.TryOpenAsync(_root, properties, timeline, known, cancellationToken) is { } metadata
-                ? (metadata, await metadata.ListFilesAsync(cancellationToken))
+                ? (metadata, await metadata.ListFilesAsync(partitions, cancellationToken))
                 : null;
         }
         catch (LakeException error) when (error.Kind is LakeErrorKind.NotFound or LakeErrorKind.FormatInvalid or LakeErrorKind.FeatureUnsupported)
@@ -65,7 +110,7 @@ internal sealed class TableFiles(LakeTable table, HudiProperties properties)
                 groups[(partition, name.FileId)] = files = [];
             }
 
-            files.Add(new HudiFile(path, size, name.Instant, name.LogVersion, name.WriteToken, name.IsLog ? "" : name.Extension));
+            files.Add(name.FileOf(partition, fileName, size));
         }
 
         return groups;
@@ -83,13 +128,14 @@ internal sealed class TableFiles(LakeTable table, HudiProperties properties)
                 int slash = path.LastIndexOf('/');
                 string folder = slash < 0 ? "" : path[..slash];
                 files.Add((folder, entry.Name, entry.SizeBytes));
-                if (entry.Name.StartsWith(".hoodie_partition_metadata", StringComparison.Ordinal))
+                if (entry.Name.StartsWith(Marker, StringComparison.Ordinal))
                 {
                     partitions.Add(folder);
                 }
             }
         }
 
+        HasMarkers = partitions.Count > 0;
         // Writers mark every folder of a partition; what lies in others, or below one, is not the table's.
         return partitions.Count == 0 ? files : [.. files.Where(f => partitions.Contains(f.Folder) && !Parents(f.Folder).Any(partitions.Contains))];
 

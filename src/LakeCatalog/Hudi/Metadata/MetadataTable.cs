@@ -78,9 +78,12 @@ public sealed class MetadataTable
     public bool Has(string partition) => _partitions.Contains(partition);
 
     /// <summary>Every file of the table with its size, by path relative to the table's root.</summary>
-    internal async ValueTask<IReadOnlyList<(string Partition, string Name, long Size)>> ListFilesAsync(CancellationToken cancellationToken)
+    /// <param name="partitions">The partitions that are wanted; null for all.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    internal async ValueTask<IReadOnlyList<(string Partition, string Name, long Size)>> ListFilesAsync(IReadOnlySet<string>? partitions, CancellationToken cancellationToken)
     {
-        IReadOnlyDictionary<string, object?> records = await ReadAsync("files", null, false, cancellationToken);
+        string[]? keys = partitions is null ? null : [AllPartitionsKey, .. partitions.Select(p => p.Length == 0 ? NoPartitionKey : p)];
+        IReadOnlyDictionary<string, object?> records = await ReadAsync("files", keys, false, cancellationToken);
         if (records.GetValueOrDefault(AllPartitionsKey) is not MetadataMerge.Listing all)
         {
             throw LakeException.FormatInvalid("Hudi: the metadata table does not list the partitions", _root.Location);

@@ -9,16 +9,19 @@ internal static class CommitAvro
     public static CommitMetadata ReadCommit(ReadOnlyMemory<byte> container, string path)
     {
         AvroRecord root = Single(container, path);
-        var writes = new List<WriteStat>();
+        var writes = new WriteStatList.Builder();
         foreach ((string partition, object? stats) in root.GetMap("partitionToWriteStats"))
         {
-            writes.AddRange(Records(stats).Select(s => new WriteStat(
-                partition,
-                s.GetStringOrNull("fileId") ?? "",
-                s.GetStringOrNull("path") ?? "",
-                s.GetLongOrNull("numWrites") ?? 0,
-                s.GetLongOrNull("fileSizeInBytes") ?? 0,
-                s.Has("cdcStats") ? [.. s.GetMap("cdcStats").Select(c => (c.Key, c.Value as long? ?? 0))] : [])));
+            foreach (AvroRecord s in Records(stats))
+            {
+                writes.Add(new WriteStat(
+                    partition,
+                    s.GetStringOrNull("fileId") ?? "",
+                    s.GetStringOrNull("path") ?? "",
+                    s.GetLongOrNull("numWrites") ?? 0,
+                    s.GetLongOrNull("fileSizeInBytes") ?? 0,
+                    s.Has("cdcStats") ? [.. s.GetMap("cdcStats").Select(c => (c.Key, c.Value as long? ?? 0))] : []));
+            }
         }
 
         var replaced = new List<(string, string)>();
@@ -33,7 +36,7 @@ internal static class CommitAvro
             Operation = root.GetStringOrNull("operationType") ?? "",
             Schema = extra.GetValueOrDefault("schema") as string,
             LatestSchema = extra.GetValueOrDefault("latestSchema") as string,
-            Writes = writes,
+            Writes = writes.Build(),
             Replaced = replaced,
         };
     }

@@ -18,7 +18,7 @@ public sealed record CommitMetadata
     public string? LatestSchema { get; init; }
 
     /// <summary>The files written.</summary>
-    public IReadOnlyList<WriteStat> Writes { get; init; } = [];
+    public WriteStatList Writes { get; init; } = WriteStatList.Empty;
 
     /// <summary>File groups replaced: partition and file id.</summary>
     public IReadOnlyList<(string Partition, string FileId)> Replaced { get; init; } = [];
@@ -36,7 +36,7 @@ public sealed record CommitMetadata
         {
             using JsonDocument document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = 64 });
             JsonElement root = document.RootElement;
-            var writes = new List<WriteStat>();
+            var writes = new WriteStatList.Builder();
             foreach (JsonProperty partition in Members(root, "partitionToWriteStats"))
             {
                 foreach (JsonElement stat in partition.Value.EnumerateArray())
@@ -59,7 +59,7 @@ public sealed record CommitMetadata
                 Operation = Text(root, "operationType") ?? "",
                 Schema = Text(extra, "schema"),
                 LatestSchema = Text(extra, "latestSchema"),
-                Writes = writes,
+                Writes = writes.Build(),
                 Replaced = replaced,
             };
         }

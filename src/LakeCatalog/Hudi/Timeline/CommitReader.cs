@@ -65,8 +65,8 @@ internal sealed class CommitReader(TableRoot root, HudiMetadataCache known)
         return result;
     }
 
-    public HudiMetadataCache ToCache(MetadataTableCache metadataTable, FileSchema? fileSchema)
-        => new() { Commits = _commits, Plans = _plans, Cleans = _cleans, MetadataTable = metadataTable, FileSchema = fileSchema };
+    public HudiMetadataCache ToCache(MetadataTableCache metadataTable, FileSchema? fileSchema, bool hasMarkers)
+        => new() { Commits = _commits, Plans = _plans, Cleans = _cleans, MetadataTable = metadataTable, FileSchema = fileSchema, HasMarkers = hasMarkers };
 
     private async ValueTask<CommitMetadata> ReadCommitAsync(Instant instant, CancellationToken cancellationToken)
     {

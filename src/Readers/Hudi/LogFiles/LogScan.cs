@@ -72,9 +72,10 @@ internal static class LogScan
     // A torn append of a failed commit holds nothing. A commit that completed and has no whole block in a file that it names has lost rows.
     private static void CheckTorn(HudiSnapshot snapshot, FileSlice slice, LogFile log)
     {
+        var partition = new HashSet<string>([slice.Partition], StringComparer.Ordinal);
         IEnumerable<string> writers = snapshot.Properties.TimelineLayout == 2
             ? [log.File.Instant]
-            : snapshot.Commits.Where(c => c.Value.Writes.Any(w => w.FileId == slice.FileId && w.Path == log.File.Path)).Select(c => c.Key)
+            : snapshot.Commits.Where(c => c.Value.Writes.In(partition).Any(w => w.FileId == slice.FileId && w.Path == log.File.Path)).Select(c => c.Key)
                 .Where(i => !log.Blocks.Any(b => b.Instant == i));
         if (writers.FirstOrDefault(snapshot.Holds) is { } instant)
         {
@@ -90,11 +91,12 @@ internal static class LogScan
             return;
         }
 
+        var partition = new HashSet<string>([slice.Partition], StringComparer.Ordinal);
         var found = logs.SelectMany(l => l.Blocks).Select(b => b.Instant).ToHashSet(StringComparer.Ordinal);
         var slices = slice.Logs.Select(l => l.Instant).ToHashSet(StringComparer.Ordinal);
         foreach ((string instant, CommitMetadata commit) in snapshot.Commits.Where(c => !found.Contains(c.Key)))
         {
-            foreach (WriteStat write in commit.Writes.Where(w => w.FileId == slice.FileId && w.Partition == slice.Partition))
+            foreach (WriteStat write in commit.Writes.In(partition).Where(w => w.FileId == slice.FileId))
             {
                 // .<fileId>_<base instant>.log.<version>_<token>
                 string name = write.Path[(write.Path.LastIndexOf('/') + 1)..];

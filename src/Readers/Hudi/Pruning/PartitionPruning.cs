@@ -26,8 +26,8 @@ internal sealed class PartitionPruning
     }
 
     /// <summary>Whether rows of a partition may fulfil the condition.</summary>
-    public bool MayMatch(FileSlice slice, ScanFilter? filter)
-        => !_isUsable || filter is null || PartitionPath.Parse(slice.Partition, _columns, _properties) is not { } values || MayBeTrue(filter, values);
+    public bool MayMatch(string partition, ScanFilter? filter)
+        => !_isUsable || filter is null || PartitionPath.Parse(partition, _columns, _properties) is not { } values || MayBeTrue(filter, values);
 
     private bool MayBeTrue(ScanFilter filter, IReadOnlyDictionary<string, string?> values) => filter switch
     {

@@ -26,17 +26,21 @@ internal sealed class PrunedSlices
     public static async ValueTask<PrunedSlices> OfAsync(HudiSnapshot snapshot, IReadOnlyList<FileSlice> slices, ScanFilter? filter, CancellationToken cancellationToken)
     {
         var partitions = new PartitionPruning(snapshot);
-        FileSlice[] inPartitions = [.. slices.Where(s => partitions.MayMatch(s, filter))];
+        var list = slices as SliceList;
+        FileSlice[] inPartitions = list is not null
+            ? [.. list.Blocks.Where(b => partitions.MayMatch(b.Partition, filter)).SelectMany(b => b.Read())]
+            : [.. slices.Where(s => partitions.MayMatch(s.Partition, filter))];
+        long total = list?.FileCount ?? slices.Sum(s => (long)s.Files.Count());
         KnownStatistics statistics = await KnownStatistics.ReadAsync(snapshot, inPartitions, filter, cancellationToken);
         // Where versions of a row are combined, a row may fulfil a condition of several columns that none of its versions does.
-        bool combines = filter is not null && slices.Any(s => s.Logs.Count > 0) && MergeRules.Of(snapshot).Fill != FillMode.None;
+        bool combines = filter is not null && (list?.HasLogs ?? slices.Any(s => s.Logs.Count > 0)) && MergeRules.Of(snapshot).Fill != FillMode.None;
         // A row that is not superseded lies in its base file as it is; one that is lies in the log files.
         return new PrunedSlices
         {
             NeededLogs = [.. inPartitions.Where(s => s.Logs.Count > 0 && (combines || s.Files.Any(f => statistics.MayMatch(s, f, filter))))],
             Bases = [.. inPartitions.Where(s => s.Base is { } file && statistics.MayMatch(s, file, filter))],
-            _filesTotal = slices.Sum(s => (long)s.Files.Count()),
-            _filesPrunedByPartition = slices.Sum(s => (long)s.Files.Count()) - inPartitions.Sum(s => (long)s.Files.Count()),
+            _filesTotal = total,
+            _filesPrunedByPartition = total - inPartitions.Sum(s => (long)s.Files.Count()),
             _bytes = inPartitions.Sum(s => s.Files.Sum(f => f.SizeBytes)),
         };
     }
