@@ -44,7 +44,10 @@ internal sealed class HudiScaleSuite : ISuite
         async Task<Snapshot> OpenAsync()
         {
             made.HideNewest();
-            return await new HudiTableFormat().LoadSnapshotAsync(table, SnapshotSelector.Latest, null);
+            Snapshot opened = await new HudiTableFormat().LoadSnapshotAsync(table, SnapshotSelector.Latest, null);
+            // What goes on runs on the stack of what opened the table, if it waited for a read, and its frames hold what they made.
+            await Task.Yield();
+            return opened;
         }
 
         async Task<Snapshot> FollowAsync(Snapshot older)

@@ -162,6 +162,11 @@ internal sealed class HudiSnapshotLoader(LakeTable table, TimeProvider? time = n
         var instants = new HashSet<string>(StringComparer.Ordinal);
         foreach (List<HudiFile> files in groups.Values)
         {
+            if (files is [{ LogVersion: 0 }])
+            {
+                continue;
+            }
+
             string newestBase = files.Where(f => f.LogVersion == 0).Select(f => f.Instant).Max(StringComparer.Ordinal) ?? "";
             instants.UnionWith(files.Where(f => f.LogVersion > 0 && string.CompareOrdinal(f.Instant, newestBase) < 0 && timeline.IsBeforeStart(f.Instant))
                 .Select(f => f.Instant));

@@ -74,7 +74,7 @@ internal sealed class HudiTableState
             Columns = columns,
             SchemaHistory = HistoryAt(until, commits),
             Slices = live,
-            ReadOptimizedSlices = ListOf(bases, Older?.ReadOptimizedSlices).Sharing(live),
+            ReadOptimizedSlices = Older is null && bases.SequenceEqual(slices) ? live : ListOf(bases, Older?.ReadOptimizedSlices).Sharing(live),
             Commits = commits,
             MetadataTable = MetadataTable,
             Cache = Cache,
@@ -104,7 +104,7 @@ internal sealed class HudiTableState
             if (builder.ChooseBase(files) is { } newest)
             {
                 RefuseSkeleton(newest);
-                bases.Add(new FileSlice { Partition = partition, FileId = fileId, BaseInstant = newest.Instant, Base = newest });
+                bases.Add(slices.Count > 0 && slices[^1] is { Logs.Count: 0 } last && ReferenceEquals(last.Base, newest) ? last : new FileSlice { Partition = partition, FileId = fileId, BaseInstant = newest.Instant, Base = newest });
             }
         }
 

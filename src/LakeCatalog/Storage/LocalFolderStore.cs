@@ -157,7 +157,7 @@ public sealed class LocalFolderStore : IObjectStore
             {
                 yield return isFolder
                     ? new ObjectEntry(child.Key, 0, new DateTimeOffset(child.Info.LastWriteTimeUtc, TimeSpan.Zero), string.Empty)
-                    : EntryOf(child.Key, (FileInfo)child.Info);
+                    : TargetEntryOf(child.Key, (FileInfo)child.Info);
             }
         }
 
@@ -259,7 +259,12 @@ public sealed class LocalFolderStore : IObjectStore
 
     private static ObjectEntry EntryOf(string key, FileInfo file)
     {
-        FileInfo target = file.LinkTarget is null ? file : (FileInfo)file.ResolveLinkTarget(returnFinalTarget: true)!;
+        return TargetEntryOf(key, file.LinkTarget is null ? file : (FileInfo)file.ResolveLinkTarget(returnFinalTarget: true)!);
+    }
+
+    // Of a file that is known to be no link; asking for its target costs as much as its size and times.
+    private static ObjectEntry TargetEntryOf(string key, FileInfo target)
+    {
         return new ObjectEntry(key, target.Length, new DateTimeOffset(target.LastWriteTimeUtc, TimeSpan.Zero), ETagOf(target.Length, target.LastWriteTimeUtc));
     }
 

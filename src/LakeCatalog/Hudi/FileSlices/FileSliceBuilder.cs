@@ -13,6 +13,11 @@ internal sealed class FileSliceBuilder(TimelineView view, bool isLayout2)
     /// <param name="files">Its base and log files, change logs left out.</param>
     public FileSlice? Choose(string partition, string fileId, IReadOnlyList<HudiFile> files)
     {
+        if (files is [{ LogVersion: 0 } only] && view.IsVisible(only.Instant) && !view.IsPendingCompaction(only.Instant) && view.PendingCompactionOf(partition, fileId) is null)
+        {
+            return new FileSlice { Partition = partition, FileId = fileId, BaseInstant = only.Instant, Base = only };
+        }
+
         var slices = new SortedDictionary<string, Draft>(StringComparer.Ordinal);
         foreach (HudiFile file in files.Where(f => f.LogVersion == 0 && view.MayBegin(f.Instant)))
         {

@@ -24,22 +24,17 @@ internal readonly record struct HudiFileName(string FileId, string Instant, int 
     // <fileId>_<writeToken>_<instant>.<ext>
     private static HudiFileName? Base(string name)
     {
-        string[] parts = name.Split('_');
-        if (parts.Length < 3)
+        int first = name.IndexOf('_', StringComparison.Ordinal);
+        int second = first < 0 ? -1 : name.IndexOf('_', first + 1);
+        int dot = second < 0 ? -1 : name.IndexOf('.', second + 1);
+        if (first <= 0 || dot <= second + 1 || name.IndexOf('_', second + 1) >= 0)
         {
             return null;
         }
 
-        int dot = parts[2].IndexOf('.', StringComparison.Ordinal);
-        if (parts.Length != 3 || dot <= 0 || parts[0].Length == 0)
-        {
-            return null;
-        }
-
-        string extension = parts[2][(dot + 1)..].ToLowerInvariant();
-        return extension is "parquet" or "orc" or "hfile" or "lance" or "vortex"
-            ? new HudiFileName(parts[0], parts[2][..dot], 0, parts[1], extension)
-            : null;
+        ReadOnlySpan<char> written = name.AsSpan(dot + 1);
+        string? extension = written is "parquet" ? "parquet" : written.ToString().ToLowerInvariant() is "parquet" or "orc" or "hfile" or "lance" or "vortex" ? written.ToString().ToLowerInvariant() : null;
+        return extension is null ? null : new HudiFileName(name[..first], name[(second + 1)..dot], 0, name[(first + 1)..second], extension);
     }
 
     // .<fileId>_<instant>.log.<version>_<writeToken>[.cdc]

@@ -41,12 +41,13 @@ internal static class RecordedFiles
                     throw LakeException.FeatureUnsupported("Hudi: external base files (_hudiext, written by Apache XTable) are not supported", location + "/" + write.Path);
                 }
 
-                if (name.Length > 0 && HudiFileName.TryParse(name) is null)
+                HudiFileName? parsed = HudiFileName.TryParse(name);
+                if (name.Length > 0 && parsed is null)
                 {
                     throw LakeException.FeatureUnsupported($"Hudi: a data file named {name} is not supported", location + "/" + write.Path);
                 }
 
-                if (HudiFileName.TryParse(name) is not { IsCdc: false } file || view.IsReplaced(write.Partition, file.FileId)
+                if (parsed is not { IsCdc: false } file || view.IsReplaced(write.Partition, file.FileId)
                     || wanted?.Contains((write.Partition, file.FileId)) == false)
                 {
                     continue;

@@ -9,6 +9,7 @@ namespace LakeHolo.LakeCatalog.Hudi.FileSlices;
 internal sealed class TableFiles(LakeTable table, HudiProperties properties)
 {
     private const string Marker = ".hoodie_partition_metadata";
+    private const int MaxConcurrentListings = 16;
     private readonly TableRoot _root = table.Root;
 
     /// <summary>Whether the folders were listed, and partitions told by their markers.</summary>
@@ -120,19 +121,33 @@ internal sealed class TableFiles(LakeTable table, HudiProperties properties)
     {
         var files = new List<(string Folder, string Name, long Size)>();
         var partitions = new HashSet<string>(StringComparer.Ordinal);
-        await foreach (ObjectEntry entry in EntriesAsync(cancellationToken))
+        var folders = new List<string>();
+        await foreach (ObjectEntry entry in _root.Store.ListAsync(_root.Prefix, recursive: false, cancellationToken: cancellationToken))
         {
-            string path = entry.Key[_root.Prefix.Length..];
-            if (!path.Contains("/.hoodie/", StringComparison.Ordinal))
+            if (!entry.IsFolder)
             {
-                int slash = path.LastIndexOf('/');
-                string folder = slash < 0 ? "" : path[..slash];
-                files.Add((folder, entry.Name, entry.SizeBytes));
-                if (entry.Name.StartsWith(Marker, StringComparison.Ordinal))
-                {
-                    partitions.Add(folder);
-                }
+                Add(entry, files, partitions);
             }
+            else if (entry.Name != ".hoodie")
+            {
+                folders.Add(entry.Key);
+            }
+        }
+
+        var found = new (List<(string, string, long)> Files, HashSet<string> Partitions)[folders.Count];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = MaxConcurrentListings, CancellationToken = cancellationToken };
+        await Parallel.ForAsync(0, folders.Count, options, async (i, token) =>
+        {
+            found[i] = ([], new HashSet<string>(StringComparer.Ordinal));
+            await foreach (ObjectEntry entry in _root.Store.ListAsync(folders[i], recursive: true, cancellationToken: token))
+            {
+                Add(entry, found[i].Files, found[i].Partitions);
+            }
+        });
+        foreach ((List<(string, string, long)> some, HashSet<string> marked) in found)
+        {
+            files.AddRange(some);
+            partitions.UnionWith(marked);
         }
 
         HasMarkers = partitions.Count > 0;
@@ -149,20 +164,19 @@ internal sealed class TableFiles(LakeTable table, HudiProperties properties)
         }
     }
 
-    private async IAsyncEnumerable<ObjectEntry> EntriesAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    private void Add(ObjectEntry entry, List<(string Folder, string Name, long Size)> files, HashSet<string> partitions)
     {
-        await foreach (ObjectEntry entry in _root.Store.ListAsync(_root.Prefix, recursive: false, cancellationToken: cancellationToken))
+        string path = entry.Key[_root.Prefix.Length..];
+        if (!path.Contains("/.hoodie/", StringComparison.Ordinal))
         {
-            if (!entry.IsFolder)
+            int slash = path.LastIndexOf('/');
+            // Files come folder by folder.
+            string folder = slash < 0 ? "" : files.Count > 0 && path.AsSpan(0, slash).SequenceEqual(files[^1].Folder) ? files[^1].Folder : path[..slash];
+            string name = path[(slash + 1)..];
+            files.Add((folder, name, entry.SizeBytes));
+            if (name.StartsWith(Marker, StringComparison.Ordinal))
             {
-                yield return entry;
-            }
-            else if (entry.Name != ".hoodie")
-            {
-                await foreach (ObjectEntry nested in _root.Store.ListAsync(entry.Key, recursive: true, cancellationToken: cancellationToken))
-                {
-                    yield return nested;
-                }
+                partitions.Add(folder);
             }
         }
     }

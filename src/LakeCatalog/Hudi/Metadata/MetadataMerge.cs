@@ -1,3 +1,4 @@
+using System.Text;
 using LakeHolo.LakeCatalog.Avro;
 
 namespace LakeHolo.LakeCatalog.Hudi.Metadata;
@@ -24,6 +25,75 @@ internal static class MetadataMerge
         _ => newer,
     };
 
+    /// <summary>Merges records of the partition <c>files</c>, read as they come.</summary>
+    /// <param name="older">What <see cref="Merge(object?, AvroRecord?)"/> or this made; it is changed.</param>
+    /// <param name="schema">The writer's schema.</param>
+    /// <param name="newer">The newer record.</param>
+    /// <param name="path">For messages.</param>
+    public static object? MergeFiles(object? older, AvroSchema schema, ReadOnlySpan<byte> newer, string path)
+    {
+        int map = schema.IndexOfField("filesystemMetadata");
+        int kind = schema.IndexOfField("type");
+        if (schema.Kind != AvroKind.Record || kind < 0 || map < kind || schema.Fields[map].Type.NonNull is not { Kind: AvroKind.Map, Items: { Kind: AvroKind.Record } info }
+            || schema.Fields[kind].Type.Kind != AvroKind.Int || info.Fields is not [{ Name: "size", Type.Kind: AvroKind.Long }, { Name: "isDeleted", Type.Kind: AvroKind.Boolean }])
+        {
+            return Merge(older, AvroDatum.DecodeRecord(schema, newer, path));
+        }
+
+        var cursor = new AvroCursor(newer, path);
+        long type = -1;
+        var files = (older as Listing)?.Files as Dictionary<string, long?> ?? new Dictionary<string, long?>(StringComparer.Ordinal);
+        for (int i = 0; i < schema.Fields.Count; i++)
+        {
+            AvroSchema field = schema.Fields[i].Type;
+            if (i == kind)
+            {
+                type = cursor.ReadInt();
+            }
+            else if (i != map || type is not (AllPartitions or Files))
+            {
+                cursor.Skip(field);
+            }
+            else if (field.Kind == AvroKind.Map || field.Branches[cursor.ReadIndex(field.Branches.Count)].Kind == AvroKind.Map)
+            {
+                AddFiles(files, ref cursor);
+            }
+        }
+
+        return cursor.Remaining > 0 ? throw cursor.Invalid($"has {cursor.Remaining} bytes after the last value") : type is AllPartitions or Files ? new Listing(files) : null;
+    }
+
+    private static void AddFiles(Dictionary<string, long?> files, ref AvroCursor cursor)
+    {
+        for (int count = cursor.ReadBlockCount(); count > 0; count = cursor.ReadBlockCount())
+        {
+            files.EnsureCapacity(Math.Min(files.Count + count, 1 << 20));
+            for (; count > 0; count--)
+            {
+                string name = Encoding.UTF8.GetString(cursor.ReadBytes());
+                Add(files, name, cursor.ReadLong(), cursor.ReadBoolean());
+            }
+        }
+    }
+
+    private static void Add(Dictionary<string, long?> files, string name, long size, bool isDeleted)
+    {
+        bool isKnown = files.TryGetValue(name, out long? known);
+        if (!isDeleted)
+        {
+            files[name] = known is { } other ? Math.Max(other, size) : size;
+        }
+        else if (known is not null)
+        {
+            files.Remove(name);
+        }
+        else if (!isKnown)
+        {
+            // Nothing is there to remove: the file may still be named by an older record of another writer.
+            files[name] = null;
+        }
+    }
+
     private static Listing Merge(Listing? older, IReadOnlyDictionary<string, object?> entries)
     {
         var files = new Dictionary<string, long?>(StringComparer.Ordinal);
@@ -42,21 +112,7 @@ internal static class MetadataMerge
                 continue;
             }
 
-            long size = file.GetLongOrNull("size") ?? 0;
-            bool isKnown = files.TryGetValue(name, out long? known);
-            if (file.GetBooleanOrNull("isDeleted") != true)
-            {
-                files[name] = known is { } other ? Math.Max(other, size) : size;
-            }
-            else if (known is not null)
-            {
-                files.Remove(name);
-            }
-            else if (!isKnown)
-            {
-                // Nothing is there to remove: the file may still be named by an older record of another writer.
-                files[name] = null;
-            }
+            Add(files, name, file.GetLongOrNull("size") ?? 0, file.GetBooleanOrNull("isDeleted") == true);
         }
 
         return new Listing(files);

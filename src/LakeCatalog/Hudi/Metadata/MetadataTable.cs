@@ -16,6 +16,8 @@ public sealed class MetadataTable
     private const string AllPartitionsKey = "__all_partitions__";
     private const string NoPartitionKey = ".";
     private const long MaxLogBytes = 512L << 20;
+    private const int MaxKeptPrefixes = 64;
+    private const int MaxKeptStatistics = 10_000;
     private const long HashSeed = -625288518;
 
     private readonly TableRoot _table;
@@ -28,6 +30,9 @@ public sealed class MetadataTable
     private readonly HashSet<string> _partitions;
     private readonly HashSet<string> _valid;
     private readonly MetadataTableCache _cache;
+
+    // What queries of few partitions asked for, by the beginning of the keys.
+    private readonly System.Collections.Concurrent.ConcurrentDictionary<(string Index, string Prefix), ColumnStatistics[]> _statistics = new();
 
     private MetadataTable(TableRoot table, TableRoot root, HudiProperties properties, HudiTimeline timeline, HashSet<string> valid, IReadOnlyList<(string, string, string)> plans, MetadataTableCache cache)
     {
@@ -111,8 +116,24 @@ public sealed class MetadataTable
         string index, IReadOnlyCollection<string> columns, IReadOnlyCollection<string> partitions, CancellationToken cancellationToken = default)
     {
         string[] prefixes = [.. columns.SelectMany(c => partitions.Select(p => Hash(c) + Hash(p.Length == 0 ? NoPartitionKey : p)))];
-        IReadOnlyDictionary<string, object?> records = await ReadAsync(index, prefixes, true, cancellationToken);
-        return [.. records.Values.OfType<MetadataMerge.Statistics>().Select(s => s.Value).OfType<ColumnStatistics>().Where(s => !s.IsDeleted)];
+        string[] missing = [.. prefixes.Where(p => !_statistics.ContainsKey((index, p)))];
+        IReadOnlyDictionary<string, object?> records = missing.Length == 0 ? new Dictionary<string, object?>() : await ReadAsync(index, missing, true, cancellationToken);
+        ILookup<string, ColumnStatistics> read = records.Where(r => r.Value is MetadataMerge.Statistics { Value.IsDeleted: false })
+            .ToLookup(r => r.Key[..missing[0].Length], r => ((MetadataMerge.Statistics)r.Value!).Value!, StringComparer.Ordinal);
+        if (missing.Length <= MaxKeptPrefixes && records.Count <= MaxKeptStatistics)
+        {
+            if (_statistics.Values.Sum(s => s.Length + 1) > MaxKeptStatistics)
+            {
+                _statistics.Clear();
+            }
+
+            foreach (string prefix in missing)
+            {
+                _statistics[(index, prefix)] = [.. read[prefix]];
+            }
+        }
+
+        return [.. prefixes.SelectMany(p => read.Contains(p) ? read[p] : _statistics.GetValueOrDefault((index, p)) ?? [])];
     }
 
     private static IEnumerable<string> PartitionsOf(HudiProperties properties)
@@ -154,7 +175,7 @@ public sealed class MetadataTable
         {
             if (slice.Base is { } file)
             {
-                await AddBaseAsync(file, wanted, arePrefixes, merged, cancellationToken);
+                await AddBaseAsync(partition, file, wanted, arePrefixes, merged, cancellationToken);
             }
 
             if (slice.Logs.Sum(l => l.SizeBytes) > MaxLogBytes)
@@ -166,13 +187,17 @@ public sealed class MetadataTable
             {
                 foreach ((string key, ReadOnlyMemory<byte>? value) in Select(block, keys, arePrefixes))
                 {
-                    merged[key] = MetadataMerge.Merge(merged.GetValueOrDefault(key), value is { } bytes ? AvroDatum.DecodeRecord(block.Schema!, bytes.Span, slice.FileId) : null);
+                    merged[key] = value is { } bytes ? MergeRecord(partition, merged.GetValueOrDefault(key), block.Schema!, bytes, slice.FileId) : null;
                 }
             }
         }
 
         return merged;
     }
+
+    private static object? MergeRecord(string partition, object? older, AvroSchema schema, ReadOnlyMemory<byte> newer, string path) => partition == "files"
+        ? MetadataMerge.MergeFiles(older, schema, newer.Span, path)
+        : MetadataMerge.Merge(older, AvroDatum.DecodeRecord(schema, newer.Span, path));
 
     private static IEnumerable<KeyValuePair<string, ReadOnlyMemory<byte>?>> Select(MetadataBlock block, IReadOnlyList<string>? keys, bool arePrefixes)
     {
@@ -192,7 +217,7 @@ public sealed class MetadataTable
         return block.Cells.Where(c => c.Key.Length >= length && wanted.Contains(c.Key[..length]));
     }
 
-    private async ValueTask AddBaseAsync(HudiFile file, byte[][]? keys, bool arePrefixes, Dictionary<string, object?> merged, CancellationToken cancellationToken)
+    private async ValueTask AddBaseAsync(string partition, HudiFile file, byte[][]? keys, bool arePrefixes, Dictionary<string, object?> merged, CancellationToken cancellationToken)
     {
         string path = _root.Key(file.Path);
         async ValueTask<ReadOnlyMemory<byte>> Read(long offset, int length, CancellationToken token)
@@ -207,7 +232,7 @@ public sealed class MetadataTable
         foreach (HFileCell cell in keys is null ? await reader.ReadAllAsync(cancellationToken) : await reader.FindAsync(keys, arePrefixes, cancellationToken))
         {
             string key = Encoding.UTF8.GetString(cell.Key.Span);
-            merged[key] = MetadataMerge.Merge(merged.GetValueOrDefault(key), AvroDatum.DecodeRecord(schema, cell.Value.Span, path));
+            merged[key] = MergeRecord(partition, merged.GetValueOrDefault(key), schema, cell.Value, path);
         }
     }
 

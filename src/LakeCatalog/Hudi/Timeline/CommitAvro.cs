@@ -8,22 +8,30 @@ internal static class CommitAvro
     /// <summary>A completed commit, delta commit or replace commit of layout 2.</summary>
     public static CommitMetadata ReadCommit(ReadOnlyMemory<byte> container, string path)
     {
-        AvroRecord root = Single(container, path);
-        var writes = new WriteStatList.Builder();
-        foreach ((string partition, object? stats) in root.GetMap("partitionToWriteStats"))
+        // Of a large commit nearly all is its list of writes, which is read as it comes.
+        AvroContainer file = AvroContainer.Open(container, path);
+        if (file.Schema.Kind != AvroKind.Record || file.ReadBlocks().FirstOrDefault() is not { RecordCount: > 0 } block)
         {
-            foreach (AvroRecord s in Records(stats))
+            throw LakeException.FormatInvalid($"The Avro container holds {file.Schema}, or nothing", path);
+        }
+
+        WriteStatList writes = WriteStatList.Empty;
+        var values = new object?[file.Schema.Fields.Count];
+        var cursor = new AvroCursor(block.Data.Span, path);
+        for (int i = 0; i < values.Length; i++)
+        {
+            AvroField field = file.Schema.Fields[i];
+            if (field.Name == "partitionToWriteStats")
             {
-                writes.Add(new WriteStat(
-                    partition,
-                    s.GetStringOrNull("fileId") ?? "",
-                    s.GetStringOrNull("path") ?? "",
-                    s.GetLongOrNull("numWrites") ?? 0,
-                    s.GetLongOrNull("fileSizeInBytes") ?? 0,
-                    s.Has("cdcStats") ? [.. s.GetMap("cdcStats").Select(c => (c.Key, c.Value as long? ?? 0))] : []));
+                writes = WriteStatAvro.Read(field.Type, ref cursor);
+            }
+            else
+            {
+                values[i] = AvroDatum.Read(field.Type, ref cursor, path);
             }
         }
 
+        var root = new AvroRecord(file.Schema, values, path);
         var replaced = new List<(string, string)>();
         foreach ((string partition, object? ids) in root.GetMap("partitionToReplaceFileIds"))
         {
@@ -36,7 +44,7 @@ internal static class CommitAvro
             Operation = root.GetStringOrNull("operationType") ?? "",
             Schema = extra.GetValueOrDefault("schema") as string,
             LatestSchema = extra.GetValueOrDefault("latestSchema") as string,
-            Writes = writes.Build(),
+            Writes = writes,
             Replaced = replaced,
         };
     }

@@ -11,7 +11,7 @@ internal sealed class TimelineView
     private readonly Dictionary<(string Partition, string FileId), string> _planned;
     private readonly IReadOnlyDictionary<string, string> _archivedCompletions;
     private readonly HashSet<string> _pendingCompactions;
-    private readonly HashSet<string> _recorded = new(StringComparer.Ordinal);
+    private readonly Lazy<HashSet<string>> _recorded;
     private readonly Dictionary<(string Partition, string FileId), string> _replaced = [];
 
     /// <param name="timeline">The active timeline.</param>
@@ -37,9 +37,9 @@ internal sealed class TimelineView
             _planned[(partition, fileId)] = instant;
         }
 
+        _recorded = new(() => commits.Values.SelectMany(c => c.Writes).Select(w => w.Path).ToHashSet(StringComparer.Ordinal));
         foreach ((string instant, CommitMetadata commit) in commits)
         {
-            _recorded.UnionWith(commit.Writes.Select(w => w.Path));
             foreach ((string Partition, string FileId) group in commit.Replaced)
             {
                 if (!_replaced.TryGetValue(group, out string? known) || string.CompareOrdinal(known, instant) < 0)
@@ -70,7 +70,7 @@ internal sealed class TimelineView
     public bool IsReplaced(string partition, string fileId) => _replaced.ContainsKey((partition, fileId));
 
     /// <summary>Whether a visible commit recorded the file.</summary>
-    public bool IsRecorded(HudiFile file) => _recorded.Contains(file.Path);
+    public bool IsRecorded(HudiFile file) => _recorded.Value.Contains(file.Path);
 
     /// <summary>When a visible delta commit completed, for comparison with base instants.</summary>
     /// <remarks>Times of different length (initial and 14-digit instants) are not comparable; the requested time stands in.</remarks>
