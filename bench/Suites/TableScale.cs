@@ -35,7 +35,7 @@ internal sealed record TableScale(string Name, int Files)
         // The first one brings along what a process keeps for all tables.
         Snapshot older = await OpenAsync();
         long before = Held();
-        Snapshot[] more = [await OpenAsync(), await OpenAsync()];
+        Snapshot[] more = [await OpenAsync(), await OpenAsync(), await OpenAsync(), await OpenAsync()];
         long held = (Held() - before) / more.Length;
         GC.KeepAlive(more);
         var onePartition = new ScanRequest { Columns = [Range.Column], Filter = new ScanFilter.Compare("p", ScanComparison.Equal, new ScanLiteral(ProbedPartition)) };
@@ -44,6 +44,8 @@ internal sealed record TableScale(string Name, int Files)
             Columns = [Range.Column],
             Filter = new ScanFilter.And([onePartition.Filter, new ScanFilter.Compare(Range.Column, ScanComparison.Less, new ScanLiteral(Range.Below))]),
         };
+
+        var rangeAlone = byStatistics with { Filter = new ScanFilter.Compare(Range.Column, ScanComparison.Equal, new ScanLiteral(-Range.Below)) };
 
         async Task PlanAsync(ScanRequest request)
         {
@@ -56,10 +58,12 @@ internal sealed record TableScale(string Name, int Files)
             ("open", OpenAsync),
             ("plan", () => PlanAsync(onePartition)),
             ("plan with statistics", () => PlanAsync(byStatistics)),
+            ("plan of all partitions", () => PlanAsync(rangeAlone)),
             ("follow", () => FollowAsync(older)));
         bench.Add(new BenchRow($"{Name}: cold open") { Ours = runs["open"].Median, Max = Files < Large ? 50 : 1000 });
         bench.Add(new BenchRow($"{Name}: plan of 1 of 1,000 partitions") { Ours = runs["plan"].Median, Max = 5 });
         bench.Add(new BenchRow($"{Name}: the same with a range of a column") { Ours = runs["plan with statistics"].Median, Max = 5 });
+        bench.Add(new BenchRow($"{Name}: plan of no file, by a column's bounds alone") { Ours = runs["plan of all partitions"].Median });
         bench.Add(new BenchRow($"{Name}: follow one commit") { Ours = runs["follow"].Median, Max = 10 });
         bench.Add(new BenchRow($"{Name}: memory per file")
         {

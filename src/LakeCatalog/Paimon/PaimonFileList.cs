@@ -232,6 +232,27 @@ public sealed class PaimonFileList : IReadOnlyCollection<PaimonDataFile>
 
     private IEnumerable<int> RowsOf(int block, PaimonPlaces places, PaimonLevels levels)
     {
+        IEnumerable<int> rows = RowsIn(block, places, levels);
+        return places.Bounds is null ? rows : Within(_blocks[block], [.. rows], places.Bounds);
+    }
+
+    // Whoever looks at few files decodes just these.
+    private static List<int> Within(ManifestBlock block, List<int> rows, IReadOnlyList<PaimonBounds> conditions)
+    {
+        const int Few = 4;
+        foreach (PaimonBounds condition in conditions)
+        {
+            if (block.Bounds(condition, make: rows.Count > block.Count / Few) is { } bounds)
+            {
+                rows.RemoveAll(r => !condition.MayMatch(bounds[r].Least, bounds[r].Greatest));
+            }
+        }
+
+        return rows;
+    }
+
+    private IEnumerable<int> RowsIn(int block, PaimonPlaces places, PaimonLevels levels)
+    {
         foreach ((PaimonFileRun run, Range rows) in _blocks[block].Runs(places))
         {
             for (int row = rows.Start.Value; row < rows.End.Value; row++)

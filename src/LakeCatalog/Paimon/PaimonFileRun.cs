@@ -5,6 +5,8 @@ namespace LakeHolo.LakeCatalog.Paimon;
 /// <param name="values">Its values.</param>
 public sealed class PaimonPartition(byte[] bytes, IReadOnlyList<object?> values)
 {
+    private string? _identity;
+
     /// <summary>Raw row bytes: the partition's identity.</summary>
     internal byte[] Bytes => bytes;
 
@@ -12,7 +14,7 @@ public sealed class PaimonPartition(byte[] bytes, IReadOnlyList<object?> values)
     public IReadOnlyList<object?> Values => values;
 
     /// <summary>The identity as text.</summary>
-    public string Identity { get; } = Convert.ToBase64String(bytes);
+    public string Identity => _identity ??= Convert.ToBase64String(bytes);
 }
 
 /// <summary>Where files lie.</summary>
@@ -24,7 +26,14 @@ public readonly record struct PaimonFileRun(PaimonPartition Partition, int Bucke
 /// <summary>Which partitions and buckets of a table are looked at; all by default.</summary>
 /// <param name="InPartition">Whether a partition is; null for all.</param>
 /// <param name="InBucket">Whether a bucket of such a partition is; null for all.</param>
-public readonly record struct PaimonPlaces(Func<PaimonPartition, bool>? InPartition = null, Func<PaimonFileRun, bool>? InBucket = null);
+/// <param name="Bounds">What files have to fulfil, as far as their bounds are kept; null for nothing.</param>
+public readonly record struct PaimonPlaces(Func<PaimonPartition, bool>? InPartition = null, Func<PaimonFileRun, bool>? InBucket = null, IReadOnlyList<PaimonBounds>? Bounds = null);
+
+/// <summary>A condition on a column's values, by their bounds in each file as numbers; they are kept with the list of files once they were made.</summary>
+/// <param name="Key">Stands for <paramref name="Of"/>.</param>
+/// <param name="Of">Bounds of a file's values: numbers not above the least and not below the greatest.</param>
+/// <param name="MayMatch">Whether a file with such bounds may have a row that fulfils the condition.</param>
+public sealed record PaimonBounds(string Key, Func<PaimonDataFile, (long Least, long Greatest)> Of, Func<long, long, bool> MayMatch);
 
 /// <summary>Which files of a table are looked at, by bucket and level; all by default.</summary>
 /// <param name="HasKey">The table has a primary key: rows that wait in no real bucket are not seen.</param>

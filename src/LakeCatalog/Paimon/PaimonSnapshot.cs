@@ -7,8 +7,15 @@ namespace LakeHolo.LakeCatalog.Paimon;
 /// <summary>One snapshot of a Paimon table: its live files, schemas and deletion vectors.</summary>
 public sealed class PaimonSnapshot : Snapshot
 {
-    private int? _visibleCount;
-    private bool? _mergesByKey;
+    private readonly Lazy<int> _visibleCount;
+    private readonly Lazy<bool> _mergesByKey;
+
+    /// <summary>Creates a snapshot.</summary>
+    public PaimonSnapshot()
+    {
+        _visibleCount = new Lazy<int>(() => PrimaryKey.Count == 0 ? Files!.Count : Files!.CountOf(default, VisibleLevels));
+        _mergesByKey = new Lazy<bool>(() => PrimaryKey.Count > 0 && (!SkipsLevelZero || Files!.Any(EntryFlags.MayHoldDeletes, VisibleLevels)));
+    }
 
     /// <summary>The commit, or null for a table without any.</summary>
     public required PaimonCommit? Commit { get; init; }
@@ -98,10 +105,10 @@ public sealed class PaimonSnapshot : Snapshot
     public bool IsVisible(PaimonDataFile file) => VisibleLevels.Include(file.Bucket, file.Level);
 
     /// <summary>Number of files that a batch read looks at.</summary>
-    public int VisibleCount => _visibleCount ??= PrimaryKey.Count == 0 ? Files.Count : Files.CountOf(default, VisibleLevels);
+    public int VisibleCount => _visibleCount.Value;
 
     /// <summary>Whether rows of several files may have to be merged by key.</summary>
-    public bool MergesByKey => _mergesByKey ??= PrimaryKey.Count > 0 && (!SkipsLevelZero || Files.Any(EntryFlags.MayHoldDeletes, VisibleLevels));
+    public bool MergesByKey => _mergesByKey.Value;
 
     /// <summary>The levels of a table that a batch read looks at.</summary>
     internal static PaimonLevels LevelsOf(PaimonSchema schema) => new(schema.PrimaryKeys.Count > 0, PassesOverLevelZero(schema), null);

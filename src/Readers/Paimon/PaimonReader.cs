@@ -93,7 +93,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
             string sql = ReadDefaults.Guard(await builder.BuildAsync(pieces, leases, cancellationToken), paimon, columns);
             sql = PaimonViews.TellsKinds(request.View) && !withKinds ? $"SELECT '+I' AS rowkind, * FROM ({sql})" : sql;
             sql = request.View == PaimonViews.Binlog ? PaimonViews.Arrays(sql, columns) : sql;
-            int inPartition = files.Count(pruning.Places with { InBucket = null });
+            int inPartition = files.Count(pruning.Places with { InBucket = null, Bounds = null });
             var statistics = new ScanStatistics
             {
                 FilesTotal = paimon.Files.Count,

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using LakeHolo.LakeCatalog.Avro;
 
 namespace LakeHolo.LakeCatalog.Paimon.Manifests;
@@ -24,6 +25,7 @@ internal sealed class ManifestBlock
     private readonly Func<AvroRecord, PaimonPartition, PaimonDataFile>? _toFile;
     private readonly AvroSchema? _schema;
     private readonly string _path = "";
+    private readonly ConcurrentDictionary<string, (long Least, long Greatest)[]> _bounds = new(StringComparer.Ordinal);
 
     private ManifestBlock((PaimonFileRun Run, int End)[] runs, int count)
     {
@@ -71,7 +73,7 @@ internal sealed class ManifestBlock
     /// <summary>Number of entries.</summary>
     public int Count => _sizes.Length;
 
-    /// <summary>Bytes held by its own count, without files that are decoded.</summary>
+    /// <summary>Bytes held by its own count, without files that are decoded and bounds.</summary>
     public long HeldBytes => (41L * Count) + (32L * _runs.Length) + _chunks.Sum(c => c.Data.LongLength + 40);
 
     /// <summary>The entries of a manifest.</summary>
@@ -160,6 +162,40 @@ internal sealed class ManifestBlock
         {
             yield return file;
         }
+    }
+
+    /// <summary>Bounds of a column in every file, made at the first call: then all files are decoded once. Null where they are not made yet and
+    /// <paramref name="make"/> does not say so.</summary>
+    public (long Least, long Greatest)[]? Bounds(PaimonBounds column, bool make)
+    {
+        if (_bounds.TryGetValue(column.Key, out var known) || !make)
+        {
+            return known;
+        }
+
+        var bounds = new (long, long)[Count];
+        for (int row = 0; row < _decoded?.Length; row++)
+        {
+            bounds[row] = column.Of(_decoded[row]);
+        }
+
+        try
+        {
+            Parallel.For(0, _chunks.Length, chunk =>
+            {
+                int start = chunk == 0 ? 0 : _chunks[chunk - 1].End;
+                foreach (PaimonDataFile file in Decode(chunk, [.. Enumerable.Range(start, _chunks[chunk].End - start)]))
+                {
+                    bounds[start++] = column.Of(file);
+                }
+            });
+        }
+        catch (AggregateException e) when (e.InnerException is LakeException invalid)
+        {
+            throw invalid;
+        }
+
+        return _bounds.GetOrAdd(column.Key, bounds);
     }
 
     private static (PaimonFileRun Run, int End)[] Runs(IReadOnlyList<PaimonDataFile> files, PartitionPool pool, out PaimonDataFile[] ordered)

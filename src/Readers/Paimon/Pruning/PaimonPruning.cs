@@ -33,8 +33,8 @@ internal sealed class PaimonPruning
         _wantedKeys = filter is not null && function == "default" && _bucketKeys.Count > 0 ? WantedKeys(filter) : null;
     }
 
-    /// <summary>The partitions and buckets that may hold a row of the filter.</summary>
-    public PaimonPlaces Places => _filter is null ? default : new PaimonPlaces(MatchesPartition, _wantedKeys is null ? null : MatchesBucket);
+    /// <summary>The partitions and buckets that may hold a row of the filter, and the bounds of their files.</summary>
+    public PaimonPlaces Places => _filter is null ? default : new PaimonPlaces(MatchesPartition, _wantedKeys is null ? null : MatchesBucket, BoundsPruning.Of(_snapshot, _filter));
 
     // Several manifests name the same partitions.
     private bool MatchesPartition(PaimonPartition partition)
