@@ -70,6 +70,7 @@ internal sealed class HudiScaleSuite : ISuite
 
         await new TableScale(name, files)
         {
+            TellsAllBounds = withMetadata,
             OpenAsync = OpenAsync,
             FollowAsync = FollowAsync,
             PlanAsync = (snapshot, request) => reader.PlanAsync(snapshot, request),
