@@ -121,11 +121,15 @@ internal sealed class HudiSnapshotLoader(LakeTable table, TimeProvider? time = n
     {
         HudiMetadataCache cache = known?.Cache ?? HudiMetadataCache.Empty;
         var metadata = new CommitReader(_root, cache);
-        Dictionary<string, CommitMetadata> commits = await ReadCommitsAsync(metadata, timeline, until, cancellationToken);
-        IReadOnlyList<(string, string, string)> plans = await metadata.ReadPlansAsync(timeline, cancellationToken);
         var files = new TableFiles(table, properties);
         MetadataTableCache logs = known is null ? new MetadataTableCache() : cache.MetadataTable;
-        (Dictionary<(string, string), List<HudiFile>> groups, MetadataTable? index) = await files.ListAsync(timeline, logs, cancellationToken);
+        // What commits say and what lies in storage is read at the same time.
+        Task<Dictionary<string, CommitMetadata>> recorded = Task.Run(() => ReadCommitsAsync(metadata, timeline, until, cancellationToken).AsTask(), cancellationToken);
+        var listed = Task.Run(() => files.ListAsync(timeline, logs, cancellationToken).AsTask(), cancellationToken);
+        await Task.WhenAll(recorded, listed);
+        Dictionary<string, CommitMetadata> commits = await recorded;
+        IReadOnlyList<(string, string, string)> plans = await metadata.ReadPlansAsync(timeline, cancellationToken);
+        (Dictionary<(string, string), List<HudiFile>> groups, MetadataTable? index) = await listed;
         bool hasSchema = HasSchema(commits, properties);
         // Where files tell the schema, the newest one does.
         FileSchema? sample = (hasSchema ? cache.FileSchema : null) ?? await FileSchema.ReadAsync(_root, groups, timeline, !hasSchema, cancellationToken);

@@ -17,7 +17,7 @@ internal sealed class CommitReader(TableRoot root, HudiMetadataCache known)
         var result = new Dictionary<string, CommitMetadata>(StringComparer.Ordinal);
         foreach (Instant[] some in instants.Chunk(MaxConcurrentReads))
         {
-            CommitMetadata[] read = await Task.WhenAll(some.Select(i => ReadCommitAsync(i, cancellationToken).AsTask()));
+            CommitMetadata[] read = await Task.WhenAll(some.Select(i => Task.Run(() => ReadCommitAsync(i, cancellationToken).AsTask(), cancellationToken)));
             for (int i = 0; i < some.Length; i++)
             {
                 result[some[i].Time] = _commits[(some[i].Key, some[i].SizeBytes)] = read[i];
