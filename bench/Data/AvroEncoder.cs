@@ -1,4 +1,3 @@
-using System.Text;
 using LakeHolo.LakeCatalog.Avro;
 
 namespace LakeHolo.Bench.Data;
@@ -6,46 +5,28 @@ namespace LakeHolo.Bench.Data;
 /// <summary>Writes Avro's binary encoding by a schema: dictionaries for records and maps, lists for arrays; fields without a value are null.</summary>
 internal static class AvroEncoder
 {
-    /// <summary>A container file of one record.</summary>
-    public static byte[] Container(string schemaJson, IReadOnlyDictionary<string, object?> record)
-    {
-        byte[] body = Encode(AvroSchema.Parse(schemaJson, "schema"), record);
-        byte[] sync = new byte[16];
-        using var file = new MemoryStream();
-        file.Write("Obj\u0001"u8);
-        Number(file, 1);
-        Bytes(file, "avro.schema"u8);
-        Bytes(file, Encoding.UTF8.GetBytes(schemaJson));
-        Number(file, 0);
-        file.Write(sync);
-        Number(file, 1);
-        Bytes(file, body);
-        file.Write(sync);
-        return file.ToArray();
-    }
-
     /// <summary>A value alone.</summary>
-    public static byte[] Encode(AvroSchema schema, object? value)
+    public static AvroBytes Encode(AvroSchema schema, object? value)
     {
-        using var stream = new MemoryStream();
-        Write(stream, schema, value);
-        return stream.ToArray();
+        var bytes = new AvroBytes();
+        Write(bytes, schema, value);
+        return bytes;
     }
 
-    private static void Write(MemoryStream to, AvroSchema schema, object? value)
+    private static void Write(AvroBytes to, AvroSchema schema, object? value)
     {
         switch (schema.Kind)
         {
             case AvroKind.Null:
                 break;
             case AvroKind.Boolean:
-                to.WriteByte(value is true ? (byte)1 : (byte)0);
+                to.Int(value is true ? -1 : 0); // zig-zag: one byte, 1 or 0
                 break;
             case AvroKind.Int or AvroKind.Long:
-                Number(to, Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture));
+                to.Int(Convert.ToInt64(value, System.Globalization.CultureInfo.InvariantCulture));
                 break;
             case AvroKind.String:
-                Bytes(to, Encoding.UTF8.GetBytes((string?)value ?? ""));
+                to.Text((string?)value ?? "");
                 break;
             case AvroKind.Record:
                 var fields = (IReadOnlyDictionary<string, object?>)value!;
@@ -65,14 +46,14 @@ internal static class AvroEncoder
                 {
                     foreach ((string key, object? entry) in entries)
                     {
-                        Bytes(to, Encoding.UTF8.GetBytes(key));
+                        to.Text(key);
                         Write(to, schema.Items!, entry);
                     }
                 });
                 break;
             case AvroKind.Union:
                 int branch = Enumerable.Range(0, schema.Branches.Count).First(i => Fits(schema.Branches[i], value));
-                Number(to, branch);
+                to.Int(branch);
                 Write(to, schema.Branches[branch], value is Wrapped wrapped ? new Dictionary<string, object?> { ["value"] = wrapped.Value } : value);
                 break;
             default:
@@ -91,32 +72,15 @@ internal static class AvroEncoder
         _ => schema.Kind == AvroKind.Array,
     };
 
-    private static void Blocks(MemoryStream to, int count, Action write)
+    private static void Blocks(AvroBytes to, int count, Action write)
     {
         if (count > 0)
         {
-            Number(to, count);
+            to.Int(count);
             write();
         }
 
-        Number(to, 0);
-    }
-
-    private static void Bytes(MemoryStream to, ReadOnlySpan<byte> bytes)
-    {
-        Number(to, bytes.Length);
-        to.Write(bytes);
-    }
-
-    private static void Number(MemoryStream to, long value)
-    {
-        ulong zigzag = (ulong)((value << 1) ^ (value >> 63));
-        for (; zigzag >= 0x80; zigzag >>= 7)
-        {
-            to.WriteByte((byte)(zigzag | 0x80));
-        }
-
-        to.WriteByte((byte)zigzag);
+        to.Int(0);
     }
 
     /// <summary>A record of one field <c>value</c>, in a union of several such.</summary>

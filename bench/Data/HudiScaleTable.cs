@@ -160,13 +160,13 @@ internal sealed class HudiScaleTable
                 ("totalCorruptLogBlock", 0L), ("totalRollbackBlocks", 0L), ("fileSizeInBytes", w.SizeBytes), ("runtimeStats", Values(("totalScanTime", 0L), ("totalCreateTime", 166L), ("totalUpsertTime", 0L))),
                 ("totalLogFilesCompacted", 0L), ("totalLogReadTimeMs", 0L), ("totalLogSizeCompacted", 0L))).ToList());
             const string Schema = """{"type":"record","name":"scale_record","namespace":"hoodie.scale","fields":[{"name":"id","type":["null","long"],"default":null},{"name":"ord","type":["null","long"],"default":null},{"name":"name","type":["null","string"],"default":null},{"name":"price","type":["null","double"],"default":null},{"name":"p","type":["null","long"],"default":null}]}""";
-            byte[] content = AvroEncoder.Container(_commitSchema, Values(
+            AvroBytes content = AvroEncoder.Encode(AvroSchema.Parse(_commitSchema, "schema"), Values(
                 ("partitionToWriteStats", stats), ("compacted", false), ("extraMetadata", Values(("schema", Schema))), ("version", 1), ("operationType", "UPSERT")));
             string timeline = ".hoodie/timeline/";
             File.WriteAllBytes($"{_root}/{timeline}{Time(commit)}.commit.requested", []);
             File.WriteAllBytes($"{_root}/{timeline}{Time(commit)}.inflight", []);
             string completed = $"{timeline}{Time(commit)}_{Completion(commit)}.commit";
-            File.WriteAllBytes($"{_root}/{completed}", content);
+            AvroFile.Write($"{_root}/{completed}", _commitSchema, [content]);
             if (commit == Commits)
             {
                 _newest.Add(completed);
@@ -188,7 +188,7 @@ internal sealed class HudiScaleTable
             foreach ((string index, string group, Func<IEnumerable<Written>, IEnumerable<(string Key, object Value)>> records) in indexes)
             {
                 Directory.CreateDirectory($"{_root}/{metadata}{index}");
-                (string, byte[])[] Cells(IEnumerable<Written> written) => [.. records(written).Select(r => (r.Key, AvroEncoder.Encode(schema, r.Value))).OrderBy(r => r.Key, StringComparer.Ordinal)];
+                (string, byte[])[] Cells(IEnumerable<Written> written) => [.. records(written).Select(r => (r.Key, AvroEncoder.Encode(schema, r.Value).Span.ToArray())).OrderBy(r => r.Key, StringComparer.Ordinal)];
                 (string, byte[])[] cells = Cells(_commits.Take(InBase).SelectMany(c => c));
                 int perBlock = Math.Max(1, (1 << 18) / Math.Max(1, cells.Sum(c => c.Item2.Length) / cells.Length)); // blocks of some 256 KiB
                 File.WriteAllBytes($"{_root}/{metadata}{index}/{group}_0-12-34_{Compacted}.hfile", new HFileWriter(isCompressed: true, perBlock, 128, 1).Write(cells, _recordSchema));

@@ -11,6 +11,9 @@ namespace LakeHolo.LakeCatalog.Paimon;
 [CollectionBuilder(typeof(PaimonFileList), nameof(Create))]
 public sealed class PaimonFileList : IReadOnlyCollection<PaimonDataFile>
 {
+    /// <summary>More rows have neither a file nor a table: the number is damaged.</summary>
+    public const long MaxRows = 1L << 42;
+
     private readonly IReadOnlyList<ManifestBlock> _blocks;
     private readonly ulong[][] _live;
 
@@ -20,15 +23,12 @@ public sealed class PaimonFileList : IReadOnlyCollection<PaimonDataFile>
         foreach ((ManifestBlock block, int row) in Rows())
         {
             Count++;
-            SizeBytes = checked(SizeBytes + block.SizeBytes(row));
+            SizeBytes = long.CreateSaturating((Int128)SizeBytes + block.SizeBytes(row));
             IsRowCountKnown &= block.RowCount(row) is >= 0 and <= MaxRows;
-            RowCount = unchecked(RowCount + block.RowCount(row));
+            RowCount = long.CreateSaturating((Int128)RowCount + block.RowCount(row));
             Flags |= block.Flags(row);
         }
     }
-
-    // More is no file but a damaged number.
-    private const long MaxRows = 1L << 42;
 
     /// <inheritdoc/>
     public int Count { get; }

@@ -62,7 +62,7 @@ public sealed class PaimonSnapshot : Snapshot
         get
         {
             // With data evolution several files hold the columns of one row.
-            if (PrimaryKey.Count > 0 || TableSchema.Flag("data-evolution.enabled") || Files.Flags.HasFlag(EntryFlags.IsPart)
+            if (PrimaryKey.Count > 0 || TableSchema.Flag("data-evolution.enabled") || Files.Flags.HasFlag(EntryFlags.IsPart) || !Files.IsRowCountKnown
                 || (Fallback is not null && Fallback.RowCount is null))
             {
                 return null;

@@ -29,7 +29,7 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
         }
 
         PaimonFeatures.Check(schema, branch, table.Root.Location);
-        PartitionPool pool = known?.Files.Partitions ?? new PartitionPool();
+        PartitionPool pool = known is not null && HasSamePartitions(known.TableSchema, newest) ? known.Files.Partitions : new PartitionPool();
         var reader = new ManifestReader(table.Root, newest, pool);
         IReadOnlyDictionary<string, ManifestBlock> manifests = new Dictionary<string, ManifestBlock>();
         PaimonFileList files = [];
@@ -79,6 +79,10 @@ internal sealed class PaimonSnapshotLoader(LakeTable table, PaimonFolder folder,
             Manifests = manifests,
         };
     }
+
+    // A table that was made anew in the same folder may have other partition columns, of which the same bytes tell other values.
+    private static bool HasSamePartitions(PaimonSchema one, PaimonSchema other) => one.PartitionKeys.SequenceEqual(other.PartitionKeys)
+        && one.PartitionKeys.All(k => one.Field(k).Type.HasSameValuesAs(other.Field(k).Type));
 
     // Paimon looks at vectors only where the option says so: without it deleted rows would come back.
     private static void CheckVectors(

@@ -13,17 +13,14 @@ namespace LakeHolo.Readers.Paimon;
 /// <remarks>Bounds are those of the files' own footers. Source: SimpleStatsExtractor, SimpleColStatsCollector.java (texts alone are truncated).</remarks>
 internal static class PaimonFacts
 {
-    // More is no table but a damaged number.
-    private const long MaxRows = 1L << 42;
-
     // Read once for a snapshot, which never changes.
     private static readonly ConditionalWeakTable<PaimonSnapshot, ConcurrentDictionary<string, ColumnFacts>> Known = [];
 
     /// <summary>What the manifests tell; null of a table whose rows are not simply those of its files.</summary>
     public static SnapshotFacts? Of(PaimonSnapshot snapshot, IReadOnlyCollection<string> columns)
     {
-        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || EvolutionPlan.IsNeeded(snapshot) || !snapshot.Files.IsRowCountKnown
-            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || snapshot.VisibleCount != snapshot.Files.Count)
+        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || EvolutionPlan.IsNeeded(snapshot)
+            || snapshot.RowCount is not (>= 0 and <= PaimonFileList.MaxRows and var rows))
         {
             return null;
         }

@@ -261,9 +261,7 @@ public sealed class PaimonReader : IUnitReader, IDisposable
     /// <summary>As many rows as the manifests and deletion vectors of an append table tell, without opening a file; null where they do not tell.</summary>
     private TableScan? Counted(PaimonSnapshot snapshot, ScanRequest request)
     {
-        const long MaxRows = 1L << 42; // more is no table but a damaged number
-        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || !snapshot.Files.IsRowCountKnown
-            || snapshot.RowCount is not (>= 0 and <= MaxRows and var rows) || snapshot.VisibleCount != snapshot.Files.Count)
+        if (snapshot.PrimaryKey.Count > 0 || snapshot.Fallback is not null || snapshot.RowCount is not (>= 0 and <= PaimonFileList.MaxRows and var rows))
         {
             return null;
         }

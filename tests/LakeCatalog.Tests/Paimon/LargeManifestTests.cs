@@ -89,6 +89,22 @@ public sealed class LargeManifestTests
         await Assert.ThrowsAsync<LakeException>(() => lake.OpenAsync(null));
     }
 
+    [Fact]
+    public async Task Partitions_of_a_table_that_was_made_anew_have_the_values_of_its_own_type()
+    {
+        using var lake = new Lake();
+        lake.Manifest("m1", [(0, new Model(1, 0, "a.parquet", 0, [], null))]);
+        lake.Commit(1, ["m1"], []);
+        PaimonSnapshot known = await lake.OpenAsync(null);
+        Assert.Equal([1L], Assert.Single(known.Files).Partition);
+
+        string schema = lake.Path("schema/schema-0");
+        System.IO.File.WriteAllText(schema, System.IO.File.ReadAllText(schema).Replace("\"name\":\"p\",\"type\":\"INT NOT NULL\"", "\"name\":\"p\",\"type\":\"BOOLEAN NOT NULL\"", StringComparison.Ordinal));
+        lake.Manifest("n1", [(0, new Model(1, 0, "a.parquet", 0, [], null))]);
+        lake.Commit(1, ["n1"], []);
+        Assert.Equal([true], Assert.Single((await lake.OpenAsync(known)).Files).Partition);
+    }
+
     private static void Check(IReadOnlyCollection<Model> expected, PaimonSnapshot snapshot)
     {
         Assert.Equal(Texts(expected), snapshot.Files.Select(TextOf).Order(StringComparer.Ordinal));

@@ -32,9 +32,10 @@ internal readonly record struct HudiFileName(string FileId, string Instant, int 
             return null;
         }
 
-        ReadOnlySpan<char> written = name.AsSpan(dot + 1);
-        string? extension = written is "parquet" ? "parquet" : written.ToString().ToLowerInvariant() is "parquet" or "orc" or "hfile" or "lance" or "vortex" ? written.ToString().ToLowerInvariant() : null;
-        return extension is null ? null : new HudiFileName(name[..first], name[(second + 1)..dot], 0, name[(first + 1)..second], extension);
+        string extension = name.AsSpan(dot + 1) is "parquet" ? "parquet" : name[(dot + 1)..].ToLowerInvariant();
+        return extension is "parquet" or "orc" or "hfile" or "lance" or "vortex"
+            ? new HudiFileName(name[..first], name[(second + 1)..dot], 0, name[(first + 1)..second], extension)
+            : null;
     }
 
     // .<fileId>_<instant>.log.<version>_<writeToken>[.cdc]

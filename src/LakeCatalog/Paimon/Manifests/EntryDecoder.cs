@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using LakeHolo.LakeCatalog.Avro;
 
@@ -7,8 +6,6 @@ namespace LakeHolo.LakeCatalog.Paimon.Manifests;
 /// <summary>Decodes of a manifest's entries what a list of files holds of all of them, and steps over the rest.</summary>
 internal sealed class EntryDecoder
 {
-    private const int ManifestVersion = 2;
-
     private readonly Step[] _entry;
     private readonly int _nullBranch;
     private readonly string _path;
@@ -120,12 +117,7 @@ internal sealed class EntryDecoder
             switch (step.Slot)
             {
                 case Slot.Version:
-                    long version = cursor.ReadLong();
-                    if (version != ManifestVersion)
-                    {
-                        throw LakeException.FeatureUnsupported(string.Create(CultureInfo.InvariantCulture, $"Manifest version {version} is not supported, only {ManifestVersion}"), _path);
-                    }
-
+                    ManifestReader.CheckVersion(cursor.ReadLong(), ManifestReader.ManifestVersion, _path);
                     break;
                 case Slot.Kind:
                     entry.Flags |= cursor.ReadLong() switch

@@ -7,8 +7,8 @@ namespace LakeHolo.LakeCatalog.Paimon.Manifests;
 /// as they were written, compressed, which become files when they are asked for. Immutable.</summary>
 internal sealed class ManifestBlock
 {
-    // So many files are decoded at once: they cost some kilobytes together with their statistics.
-    private const int MaxDecoded = 1_024;
+    /// <summary>The files of so many entries are made at once: each costs a kilobyte or two with its statistics.</summary>
+    public const int MaxDecoded = 1_024;
 
     // Large enough to compress well, small enough to open a partition's files without much waste.
     private const int ChunkBytes = 16 * 1024;
@@ -52,7 +52,7 @@ internal sealed class ManifestBlock
         }
     }
 
-    private ManifestBlock(Builder builder)
+    private ManifestBlock(Builder builder, int maxDecoded)
         : this(builder.Runs, builder.Count)
     {
         (_schema, _path, _toFile) = (builder.Schema, builder.Path, builder.ToFile);
@@ -62,8 +62,8 @@ internal sealed class ManifestBlock
             (_identities[row], _sizes[row], _rowCounts[row], _levels[row], _nameHashes[row], _flags[row]) = (entry.Identity, entry.SizeBytes, entry.RowCount, entry.Level, entry.NameHash, entry.Flags);
         }
 
-        _chunks = builder.Chunks(_sizes.Length <= MaxDecoded ? int.MaxValue : ChunkBytes);
-        if (_sizes.Length <= MaxDecoded)
+        _chunks = builder.Chunks(_sizes.Length <= maxDecoded ? int.MaxValue : ChunkBytes);
+        if (_sizes.Length <= maxDecoded)
         {
             _decoded = [.. Files(Enumerable.Range(0, _sizes.Length))];
             _chunks = [];
@@ -82,9 +82,10 @@ internal sealed class ManifestBlock
     /// <param name="pool">The table's partitions.</param>
     /// <param name="decodePartition">Decodes a stored partition.</param>
     /// <param name="toFile">Makes a file of an entry.</param>
+    /// <param name="maxDecoded">Of how many entries at most the files are made at once.</param>
     public static ManifestBlock Read(
-        AvroContainer manifest, string path, PartitionPool pool, Func<byte[], IReadOnlyList<object?>> decodePartition, Func<AvroRecord, PaimonPartition, PaimonDataFile> toFile)
-        => new(new Builder(manifest, path, pool, decodePartition, toFile));
+        AvroContainer manifest, string path, PartitionPool pool, Func<byte[], IReadOnlyList<object?>> decodePartition, Func<AvroRecord, PaimonPartition, PaimonDataFile> toFile, int maxDecoded)
+        => new(new Builder(manifest, path, pool, decodePartition, toFile), maxDecoded);
 
     /// <summary>What tells an entry's file from others.</summary>
     public UInt128 Identity(int row) => _identities[row];

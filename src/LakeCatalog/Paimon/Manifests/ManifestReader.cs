@@ -10,7 +10,9 @@ namespace LakeHolo.LakeCatalog.Paimon.Manifests;
 /// <param name="pool">The table's partitions.</param>
 internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema, PartitionPool pool)
 {
-    private const int ManifestVersion = 2;
+    /// <summary>The version of lists and manifests that is known (<c>_VERSION</c>).</summary>
+    public const int ManifestVersion = 2;
+
     private const int IndexManifestVersion = 1;
     private const string DeletionVectorsType = "DELETION_VECTORS";
 
@@ -22,7 +24,7 @@ internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema, P
         var files = new List<string>();
         foreach (AvroRecord record in await ReadRecordsAsync(name, cancellationToken))
         {
-            CheckVersion(record, ManifestVersion, name);
+            CheckVersion(record.GetLong("_VERSION"), ManifestVersion, name);
             files.Add(record.GetString("_FILE_NAME"));
         }
 
@@ -30,12 +32,16 @@ internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema, P
     }
 
     /// <summary>The entries of a manifest.</summary>
-    public async ValueTask<ManifestBlock> ReadManifestAsync(string name, CancellationToken cancellationToken) => ManifestBlock.Read(
+    /// <param name="name">File name in <c>manifest/</c>.</param>
+    /// <param name="cancellationToken">Observed inside storage reads.</param>
+    /// <param name="maxDecoded">Of how many entries at most the files are made at once.</param>
+    public async ValueTask<ManifestBlock> ReadManifestAsync(string name, CancellationToken cancellationToken, int maxDecoded = ManifestBlock.MaxDecoded) => ManifestBlock.Read(
         await OpenAsync(name, cancellationToken),
         name,
         pool,
         partition => BinaryRow.Decode(partition, _partitionTypes, name),
-        (entry, partition) => ToFile(entry, entry.GetRecord("_FILE"), partition.Bytes, partition.Values, name));
+        (entry, partition) => ToFile(entry, entry.GetRecord("_FILE"), partition.Bytes, partition.Values, name),
+        maxDecoded);
 
     /// <summary>The deletion vectors of an index manifest; other indexes do not change what a table holds.</summary>
     public async ValueTask<IReadOnlyDictionary<(string Partition, int Bucket, string DataFile), PaimonDeletionVector>> ReadDeletionVectorsAsync(
@@ -46,7 +52,7 @@ internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema, P
         HashSet<string> deleted = [.. records.Where(r => r.GetInt("_KIND") == 1).Select(r => r.GetString("_FILE_NAME"))];
         foreach (AvroRecord record in records)
         {
-            CheckVersion(record, IndexManifestVersion, name);
+            CheckVersion(record.GetLong("_VERSION"), IndexManifestVersion, name);
             if (record.GetString("_INDEX_TYPE") != DeletionVectorsType || deleted.Contains(record.GetString("_FILE_NAME")))
             {
                 continue;
@@ -160,9 +166,9 @@ internal sealed class ManifestReader(TableRoot root, PaimonSchema tableSchema, P
         }
     }
 
-    private static void CheckVersion(AvroRecord record, int expected, string name)
+    /// <exception cref="LakeException">FeatureUnsupported for another version than the expected one.</exception>
+    public static void CheckVersion(long version, int expected, string name)
     {
-        long version = record.GetLong("_VERSION");
         if (version != expected)
         {
             throw LakeException.FeatureUnsupported(string.Create(CultureInfo.InvariantCulture, $"Manifest version {version} is not supported, only {expected}"), name);
