@@ -32,7 +32,7 @@ internal sealed unsafe class NewestRows : IDisposable
     /// <param name="newer">Which these are.</param>
     /// <param name="numbers">Numbers of the files.</param>
     /// <param name="buckets">Numbers of the files' buckets.</param>
-    /// <returns>Null where keys are not whole numbers, or too many.</returns>
+    /// <returns>Null where keys are not whole numbers, or too many, or where a row is none that can be merged: the engine tells which.</returns>
     public static NewestRows? TryRead(
         DuckDBConnection connection, MergeSql sql, IReadOnlyList<PaimonFileGroup> opened, IReadOnlySet<PaimonDataFile> newer,
         IReadOnlyDictionary<PaimonDataFile, int> numbers, IReadOnlyDictionary<PaimonDataFile, int> buckets)
@@ -62,7 +62,8 @@ internal sealed unsafe class NewestRows : IDisposable
                 }
 
                 Source[] sources = [.. part.Files.Select(f => result.SourceOf(numbers[f], buckets[f], parts, () => newer.Where(n => buckets[n] == buckets[f]).Sum(n => n.RowCount)))];
-                if (!EngineNumbers.TryRead(connection, sql.NumberedKeys(part), new Reader(sources, parts, sql.Options.IgnoreDelete).Take))
+                var reader = new Reader(sources, parts, sql.Options.IgnoreDelete);
+                if (!EngineNumbers.TryRead(connection, sql.NumberedKeys(part), reader.Take) || reader.HasUnknownKinds)
                 {
                     result.Dispose();
                     return null;
@@ -109,6 +110,9 @@ internal sealed unsafe class NewestRows : IDisposable
     /// <summary>Takes rows of files: index of the file, position, kind, sequence number, key.</summary>
     private sealed class Reader(Source[] files, int parts, bool ignoresDelete)
     {
+        /// <summary>Whether the kind of a row is none of 0 to 3.</summary>
+        public bool HasUnknownKinds { get; private set; }
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Take(long** columns, int rows)
         {
@@ -116,7 +120,9 @@ internal sealed unsafe class NewestRows : IDisposable
             key = key[..parts];
             for (int i = 0; i < rows; i++)
             {
-                var row = new Row(columns[3][i], columns[2][i] is 0 or 2, files[columns[0][i]], columns[1][i]);
+                long kind = columns[2][i];
+                HasUnknownKinds |= (ulong)kind > 3;
+                var row = new Row(columns[3][i], kind is 0 or 2, files[columns[0][i]], columns[1][i]);
                 if (!row.IsAdded)
                 {
                     row.File.Dead.Add(row.Position);

@@ -41,6 +41,24 @@ public sealed class KeyedTableTests : OverOneFolder
         Assert.Contains("bucket-0/data-1.parquet", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("NULL::TINYINT AS \"_VALUE_KIND\"", "row kind NULL")]
+    [InlineData("NULL::BIGINT AS \"_SEQUENCE_NUMBER\"", "no sequence number")]
+    public async Task A_changed_row_without_kind_or_sequence_number_is_an_error_that_names_the_file(string column, string expected)
+    {
+        PaimonSnapshot snapshot = Table([[Row(5, 0, 1, 10, 11), Row(5, 0, 2, 10, 11)], [Row(0, 0, 1, 12, 13)]], new() { ["merge-engine"] = "deduplicate" });
+        string file = Path.Combine(Folder, snapshot.Table.Name, "bucket-0", "data-1.parquet");
+        using (DuckDBConnection connection = Engine.OpenConnection())
+        {
+            EngineDatabase.Execute(connection, $"COPY (SELECT * REPLACE ({column}) FROM read_parquet({SqlText.Literal(file)})) TO {SqlText.Literal(file + ".new")} (FORMAT parquet)");
+        }
+
+        File.Move(file + ".new", file, overwrite: true);
+        Exception error = await Assert.ThrowsAnyAsync<Exception>(() => ReadAsync(snapshot));
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+        Assert.Contains("bucket-0/data-1.parquet", error.Message, StringComparison.Ordinal);
+    }
+
     public static TheoryData<string, string> NullsToRefuse() => new()
     {
         // A later row without a value of n.

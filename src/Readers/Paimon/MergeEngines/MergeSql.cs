@@ -84,11 +84,12 @@ internal sealed class MergeSql
         return ($" ANTI JOIN (SELECT n.i::UBIGINT AS i, t.* FROM {keys} t JOIN (VALUES {map}) n(i, g) ON t.g = n.g) d ON d.i = r.file_index AND {string.Join(" AND ", equal)}", physical);
     }
 
-    /// <summary>Index of the file, position, kind, sequence number and key of the rows of files, as BIGINT; for keys of whole numbers.</summary>
+    /// <summary>Index of the file, position, kind, sequence number and key of the rows of files, as BIGINT; for keys of whole numbers. Kinds and sequence numbers are as they lie: SQL that
+    /// checks them takes the engine longer to plan than the rows to read.</summary>
     public string NumberedKeys(PaimonFileGroup group)
     {
         (IReadOnlyList<string> key, IEnumerable<PaimonField> physical) = KeyNumbers(group);
-        return $"SELECT r.file_index::BIGINT, r.file_row_number, ({RowKinds.Number(group)})::BIGINT, {Sequence(group)}, {string.Join(", ", key)} "
+        return $"SELECT r.file_index::BIGINT, r.file_row_number, r.{PaimonColumns.ValueKind}::BIGINT, r.{PaimonColumns.Sequence}, {string.Join(", ", key)} "
             + $"FROM {group.From(Snapshot, physical, withSystemColumns: true, withPartition: false)}";
     }
 
