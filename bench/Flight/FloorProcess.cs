@@ -27,6 +27,9 @@ internal sealed class FloorProcess : IDisposable
 
     private FloorProcess(Process process, int http, int tcp) => (_process, _http, _tcp) = (process, http, tcp);
 
+    /// <summary>Where it answers over HTTP/2: a path is the number of bytes that are wanted.</summary>
+    public Uri Http => new($"http://127.0.0.1:{_http}");
+
     /// <summary>Processor time of all its threads since it started.</summary>
     public TimeSpan ProcessorTime
     {
@@ -80,17 +83,8 @@ internal sealed class FloorProcess : IDisposable
     /// <summary>Has bytes sent through HTTP/2, and drops them.</summary>
     public async Task HttpAsync(long bytes)
     {
-        using HttpClient http = NewClient();
-        await HttpAsync(http, bytes);
-    }
-
-    /// <summary>A client on a connection of its own.</summary>
-    public static HttpClient NewClient() => new(new SocketsHttpHandler { InitialHttp2StreamWindowSize = 8 << 20 }) { Timeout = Timeout.InfiniteTimeSpan };
-
-    /// <summary>Has bytes sent through HTTP/2 on a client's connection, and drops them.</summary>
-    public async Task HttpAsync(HttpClient http, long bytes)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{_http}/{bytes}")) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var http = new HttpClient(new SocketsHttpHandler { InitialHttp2StreamWindowSize = 8 << 20 }) { Timeout = Timeout.InfiniteTimeSpan };
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(Http, bytes.ToString(CultureInfo.InvariantCulture))) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
         using HttpResponseMessage response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         await DropAsync(await response.Content.ReadAsStreamAsync(), bytes);
     }

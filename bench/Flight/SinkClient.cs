@@ -19,7 +19,6 @@ internal sealed class SinkClient : IDisposable
     private readonly HttpClient _http;
     private readonly GrpcChannel _channel;
     private readonly CallInvoker _calls;
-    private readonly Metadata _headers = [];
     private readonly byte[] _buffer = new byte[256 << 10];
 
     public SinkClient(Uri server)
@@ -30,49 +29,14 @@ internal sealed class SinkClient : IDisposable
         _calls = _channel.CreateCallInvoker();
     }
 
-    /// <summary>Sets an option of the session by the header that carries it.</summary>
-    public SinkClient With(string option, string value)
-    {
-        _headers.Add(option, value);
-        return this;
-    }
-
-    /// <summary>Plans and starts a statement.</summary>
-    public async Task<FlightInfo> InfoAsync(string sql)
-    {
-        var descriptor = new FlightDescriptor { Type = FlightDescriptor.Types.DescriptorType.Cmd, Cmd = Commands.Pack(new CommandStatementQuery { Query = sql }) };
-        return await _calls.AsyncUnaryCall(FlightMethods.GetFlightInfo, null, new CallOptions(_headers), descriptor);
-    }
-
     /// <summary>Runs a statement and drops its rows; all endpoints at once.</summary>
     /// <returns>The bytes that came.</returns>
     public async Task<long> RunAsync(string sql)
     {
-        return await ReadAsync(await InfoAsync(sql));
-    }
-
-    /// <summary>Drops the rows of a statement that was started; all endpoints at once.</summary>
-    /// <returns>The bytes that came.</returns>
-    public async Task<long> ReadAsync(FlightInfo info)
-    {
+        var descriptor = new FlightDescriptor { Type = FlightDescriptor.Types.DescriptorType.Cmd, Cmd = Commands.Pack(new CommandStatementQuery { Query = sql }) };
+        FlightInfo info = await _calls.AsyncUnaryCall(FlightMethods.GetFlightInfo, null, default(CallOptions), descriptor);
         long[] bytes = await Task.WhenAll(info.Endpoint.Select(e => ReadAsync(e.Ticket, info.Endpoint.Count == 1 ? _buffer : new byte[_buffer.Length])));
         return bytes.Sum();
-    }
-
-    /// <summary>Opens the connection and logs in.</summary>
-    public async Task LoginAsync()
-    {
-        using AsyncDuplexStreamingCall<HandshakeRequest, HandshakeResponse> call = _calls.AsyncDuplexStreamingCall(FlightMethods.Handshake, null, new CallOptions(_headers));
-        await call.RequestStream.CompleteAsync();
-        string? token = (await call.ResponseHeadersAsync).GetValue("authorization");
-        while (await call.ResponseStream.MoveNext(CancellationToken.None))
-        {
-        }
-
-        if (token is not null)
-        {
-            _headers.Add("authorization", token);
-        }
     }
 
     public void Dispose()
@@ -94,11 +58,6 @@ internal sealed class SinkClient : IDisposable
             Content = new ByteArrayContent(message) { Headers = { ContentType = new MediaTypeHeaderValue("application/grpc") } },
         };
         request.Headers.TE.Add(new TransferCodingWithQualityHeaderValue("trailers"));
-        foreach (Metadata.Entry header in _headers)
-        {
-            request.Headers.Add(header.Key, header.Value);
-        }
-
         using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         await using Stream body = await response.Content.ReadAsStreamAsync();
         long bytes = 0;

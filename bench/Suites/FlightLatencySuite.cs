@@ -1,12 +1,16 @@
-using System.Collections.Concurrent;
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Apache.Arrow;
+using Google.Protobuf;
+using Grpc.Core;
 using LakeHolo.Bench.Flight;
 using LakeHolo.Bench.Harness;
 using LakeHolo.FlightServer.Client;
 using LakeHolo.FlightServer.Protocol;
+using LakeHolo.FlightServer.Protocol.Sql;
+using LakeHolo.FlightServer.Wire;
 
 namespace LakeHolo.Bench.Suites;
 
@@ -15,6 +19,7 @@ namespace LakeHolo.Bench.Suites;
 internal sealed class FlightLatencySuite : ISuite
 {
     private const int Clients = 32;
+    private const int FramePrefix = 5;
     private const string Sql = "SELECT count(*) AS n, sum(b) AS b FROM dwd.points WHERE a BETWEEN 4200 AND 4299";
 
     public string Name => "flight-latency";
@@ -30,28 +35,21 @@ internal sealed class FlightLatencySuite : ISuite
             sql.Run($"COPY (SELECT i AS a, (hash(i) % 1000000)::BIGINT AS b FROM range(100000) t(i)) TO '{directory}/dwd/points/a.parquet' (FORMAT parquet)");
         });
         await using ServerProcess server = await ServerProcess.StartAsync(bench, lake, bench.Options.MemoryBytes);
-        SinkClient[] clients = [.. Enumerable.Range(0, Clients).Select(_ => new SinkClient(server.Address))];
-        try
+        using var clients = new TurnClients(server.Address, Clients);
+        using (var sink = new SinkClient(server.Address))
         {
-            await clients[0].RunAsync("PROMOTE TABLE dwd.points");
-
-            // The server's hot paths are compiled anew while it warms up.
-            await LoadAsync(server, clients, TimeSpan.FromSeconds(bench.Quick ? 5 : 10), null);
-            Load full = await LoadAsync(server, clients, span, null);
-            Add(bench, "all at once, as fast as answers come", full, null, null);
-            foreach ((string name, double rate) in new[] { ("half of that rate", full.PerSecond / 2), ("1,000 per second", 1_000) })
-            {
-                Load calm = await LoadAsync(server, clients, span, rate);
-                Add(bench, $"at {name}, added, median", calm, calm.Added(0.5), 2);
-                Add(bench, $"at {name}, added, p99", calm, calm.Added(0.99), 5);
-            }
+            await sink.RunAsync("PROMOTE TABLE dwd.points");
         }
-        finally
+
+        // The server's hot paths are compiled anew while it warms up.
+        await LoadAsync(server, clients, TimeSpan.FromSeconds(bench.Quick ? 5 : 10), null);
+        Load full = await LoadAsync(server, clients, span, null);
+        Add(bench, "all at once, as fast as answers come", full, null, null);
+        foreach ((string name, double rate) in new[] { ("half of that rate", full.PerSecond / 2), ("1,000 per second", 1_000) })
         {
-            foreach (SinkClient client in clients)
-            {
-                client.Dispose();
-            }
+            Load calm = await LoadAsync(server, clients, span, rate);
+            Add(bench, $"at {name}, added, median", calm, calm.Added(0.5), 2);
+            Add(bench, $"at {name}, added, p99", calm, calm.Added(0.99), 5);
         }
 
         await FloorAsync(bench, span);
@@ -61,18 +59,13 @@ internal sealed class FlightLatencySuite : ISuite
     private static async Task FloorAsync(BenchContext bench, TimeSpan span)
     {
         using FloorProcess floor = await FloorProcess.StartAsync();
-        HttpClient[] clients = [.. Enumerable.Range(0, Clients).Select(_ => FloorProcess.NewClient())];
+        using var clients = new TurnClients(floor.Http, Clients);
+        var request = new TurnRequest("/600", []);
         foreach (TimeSpan time in new[] { TimeSpan.FromSeconds(3), span })
         {
-            var times = new ConcurrentBag<double>();
+            var times = new List<double>();
             TimeSpan cpu = floor.ProcessorTime;
-            await TurnsAsync(Clients, time, 1_000, async number =>
-            {
-                long asked = Stopwatch.GetTimestamp();
-                await floor.HttpAsync(clients[number], 600);
-                await floor.HttpAsync(clients[number], 600);
-                times.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
-            });
+            await Task.Factory.StartNew(() => clients.Run(time, 1_000, (_, step, _) => step < 2 ? request : null, (_, ms) => times.Add(ms)), TaskCreationOptions.LongRunning);
             if (time == span)
             {
                 bench.Add(new BenchRow("two answers from memory over HTTP/2 at 1,000 per second, p99")
@@ -81,11 +74,6 @@ internal sealed class FlightLatencySuite : ISuite
                     More = new Dictionary<string, double> { ["median"] = Percentile(times, 0.5), ["cores of the server"] = (floor.ProcessorTime - cpu).TotalSeconds / span.TotalSeconds },
                 });
             }
-        }
-
-        foreach (HttpClient client in clients)
-        {
-            client.Dispose();
         }
     }
 
@@ -106,47 +94,59 @@ internal sealed class FlightLatencySuite : ISuite
         },
     });
 
-    /// <summary>Lets the clients ask for a while: each at once after its answer, or all together at a rate, evenly.</summary>
-    private static async Task<Load> LoadAsync(ServerProcess server, SinkClient[] clients, TimeSpan span, double? rate)
+    /// <summary>Lets the clients ask for a while: each at once after its answer, or in turns at a rate.</summary>
+    private static async Task<Load> LoadAsync(ServerProcess server, TurnClients clients, TimeSpan span, double? rate)
     {
-        var times = new ConcurrentBag<(long Id, double Ms)>();
+        var descriptor = new FlightDescriptor { Type = FlightDescriptor.Types.DescriptorType.Cmd, Cmd = Commands.Pack(new CommandStatementQuery { Query = Sql }) };
+        var info = new TurnRequest(PathOf(FlightMethods.GetFlightInfo), Framed(descriptor));
+        long[] ids = new long[Clients];
+        var times = new List<(long Id, double Ms)>();
         TimeSpan cpu = server.ProcessorTime;
         using var own = Process.GetCurrentProcess();
         TimeSpan clientsCpu = own.TotalProcessorTime;
-        long start = Stopwatch.GetTimestamp();
-        await TurnsAsync(clients.Length, span, rate, async number =>
-        {
-            long asked = Stopwatch.GetTimestamp();
-            FlightInfo info = await clients[number].InfoAsync(Sql);
-            await clients[number].ReadAsync(info);
-            times.Add((IdOf(info), Stopwatch.GetElapsedTime(asked).TotalMilliseconds));
-        });
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        double cores = (server.ProcessorTime - cpu).TotalSeconds / seconds;
+        await Task.Factory.StartNew(() => clients.Run(span, rate, Next, (number, ms) => times.Add((ids[number], ms))), TaskCreationOptions.LongRunning);
+        double cores = (server.ProcessorTime - cpu).TotalSeconds / span.TotalSeconds;
         own.Refresh();
-        double clientCores = (own.TotalProcessorTime - clientsCpu).TotalSeconds / seconds;
+        double clientCores = (own.TotalProcessorTime - clientsCpu).TotalSeconds / span.TotalSeconds;
         Dictionary<long, double> engine = await EngineTimesAsync(server);
-        return new Load(times.Count / seconds, cores, clientCores, [.. times.Where(t => engine.ContainsKey(t.Id)).Select(t => (t.Ms, engine[t.Id]))]);
+        return new Load(times.Count / span.TotalSeconds, cores, clientCores, [.. times.Where(t => engine.ContainsKey(t.Id)).Select(t => (t.Ms, engine[t.Id]))]);
+
+        TurnRequest? Next(int number, int step, ReadOnlySpan<byte> answer)
+        {
+            switch (step)
+            {
+                case 0:
+                    return info;
+                case 1:
+                    FlightInfo started = FlightInfo.Parser.ParseFrom(Messages(answer) == 1 ? answer[FramePrefix..] : throw new InvalidOperationException("No FlightInfo came"));
+                    ids[number] = IdOf(started);
+                    return new TurnRequest(PathOf(FlightMethods.DoGet), Framed(started.Endpoint.Single().Ticket));
+                default:
+                    return Messages(answer) == 2 ? null : throw new InvalidOperationException("A schema and a batch are expected");
+            }
+        }
     }
 
-    private static async Task TurnsAsync(int clients, TimeSpan span, double? rate, Func<int, Task> ask)
+    private static string PathOf(IMethod method) => $"/{method.ServiceName}/{method.Name}";
+
+    /// <summary>A message behind its prefix: not compressed, its length.</summary>
+    private static byte[] Framed(IMessage message)
     {
-        SemaphoreSlim[] turns = [.. Enumerable.Range(0, clients).Select(_ => new SemaphoreSlim(0))];
-        long start = Stopwatch.GetTimestamp();
-        Task pace = rate is { } perSecond ? Task.Factory.StartNew(() => Pace.Run(turns, perSecond, span), TaskCreationOptions.LongRunning) : Task.CompletedTask;
-        Task[] asking = [.. turns.Select((turn, number) => Task.Run(async () =>
+        byte[] framed = new byte[FramePrefix + message.CalculateSize()];
+        BinaryPrimitives.WriteInt32BigEndian(framed.AsSpan(1), framed.Length - FramePrefix);
+        message.WriteTo(framed.AsSpan(FramePrefix));
+        return framed;
+    }
+
+    private static int Messages(ReadOnlySpan<byte> answer)
+    {
+        int count = 0;
+        for (; !answer.IsEmpty; count++)
         {
-            while (Stopwatch.GetElapsedTime(start) < span)
-            {
-                // How late a turn begins is the clients' own affair here: the server is asked what it adds, not what a queue before it does.
-                if (rate is null || await turn.WaitAsync(TimeSpan.FromMilliseconds(100)))
-                {
-                    await ask(number);
-                }
-            }
-        }))];
-        await pace;
-        await Task.WhenAll(asking);
+            answer = answer[(FramePrefix + BinaryPrimitives.ReadInt32BigEndian(answer[1..]))..];
+        }
+
+        return count;
     }
 
     /// <summary>The number of the statement; none where it had not begun when FlightInfo was sent.</summary>
