@@ -10,7 +10,7 @@ internal static class CatalogDetector
     private static readonly FrozenSet<string> Relations = CatalogRelation.All.Where(r => r.Schema == "pg_catalog").Select(r => r.Name).ToFrozenSet(StringComparer.Ordinal);
 
     private static readonly FrozenSet<string> OwnFunctions = CatalogRelation.Resource("Macros.sql").Where(l => l.StartsWith("CREATE MACRO ", StringComparison.Ordinal))
-        .Select(l => l["CREATE MACRO ".Length..l.IndexOf('(', StringComparison.Ordinal)]).Where(f => f is not ("regexp_full_match" or "pg_size_pretty")).ToFrozenSet(StringComparer.Ordinal);
+        .Select(l => l["CREATE MACRO ".Length..l.IndexOf('(', StringComparison.Ordinal)]).Where(f => f is not ("regexp_full_match" or "pg_size_pretty" or "json_build_object" or "array_upper" or "array_lower" or "array_remove")).ToFrozenSet(StringComparer.Ordinal);
 
     public static bool IsCatalog(SqlStatement statement)
     {

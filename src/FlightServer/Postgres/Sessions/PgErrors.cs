@@ -119,6 +119,11 @@ internal static partial class PgErrors
             return "22012";
         }
 
+        if (Has("field value out of range"))
+        {
+            return "22008";
+        }
+
         if (Has("Out of Range Error") || Has("overflow") || Has("out of range") || (Has("Could not cast value") && Has(" to DECIMAL(")))
         {
             return "22003";

@@ -16,15 +16,22 @@ internal static class Habits
         ["float"] = "DOUBLE",
     };
 
-    public static SqlStatement Rewrite(SqlStatement statement, PgSession session)
+    /// <summary>A statement in the engine's words.</summary>
+    /// <param name="statement">The statement.</param>
+    /// <param name="now">What <c>'now'</c> and <c>'today'</c> mean, UTC.</param>
+    /// <exception cref="PgError">0A000: what the engine would do otherwise.</exception>
+    public static SqlStatement Rewrite(SqlStatement statement, DateTime now) => Rewrite(statement, new Context(now, IsQuery(statement.Tokens[0])));
+
+    private static SqlStatement Rewrite(SqlStatement statement, Context context)
     {
         var text = new StringBuilder();
         int copied = 0;
         IReadOnlyList<Token> tokens = statement.Tokens;
         bool namesCharacters = tokens.Any(CharacterCasts.IsTypeName);
+        bool namesJson = JsonOperators.AreIn(tokens);
         for (int i = 0; i < tokens.Count; i++)
         {
-            if (Replacement(statement, i, session, namesCharacters) is var (end, replacement))
+            if (Replacement(statement, i, context, namesCharacters, namesJson) is var (end, replacement))
             {
                 text.Append(statement.Text, copied, tokens[i].Start - copied).Append(replacement);
                 copied = tokens[end - 1].End;
@@ -42,16 +49,34 @@ internal static class Habits
     }
 
     /// <summary>The text in the place of the tokens from one place to another (exclusive); null to keep them.</summary>
-    private static (int End, string Text)? Replacement(SqlStatement statement, int at, PgSession session, bool namesCharacters)
+    private static (int End, string Text)? Replacement(SqlStatement statement, int at, Context context, bool namesCharacters, bool namesJson)
     {
         IReadOnlyList<Token> tokens = statement.Tokens;
         bool Is(int i, string word) => i < tokens.Count && tokens[i].Is(word);
         Token token = tokens[at];
 
-        string Inside(string inner) => SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner;
+        string Inside(string inner) => SqlStatement.Split(inner) is [var only] ? Rewrite(only, context).Text : inner;
         if (namesCharacters && CharacterCasts.Replacement(statement, at, Inside) is { } characters)
         {
             return characters;
+        }
+
+        if (namesJson && JsonOperators.Replacement(statement, at, Inside) is { } json)
+        {
+            return json;
+        }
+
+        JsonOperators.Refuse(statement, at);
+        if (Values(statement, at, Inside) is { } values)
+        {
+            return values;
+        }
+
+        // A NULL of no type is text in a result.
+        if (context.IsQuery && token.Is("null") && at > 0 && (tokens[at - 1].Is("select") || tokens[at - 1].Is(",")) && (at + 1 == tokens.Count || Is(at + 1, ",") || Is(at + 1, "as") || Is(at + 1, "from"))
+            && Calls.ClauseOf(tokens, at) == "select" && !tokens.Any(t => t.Is("union") || t.Is("intersect") || t.Is("except")))
+        {
+            return (at + 1, "CAST(NULL AS VARCHAR)");
         }
 
         // pg_catalog.x: functions and types are found without it.
@@ -78,6 +103,16 @@ internal static class Habits
             return (at + 1, Bytes(token.Value));
         }
 
+        if (Constants.Replacement(tokens, at, context.Now) is { } constant)
+        {
+            return constant;
+        }
+
+        if (token.Is("between") && Is(at + 1, "symmetric"))
+        {
+            return Symmetric(statement, at, Inside);
+        }
+
         if ((at == 0 || !tokens[at - 1].Is("as") || IsInCast(tokens, at - 1)) && Numerics.Replacement(tokens, at) is { } number)
         {
             return (at + 1, number);
@@ -88,7 +123,7 @@ internal static class Habits
             return pattern;
         }
 
-        if (IsQuery(tokens[0]) && OtherNames.Replacement(statement, at, Inside) is { } other)
+        if (context.IsQuery && OtherNames.Replacement(statement, at, Inside) is { } other)
         {
             return other;
         }
@@ -100,14 +135,14 @@ internal static class Habits
 
         if (token.Kind == TokenKind.Word && token.Value is "to_char" or "to_date" or "to_timestamp" && Is(at + 1, "(") && (at == 0 || !tokens[at - 1].Is(".") || tokens[at - 2].Is("pg_catalog")))
         {
-            return Formatted(statement, at, session);
+            return Formatted(statement, at, Inside);
         }
 
         return null;
     }
 
     /// <exception cref="PgError">22023: no hexadecimal digits. 0A000: the form with octal digits.</exception>
-    private static string Bytes(string text)
+    internal static string Bytes(string text)
     {
         if (!text.StartsWith("\\x", StringComparison.Ordinal))
         {
@@ -163,9 +198,56 @@ internal static class Habits
         return false;
     }
 
+    /// <summary>Columns of VALUES in a FROM clause that names none are column1, column2, ….</summary>
+    private static (int End, string Text)? Values(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        if (!tokens[at].Is("(") || at + 2 >= tokens.Count || !tokens[at + 1].Is("values") || !tokens[at + 2].Is("(") || Calls.ClauseOf(tokens, at) != "from"
+            || Patterns.Close(tokens, at) is not (> 0 and var close) || Calls.Alias(tokens, close) is not (var end, var alias))
+        {
+            return null;
+        }
+
+        int depth = 0;
+        int columns = 1;
+        for (int i = at + 2; i < close; i++)
+        {
+            depth += tokens[i].Is("(") || tokens[i].Is("[") ? 1 : tokens[i].Is(")") || tokens[i].Is("]") ? -1 : 0;
+            columns += depth == 1 && tokens[i].Is(",") ? 1 : 0;
+            if (depth == 0)
+            {
+                break;
+            }
+        }
+
+        string names = string.Join(", ", Enumerable.Range(1, columns).Select(c => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"column{c}")));
+        return (end, $"({rewrite(statement.Text[tokens[at + 1].Start..tokens[close - 2].End])}) AS {SqlText.Identifier(alias)}({names})");
+    }
+
+    /// <summary>x BETWEEN SYMMETRIC a AND b; null where its end is not seen.</summary>
+    private static (int End, string Text)? Symmetric(SqlStatement statement, int at, Func<string, string> rewrite)
+    {
+        IReadOnlyList<Token> tokens = statement.Tokens;
+        int and = at + 2;
+        for (int depth = 0; and < tokens.Count && !(depth == 0 && tokens[and].Is("and")); and++)
+        {
+            depth += tokens[and].Is("(") ? 1 : tokens[and].Is(")") ? -1 : 0;
+        }
+
+        int end = and + 1 < tokens.Count && tokens[and + 1].Kind == TokenKind.Number ? and + 2 : Patterns.OperandEnd(tokens, and + 1);
+        if (and == at + 2 || end < 0)
+        {
+            return null;
+        }
+
+        string a = rewrite(statement.Text[tokens[at + 2].Start..tokens[and - 1].End]);
+        string b = rewrite(statement.Text[tokens[and + 1].Start..tokens[end - 1].End]);
+        return (end, $"BETWEEN CASE WHEN {a} <= {b} THEN {a} WHEN {a} > {b} THEN {b} END AND CASE WHEN {a} <= {b} THEN {b} WHEN {a} > {b} THEN {a} END");
+    }
+
     /// <summary>A call with an expression and a template; null for others.</summary>
     /// <exception cref="PgError">0A000: the template is not a constant.</exception>
-    private static (int End, string Text)? Formatted(SqlStatement statement, int at, PgSession session)
+    private static (int End, string Text)? Formatted(SqlStatement statement, int at, Func<string, string> rewrite)
     {
         IReadOnlyList<Token> tokens = statement.Tokens;
         int depth = 0;
@@ -192,13 +274,18 @@ internal static class Habits
         }
 
         string inner = statement.Text[tokens[at + 2].Start..tokens[comma - 1].End];
-        string expression = SqlStatement.Split(inner) is [var only] ? Rewrite(only, session).Text : inner;
+        string expression = rewrite(inner);
         string template = tokens[comma + 1].Value;
         return (close + 1, tokens[at].Value switch
         {
-            "to_char" => TimeFormats.ToChar(expression, template),
+            "to_char" => NumberFormats.IsNumeric(template) ? NumberFormats.ToChar(expression, template) : TimeFormats.ToChar(expression, template),
             "to_date" => $"CAST(strptime({expression}, {SqlText.Literal(TimeFormats.ToParse(template))}) AS DATE)",
             _ => $"CAST(strptime({expression}, {SqlText.Literal(TimeFormats.ToParse(template))}) AS TIMESTAMPTZ)",
         });
     }
+
+    /// <summary>What holds for a whole statement.</summary>
+    /// <param name="Now">The time.</param>
+    /// <param name="IsQuery">It has rows of its own.</param>
+    private readonly record struct Context(DateTime Now, bool IsQuery);
 }

@@ -26,7 +26,7 @@ internal static class OtherNames
             return isSaid || !IsInOrder(tokens, at) ? null : (at + 1, "DESC NULLS FIRST");
         }
 
-        if (at + 1 >= tokens.Count || !tokens[at + 1].Is("(") || (at > 0 && tokens[at - 1].Is(".") && !(at > 1 && tokens[at - 2].Is("pg_catalog"))))
+        if (!Calls.Begins(tokens, at))
         {
             return null;
         }
@@ -36,14 +36,8 @@ internal static class OtherNames
             "every" => (at + 1, "bool_and"),
             "btrim" => (at + 1, "trim"),
             "generate_series" => Series(statement, at, rewrite),
-            "unnest" when IsIn(tokens, at) == "from" && Arguments(statement, at, rewrite) is (var end, [var list]) && Named(tokens, end) is (var after, var name) => (after, $"unnest({list}){name}"),
-            "encode" when Arguments(statement, at, rewrite) is (var end, [var bytes, "'hex'"]) => (end, $"lower(hex({bytes}))"),
-            "decode" when Arguments(statement, at, rewrite) is (var end, [var digits, "'hex'"]) => (end, $"unhex({digits})"),
-            "decode" when Arguments(statement, at, rewrite) is (var end, [var text, "'base64'"]) => (end, $"from_base64({text})"),
-            "decode" when Arguments(statement, at, rewrite) is (_, [_, _]) => throw PgError.Unsupported("decode() is supported with the formats 'hex' and 'base64' only"),
+            "unnest" when Calls.ClauseOf(tokens, at) == "from" && Arguments(statement, at, rewrite) is (var end, [var list]) && Named(tokens, end) is (var after, var name) => (after, $"unnest({list}){name}"),
             "format" => Format(statement, at, rewrite),
-            "lpad" or "rpad" when Arguments(statement, at, rewrite) is (var end, [var text, var length]) => (end, $"{token.Value}({text}, {length}, ' ')"),
-            "array_length" when Arguments(statement, at, rewrite) is (var end, [var array, var dimension]) => (end, $"nullif(array_length({array}, {dimension}), 0)"),
             "clock_timestamp" or "statement_timestamp" => (at + 1, "now"),
             "extract" when Second(tokens, at + 2) is { } unit && at + 3 < tokens.Count && tokens[at + 3].Is("from") && Arguments(statement, at, t => t) is (var end, [_]) =>
                 (end, $"(extract(microseconds FROM {rewrite(statement.Text[tokens[at + 4].Start..tokens[end - 2].End])}) / {unit})"),
@@ -51,7 +45,7 @@ internal static class OtherNames
             "date_bin" when Arguments(statement, at, rewrite) is (var end, [var width, var time, var origin]) => (end, $"time_bucket(CAST({width} AS INTERVAL), {time}, {origin})"),
             "initcap" when Arguments(statement, at, rewrite) is (var end, [var text]) =>
                 (end, $"array_to_string(list_transform(regexp_extract_all({text}, '[\\p{{L}}\\p{{N}}]+|[^\\p{{L}}\\p{{N}}]+'), lambda w: upper(w[1]) || lower(w[2:])), '')"),
-            _ => null,
+            _ => TextCalls.Replacement(statement, at, rewrite) ?? JsonCalls.Replacement(statement, at, rewrite) ?? ExpressionCalls.Replacement(statement, at, rewrite),
         };
     }
 
@@ -100,7 +94,7 @@ internal static class OtherNames
             return null;
         }
 
-        string clause = IsIn(statement.Tokens, at);
+        string clause = Calls.ClauseOf(statement.Tokens, at);
         bool isText = arguments.Length == 3 && arguments[2].StartsWith('\'');
         string series = $"generate_series({string.Join(", ", isText ? [arguments[0], arguments[1], $"CAST({arguments[2]} AS INTERVAL)"] : arguments)})";
         return clause == "from" && Named(statement.Tokens, end) is (var after, var name) ? (after, series + name)
@@ -110,20 +104,11 @@ internal static class OtherNames
     }
 
     /// <summary>The name of a function in FROM is also that of its column.</summary>
-    private static (int End, string Text)? Named(IReadOnlyList<Token> tokens, int at)
-    {
-        int name = at < tokens.Count && tokens[at].Is("as") ? at + 1 : at;
-        bool isName = name < tokens.Count && tokens[name].IsName && !(name + 1 < tokens.Count && tokens[name + 1].Is("("))
-            && (tokens[name].Kind == TokenKind.QuotedName || tokens[name].Value is not ("where" or "join" or "left" or "right" or "full" or "inner" or "cross" or "natural" or "on" or "using" or "group" or "order"
-                or "limit" or "offset" or "having" or "window" or "union" or "except" or "intersect" or "fetch" or "for" or "with" or "qualify" or "asof" or "positional"));
-        if (!isName)
-        {
-            return null;
-        }
+    private static (int End, string Text)? Named(IReadOnlyList<Token> tokens, int at) =>
+        Calls.Alias(tokens, at) is (var end, var alias) && SqlText.Identifier(alias) is var quoted ? (end, $" AS {quoted}({quoted})") : null;
 
-        string quoted = SqlText.Identifier(tokens[name].Value);
-        return (name + 1, $" AS {quoted}({quoted})");
-    }
+    private static (int End, string[] Arguments)? Arguments(SqlStatement statement, int at, Func<string, string> rewrite) =>
+        Calls.Read(statement, at, rewrite) is (var end, var arguments) ? (end, [.. arguments.Select(a => a.Text)]) : null;
 
     /// <summary>Whether a DESC ends an expression of an ORDER BY. Not so that of WITHIN GROUP, which takes no word about NULLs.</summary>
     private static bool IsInOrder(IReadOnlyList<Token> tokens, int at)
@@ -144,51 +129,5 @@ internal static class OtherNames
         }
 
         return false;
-    }
-
-    /// <summary>Where a call stands that is no argument: <c>select</c> for a select list, <c>from</c> for a FROM, nothing for elsewhere.</summary>
-    private static string IsIn(IReadOnlyList<Token> tokens, int at)
-    {
-        int depth = 0;
-        for (int i = at - 1; i >= 0; i--)
-        {
-            depth += tokens[i].Is(")") || tokens[i].Is("]") ? 1 : tokens[i].Is("(") || tokens[i].Is("[") ? -1 : 0;
-            if (depth < 0)
-            {
-                return string.Empty;
-            }
-
-            if (depth == 0 && tokens[i].Kind == TokenKind.Word && tokens[i].Value is "select" or "from" or "join" or "where" or "in" or "values" or "lateral" or "by" or "having" or "limit" or "on")
-            {
-                return tokens[i].Value is "join" or "lateral" ? "from" : tokens[i].Value is "select" or "from" ? tokens[i].Value : string.Empty;
-            }
-        }
-
-        return string.Empty;
-    }
-
-    /// <summary>The place behind a call and its arguments, rewritten; null for one that does not end.</summary>
-    private static (int End, string[] Arguments)? Arguments(SqlStatement statement, int at, Func<string, string> rewrite)
-    {
-        IReadOnlyList<Token> tokens = statement.Tokens;
-        var arguments = new List<string>();
-        int depth = 0;
-        int first = at + 2;
-        for (int i = at + 1; i < tokens.Count; i++)
-        {
-            depth += tokens[i].Is("(") || tokens[i].Is("[") ? 1 : tokens[i].Is(")") || tokens[i].Is("]") ? -1 : 0;
-            if ((depth == 0 || (depth == 1 && tokens[i].Is(","))) && i > first)
-            {
-                arguments.Add(rewrite(statement.Text[tokens[first].Start..tokens[i - 1].End]));
-                first = i + 1;
-            }
-
-            if (depth == 0)
-            {
-                return (i + 1, [.. arguments]);
-            }
-        }
-
-        return null;
     }
 }

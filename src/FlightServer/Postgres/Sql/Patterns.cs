@@ -87,7 +87,7 @@ internal static class Patterns
         string flags = written.EndsWith('*') ? "(?is)" : "(?s)";
         if (constant)
         {
-            string pattern = Expression(tokens[start].Value) ?? throw Refused(statement, at, $"the regular expression '{tokens[start].Value}' is not supported");
+            string pattern = Expressions.Convert(tokens[start].Value) ?? throw Refused(statement, at, $"the regular expression '{tokens[start].Value}' is not supported");
             return (end, $"{op} {SqlText.Literal($"{flags}.*(?:{pattern}).*")}");
         }
 
@@ -98,7 +98,7 @@ internal static class Patterns
     private static PgError Refused(SqlStatement statement, int at, string what) =>
         new("0A000", what) { Position = statement.Offset + statement.Tokens[at].Start + 1, Hint = "The engine's regexp_matches(text, pattern) takes expressions in RE2's syntax." };
 
-    private static bool IsOperandEnd(Token token) =>
+    public static bool IsOperandEnd(Token token) =>
         token.Kind is TokenKind.Text or TokenKind.Number or TokenKind.Parameter or TokenKind.QuotedName || token.Is(")") || token.Is("]")
         || (token.Kind == TokenKind.Word && !BeforeOperands.Contains(token.Value));
 
@@ -162,40 +162,6 @@ internal static class Patterns
         }
 
         return -1;
-    }
-
-    /// <summary>A regular expression in the engine's syntax (RE2); null where the two differ and it cannot be said. What RE2 does not know at all (back references, look-around) fails there.</summary>
-    private static string? Expression(string pattern)
-    {
-        if (pattern.StartsWith("***", StringComparison.Ordinal))
-        {
-            return null;
-        }
-
-        var text = new StringBuilder();
-        for (int i = 0; i < pattern.Length; i++)
-        {
-            if (pattern.AsSpan(i).StartsWith("(?") && pattern.AsSpan(i + 2).TrimStart("is") is not [':' or ')', ..])
-            {
-                return null; // Options of other meanings, look-around.
-            }
-
-            if (pattern[i] != '\\' || i + 1 == pattern.Length)
-            {
-                text.Append(pattern[i]);
-                continue;
-            }
-
-            char escaped = pattern[++i];
-            if (escaped is 'b' or 'B' or 'C' or 'Q' or 'E' or 'p' or 'P' or 'z' or 'm' or 'M' or 'a' or 'x')
-            {
-                return null; // Backspace, backslash and others in PostgreSQL, something else in RE2.
-            }
-
-            text.Append(escaped switch { 'y' => "\\b", 'Y' => "\\B", 'Z' => "\\z", _ => $"\\{escaped}" });
-        }
-
-        return text.ToString();
     }
 
     /// <summary>A pattern of SIMILAR TO as a regular expression for the whole text.</summary>

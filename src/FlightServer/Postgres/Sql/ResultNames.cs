@@ -7,6 +7,11 @@ internal static class ResultNames
 {
     public static IReadOnlyList<PgColumn> Apply(SqlStatement statement, IReadOnlyList<PgColumn> columns)
     {
+        if (statement.Tokens[0].Is("values"))
+        {
+            return [.. columns.Select((c, i) => c with { Name = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"column{i + 1}") })];
+        }
+
         IReadOnlyList<SelectItem?> items = SelectItems.Align(statement, columns.Count);
         return [.. columns.Select((c, i) => Of(items[i], c))];
     }

@@ -125,7 +125,7 @@ internal static class SelectItems
             Token t = tokens[at];
             depth += t.Is("(") || t.Is("[") || t.Is("{") ? 1 : t.Is(")") || t.Is("]") || t.Is("}") ? -1 : 0;
             if (depth == 0 && t.Kind == TokenKind.Word && t.Value is "from" or "where" or "union" or "except" or "intersect" or "order" or "limit" or "group" or "having" or "offset" or "window" or "fetch" or "for"
-                && !(t.Value == "group" && current.Count > 0 && current[^1].Is("within")))
+                && !(current.Count > 0 && ((t.Value == "group" && current[^1].Is("within")) || (t.Value == "from" && current[^1].Is("distinct")))))
             {
                 break;
             }
@@ -175,8 +175,8 @@ internal static class SelectItems
             alias = tokens[^1].Value;
             end -= 2;
         }
-        else if (end > 1 && tokens[^1].IsName && !tokens[^1].Is("end") && !tokens[^1].Is("null") && (tokens[^2].IsName && !tokens[^2].Is("is") && !tokens[^2].Is("not") || tokens[^2].Kind is TokenKind.Text or TokenKind.Number or TokenKind.Parameter || tokens[^2].Is(")") || tokens[^2].Is("]"))
-            && !(end > 2 && tokens[^3].Is("::") && IsTypeTail(tokens[^1].Value)))
+        else if (end > 1 && tokens[^1].IsName && !tokens[^1].Is("end") && !tokens[^1].Is("null") && !tokens[^1].Is("isnull") && !tokens[^1].Is("notnull") && (tokens[^2].IsName && !tokens[^2].Is("is") && !tokens[^2].Is("not") || tokens[^2].Kind is TokenKind.Text or TokenKind.Number or TokenKind.Parameter || tokens[^2].Is(")") || tokens[^2].Is("]"))
+            && !(end > 2 && ((tokens[^3].Is("::") && IsTypeTail(tokens[^1].Value)) || (tokens[^3].Is("interval") && IsUnit(tokens[^1])))))
         {
             alias = tokens[^1].Value;
             end -= 1;
@@ -194,6 +194,8 @@ internal static class SelectItems
         name = characters is { } type && name == TypeName(cast!) ? type.Type.Name : name;
         return new SelectItem(alias ?? name, alias is not null, column, function, cast) { IsNumber = end == 1 && tokens[0].Kind == TokenKind.Number, Characters = characters };
     }
+
+    private static bool IsUnit(Token token) => token.Kind == TokenKind.Word && token.Value is "year" or "month" or "day" or "hour" or "minute" or "second";
 
     private static bool IsTypeTail(string word) => word is "precision" or "varying" or "zone" or "time" or "without" or "with";
 
@@ -216,22 +218,52 @@ internal static class SelectItems
             depth += tokens[i].Is(")") || tokens[i].Is("]") ? 1 : tokens[i].Is("(") || tokens[i].Is("[") ? -1 : 0;
             if (depth == 0 && tokens[i].Is("::"))
             {
-                if (HasOperator(tokens, i))
+                if (HasOperator(tokens, i) || !IsType(tokens, i + 1))
                 {
                     return ("?column?", null, null, null);
                 }
 
-                (string inner, _, _, string? innerCast) = Kind(tokens.GetRange(0, i));
-                string type = string.Concat(tokens.Skip(i + 1).Where(t => !t.Is("pg_catalog") && !t.Is(".")).TakeWhile(t => !t.Is("(")).Select(t => t.Value))
+                (string inside, _, _, string? innerCast) = Kind(tokens.GetRange(0, i));
+                string type = string.Join(' ', tokens.Skip(i + 1).Where(t => !t.Is("pg_catalog") && !t.Is(".")).TakeWhile(t => !t.Is("(")).Select(t => t.Value)).Replace(" [ ]", "[]", StringComparison.Ordinal)
                     + (tokens[^1].Is("]") && tokens.Any(t => t.Is("(")) ? "[]" : string.Empty);
-                bool isNamed = inner is not ("?column?" or "case") && !(innerCast is not null && inner == TypeName(innerCast));
-                return (isNamed ? inner : TypeName(type), null, null, type);
+                bool isNamed = inside is not ("?column?" or "case") && !(i == 1 && tokens[0].Kind == TokenKind.Word && tokens[0].Value is "true" or "false") && !(innerCast is not null && inside == TypeName(innerCast));
+                return (isNamed ? inside : TypeName(type), null, null, type);
+            }
+        }
+
+        if (tokens.Count > 2 && tokens[0].Is("array") && tokens[1].Is("[") && tokens[^1].Is("]") && !HasOperator(tokens, tokens.Count) && tokens.Skip(2).All(t => !t.Is("[")))
+        {
+            return ("array", null, null, null);
+        }
+
+        if (Typed(tokens) is { } constant)
+        {
+            return (constant, null, null, constant);
+        }
+
+        int zone = tokens.FindLastIndex(t => t.Is("zone"));
+        if (zone > 2 && tokens[zone - 1].Is("time") && tokens[zone - 2].Is("at"))
+        {
+            return (HasOperator(tokens, tokens.Count) || tokens.Skip(zone).Any(t => t.Is(",")) ? "?column?" : "timezone", null, null, null);
+        }
+
+        // (…)[1] has the name of what it is a part of, (…).f that of the part.
+        if (tokens[0].Is("(") && Patterns.Close(tokens, 0) is > 1 and var inner && inner < tokens.Count)
+        {
+            if (tokens[inner].Is("[") && tokens[^1].Is("]") && tokens.FindLastIndex(t => t.Is("[")) == inner)
+            {
+                return (Kind(tokens.GetRange(1, inner - 2)).Name, null, null, null);
+            }
+
+            if (tokens[inner].Is(".") && inner + 2 == tokens.Count && tokens[^1].IsName)
+            {
+                return (tokens[^1].Value, null, null, null);
             }
         }
 
         if (tokens[0].Is("(") && tokens.Count > 2 && (tokens[1].Is("select") || tokens[1].Is("with")) && Closes(tokens, 0) && tokens[^1].Is(")"))
         {
-            return Read(tokens.GetRange(1, tokens.Count - 2)).FirstOrDefault() is { } inner ? (inner.Name, inner.Column, inner.Function, inner.Cast) : ("?column?", null, null, null);
+            return Read(tokens.GetRange(1, tokens.Count - 2)).FirstOrDefault() is { } item ? (item.Name, item.Column, item.Function, item.Cast) : ("?column?", null, null, null);
         }
 
         if (tokens[0].Is("("))
@@ -276,6 +308,35 @@ internal static class SelectItems
         }
 
         return ("?column?", null, null, null);
+    }
+
+    /// <summary>Whether nothing but a type follows from a place on.</summary>
+    private static bool IsType(List<Token> tokens, int at)
+    {
+        for (int i = at; i < tokens.Count; i++)
+        {
+            Token t = tokens[i];
+            bool isPart = i == at ? t.IsName : (t.IsName && (tokens[i - 1].Is(".") || IsTypeTail(t.Value))) || t.Is(".") || t.Is("(") || t.Is(")") || t.Is("[") || t.Is("]") || (t.Kind == TokenKind.Number && !tokens[i - 1].IsName) || (t.Is(",") && tokens[i - 1].Kind == TokenKind.Number);
+            if (!isPart)
+            {
+                return false;
+            }
+        }
+
+        return at < tokens.Count;
+    }
+
+    /// <summary>The name of a constant with its type before it: <c>date '2024-01-01'</c>, <c>interval '1' day</c>.</summary>
+    private static string? Typed(List<Token> tokens)
+    {
+        int text = tokens.FindIndex(t => t.Kind == TokenKind.Text);
+        if (text < 1 || tokens[0].Kind != TokenKind.Word || Types.PgType.Find(tokens[0].Value) is not { } type || !IsType(tokens[..text], 0))
+        {
+            return null;
+        }
+
+        bool isUnit = tokens[0].Is("interval") && tokens.Skip(text + 1).All(t => IsUnit(t) || t.Is("to"));
+        return text + 1 == tokens.Count || isUnit ? TypeName(string.Join(' ', tokens.Take(text).TakeWhile(t => !t.Is("(")).Select(t => t.Value))) is var name && Types.PgType.Find(name) is not null ? name : type.Name : null;
     }
 
     /// <summary>The column that decides about the type of a call.</summary>
@@ -326,12 +387,13 @@ internal static class SelectItems
     private static (string, string?, string?, string?) Cast(List<Token> tokens, int at)
     {
         int last = tokens.FindLastIndex(t => t.Is("as"));
-        string type = last > 0 ? string.Concat(tokens.Skip(last + 1).Take(tokens.Count - last - 2).TakeWhile(t => !t.Is("(")).Select(t => t.Value)) : "text";
+        string type = last > 0 ? string.Join(' ', tokens.Skip(last + 1).Take(tokens.Count - last - 2).TakeWhile(t => !t.Is("(")).Select(t => t.Value)).Replace(" [ ]", "[]", StringComparison.Ordinal) : "text";
         (string inner, _, _, _) = last > at + 2 ? Kind(tokens.GetRange(at + 2, last - at - 2)) : ("?column?", null, null, null);
         return (inner != "?column?" ? inner : TypeName(type), null, null, type);
     }
 
-    private static string TypeName(string type) => Types.PgType.Find(type)?.Name ?? type.ToLowerInvariant();
+    // An array's type is called as that of its elements.
+    private static string TypeName(string type) => Types.PgType.Find(type) is { } known ? (known.Element ?? known).Name : type.ToLowerInvariant();
 
     private static bool HasOperator(List<Token> tokens, int before)
     {
@@ -339,7 +401,8 @@ internal static class SelectItems
         for (int i = 0; i < before; i++)
         {
             depth += tokens[i].Is("(") || tokens[i].Is("[") ? 1 : tokens[i].Is(")") || tokens[i].Is("]") ? -1 : 0;
-            if (depth == 0 && tokens[i].Kind == TokenKind.Symbol && tokens[i].Value is not ("(" or ")" or "[" or "]" or "." or "::" or ","))
+            if (depth == 0 && ((tokens[i].Kind == TokenKind.Symbol && tokens[i].Value is not ("(" or ")" or "[" or "]" or "." or "::" or ","))
+                || (tokens[i].Kind == TokenKind.Word && tokens[i].Value is "not" or "and" or "or" or "is" or "like" or "ilike" or "between" or "in")))
             {
                 return true;
             }
