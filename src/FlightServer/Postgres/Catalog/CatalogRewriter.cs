@@ -9,7 +9,7 @@ namespace LakeHolo.FlightServer.Postgres.Catalog;
 
 /// <summary>Puts PostgreSQL's syntax of catalog statements into the engine's: qualified operators and types, casts to object ids, array literals, zero-based
 /// vectors, functions of the session.</summary>
-internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
+internal sealed class CatalogRewriter(PgSession session, SqlStatement statement, int depth = 0)
 {
     private static readonly HashSet<string> Vectors = new(StringComparer.Ordinal) { "indkey", "indoption", "indclass", "indcollation", "proargtypes" };
 
@@ -21,8 +21,15 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
     /// <summary>Settings that the statement changes when it runs.</summary>
     public List<(string Name, string Value, bool IsLocal)> Effects { get; } = [];
 
+    /// <summary>The statement in the engine's syntax.</summary>
+    /// <exception cref="PgError">54001: operands of patterns lie in each other too often.</exception>
     public string Rewrite()
     {
+        if (depth > Habits.MaxDepth)
+        {
+            throw Habits.TooDeep();
+        }
+
         for (int at = 0; at < _tokens.Count;)
         {
             at = Step(at);
@@ -60,7 +67,7 @@ internal sealed class CatalogRewriter(PgSession session, SqlStatement statement)
             return Operator(op, op + 2);
         }
 
-        if (Patterns.Replacement(statement, at, inner => new CatalogRewriter(session, SqlStatement.Split(inner)[0]).Rewrite()) is { } pattern)
+        if (Patterns.Replacement(statement, at, inner => new CatalogRewriter(session, SqlStatement.Split(inner)[0], depth + 1).Rewrite()) is { } pattern)
         {
             _out.Add(pattern.Text);
             return pattern.End;

@@ -83,7 +83,7 @@ internal static class Calls
     public static (int End, string Text) Rows(SqlStatement statement, int at, int end, string list, string? column = null)
     {
         IReadOnlyList<Token> tokens = statement.Tokens;
-        if (ClauseOf(tokens, at) != "from")
+        if (TokenMap.Of(tokens).ClauseOf(at) != "from")
         {
             return (end, $"unnest({list})");
         }
@@ -119,25 +119,4 @@ internal static class Calls
     private static bool IsClause(Token token) => token.Kind == TokenKind.Word
         && token.Value is "where" or "join" or "left" or "right" or "full" or "inner" or "cross" or "natural" or "on" or "using" or "group" or "order"
             or "limit" or "offset" or "having" or "window" or "union" or "except" or "intersect" or "fetch" or "for" or "with" or "qualify" or "asof" or "positional";
-
-    /// <summary>Where a call stands that is no argument: <c>select</c> for a select list, <c>from</c> for a FROM, nothing for elsewhere.</summary>
-    public static string ClauseOf(IReadOnlyList<Token> tokens, int at)
-    {
-        int depth = 0;
-        for (int i = at - 1; i >= 0; i--)
-        {
-            depth += tokens[i].Is(")") || tokens[i].Is("]") ? 1 : tokens[i].Is("(") || tokens[i].Is("[") ? -1 : 0;
-            if (depth < 0)
-            {
-                return string.Empty;
-            }
-
-            if (depth == 0 && tokens[i].Kind == TokenKind.Word && tokens[i].Value is "select" or "from" or "join" or "where" or "in" or "values" or "lateral" or "by" or "having" or "limit" or "on")
-            {
-                return tokens[i].Value is "join" or "lateral" ? "from" : tokens[i].Value is "select" or "from" ? tokens[i].Value : string.Empty;
-            }
-        }
-
-        return string.Empty;
-    }
 }

@@ -19,7 +19,7 @@ internal static class ExpressionCalls
         }
 
         string[] clauses = ["select", "from"];
-        bool isRows = name == "regexp_matches" && (clauses.Contains(Calls.ClauseOf(statement.Tokens, at)) || (end + 1 < statement.Tokens.Count && statement.Tokens[end].Is(")") && statement.Tokens[end + 1].Is("[")));
+        bool isRows = name == "regexp_matches" && (clauses.Contains(TokenMap.Of(statement.Tokens).ClauseOf(at)) || (end + 1 < statement.Tokens.Count && statement.Tokens[end].Is(")") && statement.Tokens[end + 1].Is("[")));
         if (name == "regexp_matches" && !isRows)
         {
             return null; // The engine's own, a condition.

@@ -8,6 +8,13 @@ namespace LakeHolo.FlightServer.Postgres.Sql;
 /// <summary>What PostgreSQL's clients write by habit, in the engine's words.</summary>
 internal static class Habits
 {
+    /// <summary>How deep calls and operands that are rewritten may lie in each other.</summary>
+    internal const int MaxDepth = 200;
+
+    /// <summary>Arguments that are written more than once in the engine's words may make a text this many times as long, and this much longer: nested in each other they would grow without end.</summary>
+    private const int MaxGrowth = 64;
+    private const int MaxRoom = 1 << 20;
+
     private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
     {
         ["jsonb"] = "JSON",
@@ -19,7 +26,7 @@ internal static class Habits
     /// <summary>A statement in the engine's words.</summary>
     /// <param name="statement">The statement.</param>
     /// <param name="now">What <c>'now'</c> and <c>'today'</c> mean, UTC.</param>
-    /// <exception cref="PgError">0A000: what the engine would do otherwise.</exception>
+    /// <exception cref="PgError">0A000: what the engine would do otherwise. 54001: too much of it in each other.</exception>
     public static SqlStatement Rewrite(SqlStatement statement, DateTime now) => Rewrite(statement, new Context(now, IsQuery(statement.Tokens[0])));
 
     private static SqlStatement Rewrite(SqlStatement statement, Context context)
@@ -55,26 +62,26 @@ internal static class Habits
         bool Is(int i, string word) => i < tokens.Count && tokens[i].Is(word);
         Token token = tokens[at];
 
-        string Inside(string inner) => SqlStatement.Split(inner) is [var only] ? Rewrite(only, context).Text : inner;
-        if (namesCharacters && CharacterCasts.Replacement(statement, at, Inside) is { } characters)
+        Func<string, string> inside = context.Inside;
+        if (namesCharacters && CharacterCasts.Replacement(statement, at, inside) is { } characters)
         {
             return characters;
         }
 
-        if (namesJson && JsonOperators.Replacement(statement, at, Inside) is { } json)
+        if (namesJson && JsonOperators.Replacement(statement, at, inside) is { } json)
         {
             return json;
         }
 
         JsonOperators.Refuse(statement, at);
-        if (Values(statement, at, Inside) is { } values)
+        if (Values(statement, at, inside) is { } values)
         {
             return values;
         }
 
         // A NULL of no type is text in a result.
         if (context.IsQuery && token.Is("null") && at > 0 && (tokens[at - 1].Is("select") || tokens[at - 1].Is(",")) && (at + 1 == tokens.Count || Is(at + 1, ",") || Is(at + 1, "as") || Is(at + 1, "from"))
-            && Calls.ClauseOf(tokens, at) == "select" && !tokens.Any(t => t.Is("union") || t.Is("intersect") || t.Is("except")))
+            && TokenMap.Of(tokens).ClauseOf(at) == "select" && !TokenMap.Of(tokens).HasSetOperation)
         {
             return (at + 1, "CAST(NULL AS VARCHAR)");
         }
@@ -110,7 +117,7 @@ internal static class Habits
 
         if (token.Is("between") && Is(at + 1, "symmetric"))
         {
-            return Symmetric(statement, at, Inside);
+            return Symmetric(statement, at, inside);
         }
 
         if ((at == 0 || !tokens[at - 1].Is("as") || IsInCast(tokens, at - 1)) && Numerics.Replacement(tokens, at) is { } number)
@@ -118,12 +125,12 @@ internal static class Habits
             return (at + 1, number);
         }
 
-        if ((Patterns.Like(statement, at, Inside) ?? Patterns.Replacement(statement, at, Inside)) is { } pattern)
+        if ((Patterns.Like(statement, at, inside) ?? Patterns.Replacement(statement, at, inside)) is { } pattern)
         {
             return pattern;
         }
 
-        if (context.IsQuery && OtherNames.Replacement(statement, at, Inside) is { } other)
+        if (context.IsQuery && OtherNames.Replacement(statement, at, inside) is { } other)
         {
             return other;
         }
@@ -135,7 +142,7 @@ internal static class Habits
 
         if (token.Kind == TokenKind.Word && token.Value is "to_char" or "to_date" or "to_timestamp" && Is(at + 1, "(") && (at == 0 || !tokens[at - 1].Is(".") || tokens[at - 2].Is("pg_catalog")))
         {
-            return Formatted(statement, at, Inside);
+            return Formatted(statement, at, inside);
         }
 
         return null;
@@ -202,7 +209,7 @@ internal static class Habits
     private static (int End, string Text)? Values(SqlStatement statement, int at, Func<string, string> rewrite)
     {
         IReadOnlyList<Token> tokens = statement.Tokens;
-        if (!tokens[at].Is("(") || at + 2 >= tokens.Count || !tokens[at + 1].Is("values") || !tokens[at + 2].Is("(") || Calls.ClauseOf(tokens, at) != "from"
+        if (!tokens[at].Is("(") || at + 2 >= tokens.Count || !tokens[at + 1].Is("values") || !tokens[at + 2].Is("(") || TokenMap.Of(tokens).ClauseOf(at) != "from"
             || Patterns.Close(tokens, at) is not (> 0 and var close) || Calls.Alias(tokens, close) is not (var end, var alias))
         {
             return null;
@@ -284,8 +291,42 @@ internal static class Habits
         });
     }
 
+    internal static PgError TooDeep() => new("54001", $"the statement is too complex: more than {MaxDepth} functions or operators that are rewritten lie in each other");
+
+    /// <summary>Refuses a text that grew out of all proportion to what was written.</summary>
+    /// <exception cref="PgError">54001.</exception>
+    internal static string Bounded(string text, int written) =>
+        text.Length <= MaxRoom + ((long)MaxGrowth * written) ? text : throw new PgError("54001", "the statement is too complex: functions or operators that are rewritten lie in each other too often");
+
     /// <summary>What holds for a whole statement.</summary>
-    /// <param name="Now">The time.</param>
-    /// <param name="IsQuery">It has rows of its own.</param>
-    private readonly record struct Context(DateTime Now, bool IsQuery);
+    private sealed class Context(DateTime now, bool isQuery)
+    {
+        // Calls in calls are looked at from each of those around them.
+        private readonly Dictionary<string, string> _known = new(StringComparer.Ordinal);
+        private int _depth;
+
+        public DateTime Now => now;
+
+        /// <summary>Whether it has rows of its own.</summary>
+        public bool IsQuery => isQuery;
+
+        /// <summary>Rewrites an argument or an operand.</summary>
+        public string Inside(string inner)
+        {
+            if (_known.TryGetValue(inner, out string? known))
+            {
+                return known;
+            }
+
+            if (_depth == MaxDepth)
+            {
+                throw TooDeep();
+            }
+
+            _depth++;
+            string text = SqlStatement.Split(inner) is [var only] ? Bounded(Rewrite(only, this).Text, inner.Length) : inner;
+            _depth--;
+            return _known[inner] = text;
+        }
+    }
 }

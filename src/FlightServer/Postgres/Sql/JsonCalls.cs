@@ -52,7 +52,7 @@ internal static class JsonCalls
                 return Calls.Rows(statement, at, end, Checked(j, "ARRAY", $"json_extract_string({j}, '$[*]')", "cannot extract elements from what is no array"), "value");
             case "json_object_keys" when all.Length == 1:
                 return Calls.Rows(statement, at, end, Checked(j, "OBJECT", $"json_keys({j})", "cannot call json_object_keys on what is no object"));
-            case "json_each" or "json_each_text" when all.Length == 1 && Calls.ClauseOf(statement.Tokens, at) == "from":
+            case "json_each" or "json_each_text" when all.Length == 1 && TokenMap.Of(statement.Tokens).ClauseOf(at) == "from":
                 string value = name == "json_each" ? "lakeholo_e.value" : "json_extract_string(lakeholo_e.value, '$')";
                 bool isNamed = end < statement.Tokens.Count && (statement.Tokens[end].Is("as") || Calls.Alias(statement.Tokens, end) is not null || (statement.Tokens[end].IsName && end + 1 < statement.Tokens.Count && statement.Tokens[end + 1].Is("(")));
                 return (end, $"(SELECT lakeholo_e.key, {value} AS value FROM json_each({j}) AS lakeholo_e){(isNamed ? string.Empty : " AS " + SqlText.Identifier(written))}");

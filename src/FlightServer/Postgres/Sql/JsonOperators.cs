@@ -12,6 +12,11 @@ internal static class JsonOperators
     /// <summary>Numbers in paths that are read in both ways: of an array and of an object.</summary>
     private const int MaxNumbers = 4;
 
+    private const int MaxElements = 100;
+
+    /// <summary>Length of the left side of <c>@&gt;</c> in the engine's words times that of the right one, each value of which repeats it.</summary>
+    private const long MaxContained = 1 << 24;
+
     private static readonly string[] Operators = ["->", "->>", "#>", "#>>", "@>"];
 
     /// <summary>Whether a statement may have such operators.</summary>
@@ -56,6 +61,11 @@ internal static class JsonOperators
                     return null;
                 }
 
+                if ((long)text.Length * key.Value.Length > MaxContained)
+                {
+                    throw Refused(statement, end, "@> is not supported with so large a json on both sides");
+                }
+
                 using JsonDocument document = JsonDocument.Parse(key.Value);
                 return (after, $"(CASE WHEN {text} IS NULL THEN NULL ELSE coalesce({Contains(text, document.RootElement, true, 0)}, FALSE) END)");
             }
@@ -86,6 +96,7 @@ internal static class JsonOperators
             }
 
             end = after;
+            text = Habits.Bounded(text, tokens[end - 1].End - tokens[at].Start);
         }
 
         return (end, text);
@@ -112,9 +123,9 @@ internal static class JsonOperators
     public static string Path(string json, IReadOnlyList<string> elements, bool isText)
     {
         int numbers = elements.Count(e => int.TryParse(e, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _));
-        if (numbers > MaxNumbers)
+        if (numbers > MaxNumbers || elements.Count > MaxElements)
         {
-            throw PgError.Unsupported($"paths of json with more than {MaxNumbers} numbers are not supported");
+            throw PgError.Unsupported($"paths of json with more than {MaxElements} elements, or {MaxNumbers} numbers, are not supported");
         }
 
         string text = json;

@@ -36,7 +36,7 @@ internal static class OtherNames
             "every" => (at + 1, "bool_and"),
             "btrim" => (at + 1, "trim"),
             "generate_series" => Series(statement, at, rewrite),
-            "unnest" when Calls.ClauseOf(tokens, at) == "from" && Arguments(statement, at, rewrite) is (var end, [var list]) && Named(tokens, end) is (var after, var name) => (after, $"unnest({list}){name}"),
+            "unnest" when TokenMap.Of(tokens).ClauseOf(at) == "from" && Arguments(statement, at, rewrite) is (var end, [var list]) && Named(tokens, end) is (var after, var name) => (after, $"unnest({list}){name}"),
             "format" => Format(statement, at, rewrite),
             "clock_timestamp" or "statement_timestamp" => (at + 1, "now"),
             "extract" when Second(tokens, at + 2) is { } unit && at + 3 < tokens.Count && tokens[at + 3].Is("from") && Arguments(statement, at, t => t) is (var end, [_]) =>
@@ -94,7 +94,7 @@ internal static class OtherNames
             return null;
         }
 
-        string clause = Calls.ClauseOf(statement.Tokens, at);
+        string clause = TokenMap.Of(statement.Tokens).ClauseOf(at);
         bool isText = arguments.Length == 3 && arguments[2].StartsWith('\'');
         string series = $"generate_series({string.Join(", ", isText ? [arguments[0], arguments[1], $"CAST({arguments[2]} AS INTERVAL)"] : arguments)})";
         return clause == "from" && Named(statement.Tokens, end) is (var after, var name) ? (after, series + name)

@@ -149,20 +149,7 @@ internal static class Patterns
     }
 
     /// <summary>After the parenthesis that closes the one at a token; −1 where there is none.</summary>
-    public static int Close(IReadOnlyList<Token> tokens, int open)
-    {
-        int depth = 0;
-        for (int i = open; i < tokens.Count; i++)
-        {
-            depth += tokens[i].Is("(") ? 1 : tokens[i].Is(")") ? -1 : 0;
-            if (depth == 0)
-            {
-                return i + 1;
-            }
-        }
-
-        return -1;
-    }
+    public static int Close(IReadOnlyList<Token> tokens, int open) => TokenMap.Of(tokens).CloseOf(open);
 
     /// <summary>A pattern of SIMILAR TO as a regular expression for the whole text.</summary>
     private static string? Similar(string pattern)

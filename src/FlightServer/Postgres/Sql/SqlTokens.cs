@@ -276,6 +276,9 @@ internal static class SqlTokens
 /// <param name="Tokens">Its tokens, whose places are those in <paramref name="Text"/>.</param>
 internal sealed record SqlStatement(string Text, int Offset, IReadOnlyList<Token> Tokens)
 {
+    /// <summary>Parentheses in each other; the engine's own limit of expressions in each other is as much.</summary>
+    private const int MaxNesting = 1_000;
+
     public bool StartsWith(params ReadOnlySpan<string> words)
     {
         for (int i = 0; i < words.Length; i++)
@@ -290,6 +293,7 @@ internal sealed record SqlStatement(string Text, int Offset, IReadOnlyList<Token
     }
 
     /// <summary>The statements of a text; empty ones are left out.</summary>
+    /// <exception cref="PgError">54001: parentheses lie in each other too deep.</exception>
     public static List<SqlStatement> Split(string sql)
     {
         var statements = new List<SqlStatement>();
@@ -300,6 +304,11 @@ internal sealed record SqlStatement(string Text, int Offset, IReadOnlyList<Token
             if (token.Kind == TokenKind.Symbol)
             {
                 depth += token.Value is "(" or "[" ? 1 : token.Value is ")" or "]" ? -1 : 0;
+                if (depth > MaxNesting)
+                {
+                    throw new PgError("54001", $"the statement is too complex: more than {MaxNesting} parentheses lie in each other") { Position = token.Start + 1 };
+                }
+
                 if (token.Value == ";" && depth <= 0)
                 {
                     Add();
