@@ -85,10 +85,17 @@ internal sealed class MergeSuite(IReadOnlyList<MergeTable> tables) : ISuite
         (string firstName, string firstText) = table.Queries[0];
         string first = firstText.Replace("{t}", table.Table, StringComparison.Ordinal);
         string before = firstText.Replace("{t}", "plain.warm.rows", StringComparison.Ordinal);
-        TimedRuns runs = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", () => FirstAsync(bench, folder, warm, before, first)), .. Peers(firstText)]);
+        TimedRuns runs = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", () => FirstAsync(bench, folder, warm, before, first)), .. Peers(firstText).Select(p => (p.Item1, Second(p.Item2)))]);
         AddRows($"{table.Name} {firstName}, first", runs, table.HasFirstTarget ? FirstRatio : null);
         TimedRuns ofAll = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", () => FirstAsync(bench, folder, warm, null, first)), .. Peers(firstText)]);
         AddRows($"{table.Name} {firstName}, first of a new engine", ofAll, table.HasFirstTarget ? FirstRatio : null);
+
+        // The engines that were opened and closed meanwhile took the peer's memory and caches: its first query after that does not count.
+        static Func<Task<double>> Second(Func<Task<double>> run) => async () =>
+        {
+            await run();
+            return await run();
+        };
 
         string Of(string text, string file) => text.Replace("{t}", $"read_parquet('{file}')", StringComparison.Ordinal);
 

@@ -95,6 +95,7 @@ public sealed class HabitsTests : IAsyncLifetime
             "select 'a' ~ any(array['a'])", "select 'a' ~ '(?x)a'", "select 'a' ~ '\\mb'", "select 'a' similar to 'b' escape 'c'", "select 'a' similar to (select 'b')",
             "select 'a' ~ 'b' + 1", "select '1e-50'::numeric", "select row(1, 'a')", "explain (format json) select 1", "select '\\001'::bytea",
             "select 'ab'::char(3) || 'c'", "select 1 from dwd.orders where customer::char(20) = 'x'", "select 'x '::bpchar = 'x'", "select distinct customer::bpchar from dwd.orders", "select array['a']::char(3)[]",
+            "select '[1,2]'::json -> '1'::int", "select '[1,2]'::json ->> '1'::bigint",
             "select B'101'", "select X'1F'", "select format(customer) from dwd.orders", "select format('%I', 'x')", "select format('%s')", "select decode('a', 'escape')", "select to_char(now(), customer) from dwd.orders", "select 'a' like case when true then 'a' end", "select 'a' like any(array['a'])",
             "select case when true then 'a' end::varchar(3)", "select x from (select customer::char(20) as x from dwd.orders) t",
         })

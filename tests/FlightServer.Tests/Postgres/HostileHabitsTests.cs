@@ -1,4 +1,5 @@
 using LakeHolo.FlightServer.Postgres.Sql;
+using LakeHolo.FlightServer.Postgres.Types;
 using LakeHolo.FlightServer.Postgres.Wire;
 
 namespace LakeHolo.FlightServer.Tests.Postgres;
@@ -78,6 +79,50 @@ public sealed class HostileHabitsTests
         string sql = $"select {Times(open, 20_000)}{inside}{Times(close, 20_000)}";
         Assert.Contains(await wire.QueryAsync(sql).WaitAsync(TestContext.Current.CancellationToken), m => m.Type is 'E' or 'C');
         Assert.Contains(await wire.QueryAsync("select 1").WaitAsync(TestContext.Current.CancellationToken), m => m.Type == 'D');
+    }
+
+    [Fact]
+    public async Task Statements_that_lack_a_token_are_rewritten_or_refused()
+    {
+        string recorded = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Postgres", "recorded", "habits.txt"), TestContext.Current.CancellationToken);
+        var failed = new List<string>();
+        foreach (string sql in recorded.Split("\n;;\n", StringSplitOptions.RemoveEmptyEntries).Select(b => b.Split("\n=> ")[0]))
+        {
+            SqlStatement statement = SqlStatement.Split(sql)[0];
+            foreach (Token token in statement.Tokens)
+            {
+                foreach (string broken in new[] { statement.Text[..token.Start], statement.Text.Remove(token.Start, token.Length), statement.Text.Insert(token.Start, ") "), statement.Text[..token.Start] + ")" })
+                {
+                    try
+                    {
+                        foreach (SqlStatement one in SqlStatement.Split(broken))
+                        {
+                            Habits.Rewrite(one, Now);
+                            _ = SelectItems.Align(one, 1);
+                        }
+                    }
+                    catch (PgError)
+                    {
+                        // Refused.
+                    }
+                    catch (Exception e)
+                    {
+                        failed.Add($"{e.GetType().Name} {e.StackTrace!.Split('\n').First(l => l.Contains("LakeHolo", StringComparison.Ordinal)).Trim()}: {broken}");
+                    }
+                }
+            }
+        }
+
+        Assert.True(failed.Count == 0, $"{failed.Count}:\n{string.Join('\n', failed.DistinctBy(f => f[..Math.Min(f.Length, 150)]).Take(40))}");
+    }
+
+    [Fact]
+    public void A_place_in_a_json_array_is_not_taken_for_a_name()
+    {
+        SqlStatement statement = SqlStatement.Split("select x -> $1 from t")[0];
+        JsonOperators.Refuse(statement, [PgType.Text]);
+        JsonOperators.Refuse(statement, [null]);
+        Assert.Equal("0A000", Assert.Throws<PgError>(() => JsonOperators.Refuse(statement, [PgType.Int4])).SqlState);
     }
 
     private static Task<string> RewriteAsync(string sql, CancellationToken ended) => Task.Run(() => Habits.Rewrite(SqlStatement.Split(sql)[0], Now).Text, ended).WaitAsync(ended);

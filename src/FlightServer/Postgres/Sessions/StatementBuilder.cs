@@ -47,6 +47,7 @@ internal sealed class StatementBuilder(IQueryService service, TimeProvider time)
     private async ValueTask<PgStatement> LakeAsync(PgSession session, SqlStatement statement, IReadOnlyList<PgType?> declared, CancellationToken cancellationToken)
     {
         Locking.Refuse(statement);
+        JsonOperators.Refuse(statement, declared);
         SqlStatement rewritten = Habits.Rewrite(statement, time.GetUtcNow().UtcDateTime);
         (IPreparedQuery query, string text, IReadOnlyList<PgType> parameters, Dictionary<int, int> scales) = await ParametersAsync(session, rewritten, declared, cancellationToken);
         foreach (int number in Numerics.Parameters(statement.Tokens))

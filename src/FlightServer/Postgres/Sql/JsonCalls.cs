@@ -23,7 +23,7 @@ internal static class JsonCalls
             return Aggregate(statement, at, name, rewrite);
         }
 
-        if (name is "json_build_object" or "json_build_array" && statement.Tokens[at + 2].Is(")"))
+        if (name is "json_build_object" or "json_build_array" && at + 2 < statement.Tokens.Count && statement.Tokens[at + 2].Is(")"))
         {
             return (at + 3, name == "json_build_array" ? "CAST('[]' AS JSON)" : "CAST('{}' AS JSON)");
         }

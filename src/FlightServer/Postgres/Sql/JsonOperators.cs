@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using LakeHolo.FlightServer.Postgres.Types;
 using LakeHolo.FlightServer.Postgres.Wire;
 using LakeHolo.Readers.Engine;
 
@@ -54,6 +55,11 @@ internal static class JsonOperators
             Token key = tokens[right];
             int after = key.Kind == TokenKind.Number ? right + 1 : Patterns.OperandEnd(tokens, right);
             bool isConstant = after == right + 1 || (key.Kind == TokenKind.Text && after > right);
+            if (op is "->" or "->>" && key.Kind is TokenKind.Text or TokenKind.Parameter && after > right + 1 && !(tokens[after - 1].Is("text") || tokens[after - 1].Is("varchar")))
+            {
+                throw Refused(statement, end, $"{op} is not supported with a cast to another type than text on its right"); // A number there is a place, not a name.
+            }
+
             if (op == "@>")
             {
                 if (IsContainment(tokens, end) != true)
@@ -84,7 +90,7 @@ internal static class JsonOperators
             }
             else if (key.Kind == TokenKind.Parameter && after > right && !isNegative)
             {
-                text = $"{Function(isText)}({text}, '$.\"' || replace(CAST({statement.Text[key.Start..tokens[after - 1].End]} AS VARCHAR), '\"', '\\\"') || '\"')";
+                text = $"{Function(isText)}({text}, '$.\"' || replace(replace(CAST({statement.Text[key.Start..tokens[after - 1].End]} AS VARCHAR), '\\', '\\\\'), '\"', '\\\"') || '\"')";
             }
             else if (op == "->")
             {
@@ -116,6 +122,22 @@ internal static class JsonOperators
         if ((at > 1 && tokens[at - 1].Is("jsonb") && tokens[at - 2].Is("::")) || (end > 1 && tokens[end - 1].Is("jsonb") && tokens[end - 2].Is("::")))
         {
             throw Refused(statement, at, $"the operator {tokens[at].Value} of jsonb is not supported");
+        }
+    }
+
+    /// <summary>Refuses <c>-&gt;</c> and <c>-&gt;&gt;</c> with a parameter that the client declares to be a number: there it is a place in an array, here it would be a name.</summary>
+    /// <param name="statement">The statement.</param>
+    /// <param name="declared">Types of parameters, from 0; null for one that is not told.</param>
+    /// <exception cref="PgError">0A000.</exception>
+    public static void Refuse(SqlStatement statement, IReadOnlyList<PgType?> declared)
+    {
+        for (int i = 0; i + 1 < statement.Tokens.Count; i++)
+        {
+            if ((statement.Tokens[i].Is("->") || statement.Tokens[i].Is("->>")) && statement.Tokens[i + 1].Kind == TokenKind.Parameter
+                && Markers.Number(statement.Tokens[i + 1]) is var number && number <= declared.Count && declared[number - 1] is { } type && type.Name is not ("text" or "varchar"))
+            {
+                throw Refused(statement, i, $"{statement.Tokens[i].Value} with a parameter of type {type.Name} is not supported; one of type text is");
+            }
         }
     }
 

@@ -39,7 +39,7 @@ internal static class OtherNames
             "unnest" when TokenMap.Of(tokens).ClauseOf(at) == "from" && Arguments(statement, at, rewrite) is (var end, [var list]) && Named(tokens, end) is (var after, var name) => (after, $"unnest({list}){name}"),
             "format" => Format(statement, at, rewrite),
             "clock_timestamp" or "statement_timestamp" => (at + 1, "now"),
-            "extract" when Second(tokens, at + 2) is { } unit && at + 3 < tokens.Count && tokens[at + 3].Is("from") && Arguments(statement, at, t => t) is (var end, [_]) =>
+            "extract" when Second(tokens, at + 2) is { } unit && at + 3 < tokens.Count && tokens[at + 3].Is("from") && Arguments(statement, at, t => t) is (var end, [_]) && end - 2 >= at + 4 =>
                 (end, $"(extract(microseconds FROM {rewrite(statement.Text[tokens[at + 4].Start..tokens[end - 2].End])}) / {unit})"),
             "date_part" when Second(tokens, at + 2) is { } unit && Arguments(statement, at, rewrite) is (var end, [_, var time]) => (end, $"(extract(microseconds FROM {time}) / {unit})"),
             "date_bin" when Arguments(statement, at, rewrite) is (var end, [var width, var time, var origin]) => (end, $"time_bucket(CAST({width} AS INTERVAL), {time}, {origin})"),

@@ -47,7 +47,7 @@ internal static class TextCalls
         string name = tokens[at].Value;
         switch (name)
         {
-            case "grouping" or "position" when Patterns.Close(tokens, at + 1) is > 0 and var close:
+            case "grouping" or "position" when Patterns.Close(tokens, at + 1) is var close && close > at + 3:
                 return (close, $"CAST({name}({rewrite(statement.Text[tokens[at + 2].Start..tokens[close - 2].End])}) AS INTEGER)");
             case "overlay" when Calls.Read(statement, at, rewrite, "placing", "from", "for") is (var end, [var text, var by, var from, .. var length]) && length.Length <= 1:
                 return (end, $"(left({text.Text}, {from.Text} - 1) || {by.Text} || substring({text.Text}, {from.Text} + {(length is [var given] ? given.Text : $"length({by.Text})")}))");
@@ -72,7 +72,7 @@ internal static class TextCalls
                 return (after, $"left({text.Text}, {length.Text})");
             case "lpad" or "rpad" when arguments.Length == 2:
                 return (after, $"{name}({arguments[0].Text}, {arguments[1].Text}, ' ')");
-            case "string_to_array" when arguments[1].Constant is "" || arguments[1].Tokens[0].Is("null"):
+            case "string_to_array" when arguments.Length > 1 && (arguments[1].Constant is "" || arguments[1].Tokens[0].Is("null")):
                 throw PgError.Unsupported("string_to_array() is not supported with an empty delimiter or none");
             case "string_to_table" when arguments.Length == 2:
                 return Calls.Rows(statement, at, after, string.Format(CultureInfo.InvariantCulture, Templates["string_to_array/2"], arguments[0].Text, arguments[1].Text));
