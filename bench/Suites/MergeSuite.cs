@@ -87,7 +87,7 @@ internal sealed class MergeSuite(IReadOnlyList<MergeTable> tables) : ISuite
         string before = firstText.Replace("{t}", "plain.warm.rows", StringComparison.Ordinal);
         TimedRuns runs = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", () => FirstAsync(bench, folder, warm, before, first)), .. Peers(firstText).Select(p => (p.Item1, Second(p.Item2)))]);
         AddRows($"{table.Name} {firstName}, first", runs, table.HasFirstTarget ? FirstRatio : null);
-        TimedRuns ofAll = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", () => FirstAsync(bench, folder, warm, null, first)), .. Peers(firstText)]);
+        TimedRuns ofAll = await BenchContext.CollectAsync(bench.Options.Runs, warm: true, [("ours", () => FirstAsync(bench, folder, warm, null, first)), .. Peers(firstText).Select(p => (p.Item1, Second(p.Item2)))]);
         AddRows($"{table.Name} {firstName}, first of a new engine", ofAll, table.HasFirstTarget ? FirstRatio : null);
 
         // The engines that were opened and closed meanwhile took the peer's memory and caches: its first query after that does not count.
